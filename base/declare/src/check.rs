@@ -1,16 +1,19 @@
 //! Holds a tree against a shape and reports everything that does not fit, without stopping.
 
 use crate::leaf::{self, Reason, quote};
-use crate::suggest::did_you_mean;
+use crate::suggest::{closest, did_you_mean};
 use crate::template::Template;
 use crate::{Kind, Node, Problems, Record, Shape};
 
 /// Reports every difference between a node and its shape: unknown and missing fields, wrong kinds,
 /// leaves that are not well formed (with their own reason), records with none or several of fields
 /// that exclude each other, lists too short or too long. After it, the typed readers can be used
-/// without reporting again.
+/// without reporting again. What it reports is in the order of the text.
 pub fn check(node: &Node, shape: &Shape, problems: &mut Problems) {
-    check_named(node, shape, "this value", problems);
+    let mut found = Problems::new();
+    check_named(node, shape, "this value", &mut found);
+    found.sort_by_place();
+    problems.extend(found);
 }
 
 /// `name` is what the value is called in messages: its field in backticks.
@@ -36,39 +39,55 @@ fn check_record(node: &Node, record: &Record, name: &str, problems: &mut Problem
     ) {
         return;
     }
+    // A misspelt field is one mistake: what it was meant to be is not reported as missing too.
+    let mut meant = Vec::new();
     for (key, value) in node.fields() {
         let Some(written) = key.as_text() else {
             continue;
         };
         match record.find(written) {
             Some(_) if value.is_null() => {}
-            Some(field) => {
-                check_named(value, &field.shape, &quote(written), problems);
-            }
-            None => unknown_field(key, written, record, problems),
+            Some(field) => check_named(value, &field.shape, &quote(written), problems),
+            None => meant.extend(unknown_field(key, written, record, problems)),
         }
     }
+    let is_there = |name: &str| node.field(name).is_some() || meant.contains(&name);
     for field in record.fields.iter().filter(|field| field.required) {
-        if node.field(field.name).is_none() {
+        if !is_there(field.name) {
             missing_field(node, field.name, record, problems);
         }
     }
     for group in &record.one_of {
-        check_exactly_one(node, group, record, problems);
+        if group.iter().any(|name| is_there(name)) {
+            check_exclusive(node, group, problems);
+        } else {
+            let names = listed(group.iter().copied(), "or");
+            problems.error(node, format!("this {} needs one of {names}", record.name));
+        }
     }
 }
 
-fn unknown_field(key: &Node, written: &str, record: &Record, problems: &mut Problems) {
+/// Reports an unknown field; gives the known one it was probably meant to be.
+fn unknown_field(
+    key: &Node,
+    written: &str,
+    record: &Record,
+    problems: &mut Problems,
+) -> Option<&'static str> {
+    /// More names than this are looked up in the documentation instead.
+    const NAMES_MAX: usize = 12;
     let names = || record.fields.iter().map(|field| field.name);
-    let hint = did_you_mean(written, names()).or_else(|| {
-        /// More names than this are looked up in the documentation instead.
-        const NAMES_MAX: usize = 12;
-        let few = record.fields.len() <= NAMES_MAX && !record.fields.is_empty();
-        few.then(|| format!("a {} has {}", record.name, listed(names(), "and")))
-    });
+    let meant = closest(written, names());
+    let few = (1..=NAMES_MAX).contains(&record.fields.len());
+    let hint = match meant {
+        Some(name) => Some(format!("did you mean `{name}`?")),
+        None if few => Some(format!("a {} has {}", record.name, listed(names(), "and"))),
+        None => None,
+    };
     problems
         .error(key, format!("unknown field {}", quote(written)))
         .maybe_hint(hint);
+    meant
 }
 
 fn missing_field(node: &Node, name: &str, record: &Record, problems: &mut Problems) {
@@ -82,20 +101,9 @@ fn missing_field(node: &Node, name: &str, record: &Record, problems: &mut Proble
     };
 }
 
-fn check_exactly_one(
-    node: &Node,
-    group: &'static [&'static str],
-    record: &Record,
-    problems: &mut Problems,
-) {
+fn check_exclusive(node: &Node, group: &'static [&'static str], problems: &mut Problems) {
     let mut present = group.iter().filter(|name| node.field(name).is_some());
     let Some(first) = present.next() else {
-        let message = format!(
-            "this {} needs one of {}",
-            record.name,
-            listed(group.iter().copied(), "or")
-        );
-        problems.error(node, message);
         return;
     };
     for further in present {
@@ -171,12 +179,11 @@ fn check_either(node: &Node, shapes: &[Shape], name: &str, problems: &mut Proble
         }
         first_of_kind.get_or_insert(found);
     }
-    match first_of_kind {
-        Some(found) => problems.extend(found),
-        None => {
-            let expected = listed_plain(shapes.iter().map(Shape::expected), "or");
-            wrong_kind(node, &expected, name, problems);
-        }
+    if let Some(found) = first_of_kind {
+        problems.extend(found);
+    } else {
+        let expected = listed_plain(shapes.iter().map(Shape::expected), "or");
+        wrong_kind(node, &expected, name, problems);
     }
 }
 
@@ -219,8 +226,14 @@ fn wrong_kind(node: &Node, expected: &str, name: &str, problems: &mut Problems) 
         Kind::List => "a list".to_owned(),
         Kind::Record => "a record".to_owned(),
     };
-    let hint = (expected == "a list" && node.kind() == Kind::Scalar && !text.contains('\n'))
-        .then(|| format!("write [{text}]"));
+    let hint =
+        (expected == "a list" && node.kind() == Kind::Scalar && !text.contains('\n')).then(|| {
+            if node.is_quoted() {
+                format!("write [{text:?}]")
+            } else {
+                format!("write [{text}]")
+            }
+        });
     problems
         .error(node, format!("{name} must be {expected}, found {found}"))
         .maybe_hint(hint);

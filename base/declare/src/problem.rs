@@ -182,6 +182,11 @@ impl Problems {
         self.kept
     }
 
+    /// Puts those kept into the order of the text; problems of one line and column stay as found.
+    pub(crate) fn sort_by_place(&mut self) {
+        self.kept.sort_by_key(|kept| (kept.line, kept.column));
+    }
+
     /// Adds all of another list.
     pub fn extend(&mut self, other: Problems) {
         for problem in other.kept {

@@ -173,7 +173,18 @@ impl Node {
         let searched: String = written.chars().skip(from).collect();
         let indent = searched.find(wanted)?;
         let before = searched.get(..indent)?.chars().count();
-        let place = self.file.place(file_line, from + before + offset, None);
-        Some(Place { width: 1, ..place })
+        let start = from + before + offset;
+        let width = word_width(written.chars().skip(start));
+        Some(self.file.place(file_line, start, Some(start + width)))
+    }
+}
+
+/// The characters of the word or sign that stands first.
+fn word_width(mut chars: impl Iterator<Item = char>) -> usize {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    match chars.next() {
+        Some(first) if is_part(first) => 1 + chars.take_while(|c| is_part(*c)).count(),
+        Some(first) => 1 + chars.take_while(|c| *c == first).count(),
+        None => 0,
     }
 }

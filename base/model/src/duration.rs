@@ -1,5 +1,6 @@
 //! Durations as people write them: `250ms`, `1m30s`, `7d`.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use crate::QuantityError;
@@ -68,7 +69,7 @@ pub fn format_duration(duration: Duration) -> String {
     for (name, micros) in UNITS.iter().rev().filter(|(name, _)| *name != "µs") {
         let count = left / micros;
         if count > 0 {
-            text.push_str(&format!("{count}{name}"));
+            let _ = write!(text, "{count}{name}");
             left %= micros;
         }
     }

@@ -227,16 +227,17 @@ impl<'a> Builder<'a> {
         }
         match &mut parent.children {
             Children::List(items) => items.push(node),
-            Children::Record { key, fields, names } => match key.take() {
-                Some(key) => fields.push((key, node)),
-                None => {
+            Children::Record { key, fields, names } => {
+                if let Some(key) = key.take() {
+                    fields.push((key, node));
+                } else {
                     let mistake = key_mistake(&node, names);
                     *key = Some(node);
                     if let Some((message, hint)) = mistake {
                         self.error(place, message).maybe_hint(hint);
                     }
                 }
-            },
+            }
         }
         Ok(())
     }

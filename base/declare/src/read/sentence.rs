@@ -20,7 +20,7 @@ const SENTENCES: &[(&str, &str, Option<&str>)] = &[
     (
         "illegal placement of ':'",
         "a `:` is not expected here",
-        Some("quote a text that contains `:`"),
+        Some("quote a text that contains `:`, or close the `[` or `{` before it"),
     ),
     (
         "mapping keys are not allowed",
@@ -72,6 +72,11 @@ const SENTENCES: &[(&str, &str, Option<&str>)] = &[
         "simple key expected",
         "a `key: value` is expected here",
         Some("check the indentation of this line"),
+    ),
+    (
+        "invalid indentation in quoted",
+        "this text's quotes are not closed, or its next line is not indented",
+        None,
     ),
     (
         "unexpected end of stream",
@@ -191,7 +196,12 @@ pub(super) fn syntax_problem(file: &SourceFile, error: &ScanError) -> Problem {
     let info = error.info();
     let known = SENTENCES.iter().find(|(piece, ..)| info.contains(piece));
     let marker = error.marker();
-    let column = marker.col();
+    let column = if info.contains("tab") {
+        let before_tab = file.line(marker.line()).split('\t').next();
+        before_tab.unwrap_or_default().chars().count()
+    } else {
+        marker.col()
+    };
     let place = file.place(marker.line(), column, Some(column + 1));
     let message = match known {
         Some((_, sentence, _)) => (*sentence).to_owned(),

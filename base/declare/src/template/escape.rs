@@ -1,5 +1,7 @@
 //! Escaping of what values hold, for the place the text goes to.
 
+use std::fmt::Write;
+
 use minijinja::{Error, Output, Value};
 
 /// What the rendered text will be part of.
@@ -57,7 +59,7 @@ fn push_json(c: char, escaped: &mut String) {
         '\t' => escaped.push_str("\\t"),
         // U+2028 and U+2029 end lines in JavaScript.
         c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
-            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
         }
         c => escaped.push(c),
     }
