@@ -1,5 +1,7 @@
 //! `check`, the typed leaves and the generated schema say the same about the same documents.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use declare::{Kind, Node, Problems, Record, Shape, check, json_schema, read};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! Nothing that can be written makes reading panic or point outside the text.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use declare::{Node, Problems, Shape, check, expand_variables, json_schema, read};
 use proptest::prelude::*;
 

@@ -1,5 +1,7 @@
 //! How problems look to the person who made them.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 use declare::{
     Level, Place, Problem, Problems, Record, Shape, SourceFile, check, expand_variables, read,
 };

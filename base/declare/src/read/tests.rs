@@ -1,5 +1,7 @@
 //! What reading takes, what it refuses and where it points.
 
+use std::fmt::Write;
+
 use crate::{DEPTH_LEVELS_MAX, Kind, Node, Problem, read};
 
 fn refused(text: &str) -> Vec<Problem> {
@@ -202,7 +204,7 @@ fn a_billion_laughs_are_counted_not_built() {
     for level in 1..20 {
         let before = level - 1;
         let items = vec![format!("*a{before}"); 10].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+        let _ = writeln!(text, "a{level}: &a{level} [{items}]");
     }
     let found = refused(&text);
     assert!(found[0].message.contains("more than 100000 values"));
