@@ -13,11 +13,11 @@ pub const VARIABLE_BYTES_MAX: usize = 64 << 10;
 /// a literal `${`. Keys are left alone. A value that held a variable counts as unquoted, so that
 /// `"${PORT}"` can be a number. Unknown variables and broken references are problems.
 pub fn expand_variables(
-    node: Node,
+    node: &Node,
     lookup: impl Fn(&str) -> Option<String>,
     problems: &mut Problems,
 ) -> Node {
-    expand(&node, &lookup, problems)
+    expand(node, &lookup, problems)
 }
 
 fn expand(node: &Node, lookup: &dyn Fn(&str) -> Option<String>, problems: &mut Problems) -> Node {

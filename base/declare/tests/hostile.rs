@@ -47,7 +47,7 @@ fn try_everything(text: &str) -> Result<(), TestCaseError> {
     match read("f", text) {
         Ok(node) => {
             assert_all_inside(text, &node)?;
-            let node = expand_variables(node, |_| None, &mut problems);
+            let node = expand_variables(&node, |_| None, &mut problems);
             check(&node, &any_shape(), &mut problems);
         }
         Err(found) => {

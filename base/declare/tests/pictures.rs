@@ -144,7 +144,7 @@ fn variables_are_expanded_in_values() {
         "PORT" => Some("9650".to_owned()),
         _ => None,
     };
-    let node = expand_variables(read("f", text).unwrap(), lookup, &mut problems);
+    let node = expand_variables(&read("f", text).unwrap(), lookup, &mut problems);
     assert_eq!(node.text_of("a"), Some("/home/x"));
     assert_eq!(node.integer_of("b"), Some(9650));
     assert_eq!(node.text_of("c"), Some("${PORT} 96509650"));
