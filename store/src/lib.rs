@@ -1,1 +1,49 @@
-//! store
+//! Everything Rampart remembers about calls: rows, counts per second, history, and SQL over them.
+//!
+//! Owns: the tables, the write-ahead log, memory and Parquet, rollups, retention, the memory budget.
+//! Never: knows a rule, a socket or an alert.
+//! Entry point: [`Store::open`], then [`Store::commit`], [`Store::rollups`], [`Store::query`].
+
+mod batch;
+mod catalogue;
+mod commit;
+mod committer;
+mod compact;
+mod events;
+mod flush;
+pub mod fs;
+mod idempotency;
+mod journal;
+mod manifest;
+mod memtable;
+mod minutes;
+mod options;
+mod partition;
+mod recovery;
+mod retention;
+pub mod rollup;
+mod rows;
+mod schema;
+mod snapshot;
+pub mod sql;
+mod stats;
+mod store;
+mod wal;
+
+pub use batch::{Batch, Idempotency, Position};
+pub use commit::{CommitError, Committed, Deltas};
+pub use minutes::{minute_rows, sum_minutes};
+pub use options::{Durability, Options, Retention};
+pub use flush::FlushError;
+pub use recovery::{Found, OpenError};
+pub use rollup::{
+    Counts, Delta, Dimension, FunctionSeen, Group, RollupStats, Rollups, Selection, SeriesKey, Sketch,
+};
+pub use rows::{Invocation, InvocationRows, LogLine, LogRows, Sample, SampleRows, series_id};
+pub use schema::{SchemaError, Table};
+pub use snapshot::{Snapshot, SnapshotFile};
+pub use sql::{QueryAnswer, QueryEngine, QueryError, QueryLimits};
+pub use stats::{Stats, TableStats};
+pub use store::Store;
+#[doc(hidden)]
+pub use wal::encode_for_measurement;

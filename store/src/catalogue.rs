@@ -1,0 +1,257 @@
+//! What is visible: rows in memory and Parquet files, behind one lock, so that whoever looks sees each
+//! row exactly once while rows move from one to the other.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use model::Timestamp;
+
+use crate::batch::Position;
+use crate::manifest::TableFile;
+use crate::memtable::Memtable;
+use crate::schema::Table;
+use crate::snapshot::{Snapshot, SnapshotFile};
+
+/// Rows that are on their way to Parquet, and what was true when they were set apart.
+#[derive(Clone, Debug)]
+pub(crate) struct Frozen {
+    pub(crate) rows: Arc<Memtable>,
+    /// The last commit among them.
+    pub(crate) sequence: u64,
+    pub(crate) positions: BTreeMap<String, String>,
+}
+
+#[derive(Default)]
+struct Visible {
+    active: Memtable,
+    frozen: Option<Frozen>,
+    files: BTreeMap<Table, Vec<Arc<TableFile>>>,
+    /// Replaced or expired files that a query may still be reading.
+    condemned: Vec<Arc<TableFile>>,
+    positions: BTreeMap<String, String>,
+    sequence: u64,
+    flushed: u64,
+}
+
+/// What is visible.
+pub(crate) struct Catalogue {
+    directory: PathBuf,
+    visible: Mutex<Visible>,
+    memory_bytes: AtomicU64,
+}
+
+/// Sizes, for statistics.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sizes {
+    pub(crate) sequence: u64,
+    pub(crate) flushed: u64,
+    pub(crate) memory_bytes: u64,
+    /// Per table: rows in memory, rows in files, bytes in files, number of files.
+    pub(crate) tables: BTreeMap<Table, [u64; 4]>,
+}
+
+impl Catalogue {
+    pub(crate) fn new(
+        directory: &Path,
+        files: impl IntoIterator<Item = TableFile>,
+        positions: BTreeMap<String, String>,
+        flushed: u64,
+    ) -> Self {
+        let mut visible = Visible {
+            positions,
+            sequence: flushed,
+            flushed,
+            ..Visible::default()
+        };
+        for file in files {
+            visible.files.entry(file.table).or_default().push(Arc::new(file));
+        }
+        Catalogue {
+            directory: directory.to_path_buf(),
+            visible: Mutex::new(visible),
+            memory_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Makes durable rows visible, together with the positions they were read up to.
+    pub(crate) fn publish(
+        &self,
+        rows: Vec<(Table, RecordBatch)>,
+        positions: impl IntoIterator<Item = Position>,
+        sequence: u64,
+        elapsed: Duration,
+    ) {
+        let mut visible = self.lock();
+        visible.active.begin(elapsed);
+        for (table, rows) in rows {
+            visible.active.push(table, rows);
+        }
+        for position in positions {
+            visible.positions.insert(position.source, position.value);
+        }
+        visible.sequence = sequence;
+        self.count_memory(&visible);
+    }
+
+    /// Sets apart everything visible that is not in files yet. What an earlier flush set apart and
+    /// could not write comes first; `None` when there is nothing.
+    pub(crate) fn freeze(&self) -> Option<Frozen> {
+        let mut visible = self.lock();
+        if visible.frozen.is_none() && visible.sequence > visible.flushed {
+            visible.frozen = Some(Frozen {
+                rows: Arc::new(std::mem::take(&mut visible.active)),
+                sequence: visible.sequence,
+                positions: visible.positions.clone(),
+            });
+        }
+        visible.frozen.clone()
+    }
+
+    /// Puts files in the place of the rows that were set apart.
+    pub(crate) fn replace_frozen(&self, sequence: u64, files: Vec<TableFile>) {
+        let mut visible = self.lock();
+        visible.frozen = None;
+        visible.flushed = sequence;
+        visible.add_files(files);
+        self.count_memory(&visible);
+    }
+
+    /// Puts files in the place of others (none, when they expired).
+    pub(crate) fn replace_files(&self, removed: &[Arc<TableFile>], added: Vec<TableFile>) {
+        let mut visible = self.lock();
+        for gone in removed {
+            if let Some(files) = visible.files.get_mut(&gone.table) {
+                files.retain(|file| file.path != gone.path);
+            }
+            visible.condemned.push(Arc::clone(gone));
+        }
+        visible.add_files(added);
+    }
+
+    /// Condemned files that no query reads any more. Each is given out once; what cannot be removed
+    /// is an orphan that the next start removes.
+    pub(crate) fn take_removable(&self) -> Vec<Arc<TableFile>> {
+        let mut visible = self.lock();
+        let condemned = std::mem::take(&mut visible.condemned);
+        let (read, removable): (Vec<_>, Vec<_>) = condemned
+            .into_iter()
+            .partition(|file| Arc::strong_count(file) > 1);
+        visible.condemned = read;
+        removable
+    }
+
+    /// The files of one table.
+    pub(crate) fn files(&self, table: Table) -> Vec<Arc<TableFile>> {
+        self.lock().files.get(&table).cloned().unwrap_or_default()
+    }
+
+    /// Everything visible now. Files stay while the snapshot lives.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let visible = self.lock();
+        let mut snapshot = Snapshot::default();
+        let memtables = visible.frozen.iter().map(|frozen| frozen.rows.as_ref());
+        for memtable in memtables.chain([&visible.active]) {
+            for table in Table::ALL {
+                let rows = memtable.rows(table).cloned();
+                snapshot.memory.entry(table).or_default().extend(rows);
+            }
+        }
+        let mut held = Vec::new();
+        for (table, files) in &visible.files {
+            held.extend(files.iter().cloned());
+            let files = files.iter().map(|file| self.as_snapshot_file(file));
+            snapshot.files.insert(*table, files.collect());
+        }
+        snapshot.lease = Some(Arc::new(held) as Arc<dyn Any + Send + Sync>);
+        snapshot
+    }
+
+    fn as_snapshot_file(&self, file: &TableFile) -> SnapshotFile {
+        SnapshotFile {
+            path: self.directory.join(&file.path),
+            bytes: file.bytes,
+            rows: file.rows,
+            from: Timestamp::from_micros(file.from_us),
+            to: Timestamp::from_micros(file.to_us),
+        }
+    }
+
+    /// How far a source has been read.
+    pub(crate) fn position(&self, source: &str) -> Option<String> {
+        self.lock().positions.get(source).cloned()
+    }
+
+    /// The last visible commit.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.lock().sequence
+    }
+
+    /// Monotonic time since which a commit waits in memory; `None` when all are in files.
+    pub(crate) fn oldest_in_memory(&self) -> Option<Duration> {
+        let visible = self.lock();
+        let frozen = visible.frozen.as_ref().and_then(|frozen| frozen.rows.began());
+        frozen.or(visible.active.began())
+    }
+
+    /// Memory that rows take.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Sizes, for statistics.
+    pub(crate) fn sizes(&self) -> Sizes {
+        let visible = self.lock();
+        let mut sizes = Sizes {
+            sequence: visible.sequence,
+            flushed: visible.flushed,
+            memory_bytes: self.memory_bytes(),
+            ..Sizes::default()
+        };
+        for table in Table::ALL {
+            let frozen = visible.frozen.as_ref().map_or(0, |f| f.rows.row_count(table));
+            let files = visible.files.get(&table).map_or(&[][..], Vec::as_slice);
+            sizes.tables.insert(
+                table,
+                [
+                    frozen + visible.active.row_count(table),
+                    files.iter().map(|file| file.rows).sum(),
+                    files.iter().map(|file| file.bytes).sum(),
+                    files.len() as u64,
+                ],
+            );
+        }
+        sizes
+    }
+
+    fn count_memory(&self, visible: &Visible) {
+        let frozen = visible.frozen.as_ref().map_or(0, |frozen| frozen.rows.bytes());
+        self.memory_bytes
+            .store((frozen + visible.active.bytes()) as u64, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Visible> {
+        self.visible.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Visible {
+    fn add_files(&mut self, files: Vec<TableFile>) {
+        for file in files {
+            self.files.entry(file.table).or_default().push(Arc::new(file));
+        }
+    }
+}
+
+/// Files by partition: the table and when its hour begins.
+pub(crate) fn by_partition(files: Vec<Arc<TableFile>>) -> HashMap<i64, Vec<Arc<TableFile>>> {
+    let mut partitions: HashMap<i64, Vec<Arc<TableFile>>> = HashMap::new();
+    for file in files {
+        partitions.entry(file.hour).or_default().push(file);
+    }
+    partitions
+}

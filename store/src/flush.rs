@@ -1,0 +1,235 @@
+//! Rows from memory to Parquet. The order of the steps is what makes each row visible exactly once
+//! whatever fails in between: set apart, write and sync files, record them in the manifest, show them
+//! instead of memory, and only then let go of the log.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use model::{SharedClock, Timestamp};
+
+use crate::catalogue::{Catalogue, Frozen};
+use crate::commit::Health;
+use crate::events;
+use crate::fs::{Fs, is_full};
+use crate::idempotency::Ledger;
+use crate::journal::AppendError;
+use crate::manifest::{Edit, Manifest, TableFile};
+use crate::minutes::minute_rows;
+use crate::options::Retention;
+use crate::partition::{Arranged, PartitionError, write_file};
+use crate::retention::is_expired;
+use crate::schema::Table;
+use crate::wal::Segments;
+
+/// How far back rollups reach; the log is kept that long so that a start can rebuild them.
+pub(crate) const ROLLUP_HORIZON: Duration = Duration::from_secs(15 * 60);
+
+/// Why rows stay in memory. They are in the log as well, and a later flush tries again.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FlushError {
+    /// The disk is full.
+    #[error("the disk is full, free some space or shorten the retention")]
+    Full,
+    /// The disk failed; the store has stopped.
+    #[error("the store has stopped accepting: {0}")]
+    Storage(String),
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+    /// The rows could not be written as Parquet.
+    #[error("{0}")]
+    Rows(String),
+}
+
+/// Writes files, and is the only one that edits the manifest.
+pub(crate) struct Flusher {
+    pub(crate) fs: Arc<dyn Fs>,
+    pub(crate) clock: SharedClock,
+    pub(crate) directory: PathBuf,
+    pub(crate) retention: Retention,
+    pub(crate) wal_keep_bytes_max: u64,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) segments: Segments,
+    pub(crate) manifest: Mutex<Manifest>,
+    /// Tells the files of one flush, and of its repetitions, apart.
+    pub(crate) file_number: AtomicU64,
+    pub(crate) last_flush: Mutex<Option<Timestamp>>,
+    /// Set, under the manifest's lock, when the directory may not be touched any more.
+    pub(crate) closed: AtomicBool,
+}
+
+impl Flusher {
+    /// Moves everything visible in memory to Parquet. `false` when there was nothing to move.
+    pub(crate) fn flush(&self) -> Result<bool, FlushError> {
+        let mut manifest = self.manifest();
+        self.check_health()?;
+        let Some(frozen) = self.catalogue.freeze() else {
+            return Ok(false);
+        };
+        let files = self.write_files(&frozen)?;
+        let edit = Edit {
+            added: files.clone(),
+            flushed: Some(frozen.sequence),
+            positions: frozen.positions.clone(),
+            keys: self
+                .ledger
+                .between(manifest.state().flushed, frozen.sequence),
+            ..Edit::default()
+        };
+        self.record(&mut manifest, edit)?;
+        self.report(&frozen, &files);
+        self.catalogue.replace_frozen(frozen.sequence, files);
+        self.remove_segments(frozen.sequence);
+        Ok(true)
+    }
+
+    /// The manifest; holding it is what keeps flush, retention and compaction apart.
+    pub(crate) fn manifest(&self) -> MutexGuard<'_, Manifest> {
+        self.manifest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether files may be written; asked with the manifest in hand.
+    pub(crate) fn check_health(&self) -> Result<(), FlushError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(FlushError::Closed);
+        }
+        match self.health.reason() {
+            None => Ok(()),
+            Some(reason) => Err(FlushError::Storage(reason.to_string())),
+        }
+    }
+
+    fn write_files(&self, frozen: &Frozen) -> Result<Vec<TableFile>, FlushError> {
+        let mut files = Vec::new();
+        let mut minutes = Vec::new();
+        for table in [Table::Invocations, Table::Logs, Table::Samples] {
+            let rows = frozen.rows.rows(table);
+            self.write_table(table, rows, frozen.sequence, &mut files, |written| {
+                if table == Table::Invocations {
+                    minutes.push(minute_rows(written));
+                }
+            })?;
+        }
+        self.write_table(Table::Minutes, &minutes, frozen.sequence, &mut files, |_| {})?;
+        Ok(files)
+    }
+
+    /// Writes rows of one table, one file per hour. On an error nothing new is left behind.
+    fn write_table<'a>(
+        &self,
+        table: Table,
+        rows: impl IntoIterator<Item = &'a RecordBatch>,
+        sequence: u64,
+        files: &mut Vec<TableFile>,
+        mut each: impl FnMut(&RecordBatch),
+    ) -> Result<(), FlushError> {
+        let now = self.clock.now();
+        let arranged = Arranged::new(table, rows)
+            .map_err(|error| self.give_up(error.into(), files))?;
+        for (hour, count) in arranged.hours() {
+            if is_expired(hour, self.retention.of(table), now) {
+                arranged.chunks(hour).flatten().for_each(|rows| each(&rows));
+                events::expired_unwritten(count);
+                continue;
+            }
+            match self.write_hour(table, hour, sequence, arranged.chunks(hour), &mut each) {
+                Ok(file) => files.push(file),
+                Err(error) => return Err(self.give_up(error, files)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one file of one hour under a name of its own.
+    pub(crate) fn write_hour(
+        &self,
+        table: Table,
+        hour: i64,
+        sequence: u64,
+        rows: impl Iterator<Item = Result<RecordBatch, arrow::error::ArrowError>>,
+        each: impl FnMut(&RecordBatch),
+    ) -> Result<TableFile, PartitionError> {
+        let number = self.file_number.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{sequence:020}-{number}");
+        write_file(self.fs.as_ref(), &self.directory, table, hour, &name, rows, each)
+    }
+
+    /// Records an edit durably.
+    pub(crate) fn record(&self, manifest: &mut Manifest, edit: Edit) -> Result<(), FlushError> {
+        let added: Vec<TableFile> = edit.added.clone();
+        match manifest.commit(edit) {
+            Ok(()) => {}
+            Err(AppendError::Full) => {
+                self.remove_files(&added);
+                return Err(FlushError::Full);
+            }
+            Err(AppendError::Broken(error)) => {
+                return Err(self.stop(&format!("cannot write the manifest: {error}")));
+            }
+        }
+        let keys_from = self.clock.now() - self.ledger.window();
+        manifest
+            .shorten(keys_from)
+            .map_err(|error| self.stop(&format!("cannot rewrite the manifest: {error}")))
+    }
+
+    /// What a failed write means: a full disk passes, a broken one does not.
+    pub(crate) fn give_up(&self, error: PartitionError, written: &[TableFile]) -> FlushError {
+        self.remove_files(written);
+        match error.io() {
+            Some(io) if is_full(io) => FlushError::Full,
+            Some(_) => self.stop(&error.to_string()),
+            None => FlushError::Rows(error.to_string()),
+        }
+    }
+
+    fn stop(&self, reason: &str) -> FlushError {
+        FlushError::Storage(self.health.break_down(reason).to_string())
+    }
+
+    fn remove_files(&self, files: &[TableFile]) {
+        for file in files {
+            remove(self.fs.as_ref(), &self.directory.join(&file.path));
+        }
+    }
+
+    fn report(&self, frozen: &Frozen, files: &[TableFile]) {
+        let rows = files.iter().filter(|file| file.table != Table::Minutes);
+        events::flushed(
+            frozen.sequence,
+            rows.map(|file| file.rows).sum(),
+            files.len(),
+            files.iter().map(|file| file.bytes).sum(),
+        );
+        let mut last_flush = self.last_flush.lock().unwrap_or_else(PoisonError::into_inner);
+        *last_flush = Some(self.clock.now());
+    }
+
+    /// Lets go of segments that are in files and too old for rollups.
+    pub(crate) fn remove_segments(&self, flushed: u64) {
+        let keep_from = self.clock.now() - ROLLUP_HORIZON;
+        let removed = self.segments.remove_flushed(
+            self.fs.as_ref(),
+            flushed,
+            keep_from,
+            self.wal_keep_bytes_max,
+        );
+        if let Err(error) = removed {
+            events::removal_failed(&self.directory, &error);
+        }
+    }
+}
+
+/// Removes a file nobody needs; one that stays is an orphan that the next start removes.
+pub(crate) fn remove(fs: &dyn Fs, path: &Path) {
+    if let Err(error) = fs.remove(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        events::removal_failed(path, &error);
+    }
+}

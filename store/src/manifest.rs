@@ -1,0 +1,267 @@
+//! Which Parquet files there are, and up to which commit they hold everything: the truth about files.
+//!
+//! A journal of edits. Each is atomic: files added and removed, the flushed sequence number, source
+//! positions and idempotency keys as of that number. A checkpoint replaces everything before it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::events;
+use crate::fs::Fs;
+use crate::journal::{AppendError, Header, Journal, JournalReader, Magic, Step, frame};
+use crate::schema::Table;
+
+/// How a manifest begins.
+const MAGIC: Magic = *b"RAMPMAN\n";
+/// The name within the store's directory.
+pub(crate) const FILE_NAME: &str = "manifest";
+const TEMPORARY_NAME: &str = "manifest.tmp";
+/// A manifest longer than this, and than four checkpoints, is written anew.
+const REWRITE_BYTES_MIN: u64 = 4 << 20;
+
+/// A Parquet file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TableFile {
+    pub(crate) table: Table,
+    /// Path below the store's directory, with `/` between the parts.
+    pub(crate) path: String,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    /// When its partition's hour begins, in seconds since the epoch.
+    pub(crate) hour: i64,
+    /// The earliest and the latest time of its rows, in microseconds since the epoch.
+    pub(crate) from_us: i64,
+    pub(crate) to_us: i64,
+}
+
+/// A sender's key as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptKey {
+    pub(crate) key: String,
+    pub(crate) answer: String,
+    pub(crate) sequence: u64,
+    pub(crate) at: Timestamp,
+}
+
+/// One record of the manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Edit {
+    /// Whether everything before this record is void.
+    #[serde(default)]
+    pub(crate) checkpoint: bool,
+    #[serde(default)]
+    pub(crate) added: Vec<TableFile>,
+    #[serde(default)]
+    pub(crate) removed: Vec<String>,
+    /// Everything up to this sequence number lies in the files.
+    #[serde(default)]
+    pub(crate) flushed: Option<u64>,
+    /// Positions as of `flushed`; sources not named keep theirs.
+    #[serde(default)]
+    pub(crate) positions: BTreeMap<String, String>,
+    /// Keys since the edit before.
+    #[serde(default)]
+    pub(crate) keys: Vec<KeptKey>,
+}
+
+/// What all edits amount to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) files: BTreeMap<String, TableFile>,
+    pub(crate) flushed: u64,
+    pub(crate) positions: BTreeMap<String, String>,
+    pub(crate) keys: Vec<KeptKey>,
+}
+
+impl State {
+    fn apply(&mut self, edit: Edit) {
+        if edit.checkpoint {
+            *self = State::default();
+        }
+        for path in edit.removed {
+            self.files.remove(&path);
+        }
+        for file in edit.added {
+            self.files.insert(file.path.clone(), file);
+        }
+        self.flushed = edit.flushed.unwrap_or(self.flushed).max(self.flushed);
+        self.positions.extend(edit.positions);
+        self.keys.extend(edit.keys);
+    }
+
+    fn checkpoint(&self) -> Edit {
+        Edit {
+            checkpoint: true,
+            added: self.files.values().cloned().collect(),
+            removed: Vec::new(),
+            flushed: Some(self.flushed),
+            positions: self.positions.clone(),
+            keys: self.keys.clone(),
+        }
+    }
+
+    /// Forgets keys older than `keep_from`, which nobody asks for any more.
+    pub(crate) fn forget_keys_before(&mut self, keep_from: Timestamp) {
+        self.keys.retain(|key| key.at >= keep_from);
+    }
+}
+
+/// Why the manifest does not open.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ManifestError {
+    /// It was written by a newer version.
+    #[error("written in format {0}")]
+    Newer(u32),
+    /// The file system failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// What reading the manifest found.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) state: State,
+    /// Whether there was a manifest at all.
+    pub(crate) existed: bool,
+    /// Whether a part of it did not read.
+    pub(crate) damaged: bool,
+}
+
+/// Reads the manifest of a store as far as it is sound.
+pub(crate) fn load(fs: &dyn Fs, directory: &Path) -> Result<Loaded, ManifestError> {
+    let path = directory.join(FILE_NAME);
+    let mut loaded = Loaded::default();
+    let (mut reader, header) = match JournalReader::open(fs, &path, MAGIC) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(loaded),
+        Err(error) => return Err(error.into()),
+    };
+    loaded.existed = true;
+    match header {
+        Header::Newer(format) => return Err(ManifestError::Newer(format)),
+        // Records carry their own checksums: they are read all the same.
+        Header::Damaged => loaded.damaged = true,
+        Header::Sound => {}
+    }
+    loop {
+        let edit = match reader.next()? {
+            Step::End => break,
+            Step::Damaged => None,
+            Step::Record(payload) => serde_json::from_slice(&payload).ok(),
+        };
+        match edit {
+            Some(edit) => loaded.state.apply(edit),
+            None => {
+                loaded.damaged = true;
+                break;
+            }
+        }
+    }
+    if loaded.damaged {
+        events::manifest_damaged(&path, reader.sound_bytes());
+    }
+    Ok(loaded)
+}
+
+/// Puts a damaged manifest aside for a person to look at.
+pub(crate) fn put_aside(fs: &dyn Fs, directory: &Path, quarantine: &Path) -> io::Result<()> {
+    fs.create_dir(quarantine)?;
+    let taken = fs.list(quarantine)?;
+    let name = (0_u64..)
+        .map(|number| format!("{FILE_NAME}.{number}"))
+        .find(|name| taken.iter().all(|entry| entry.name != *name))
+        .unwrap_or_else(|| FILE_NAME.to_owned());
+    fs.rename(&directory.join(FILE_NAME), &quarantine.join(name))?;
+    fs.sync_dir(quarantine)?;
+    fs.sync_dir(directory)
+}
+
+/// The manifest, open for edits.
+pub(crate) struct Manifest {
+    fs: std::sync::Arc<dyn Fs>,
+    directory: PathBuf,
+    journal: Journal,
+    checkpoint_bytes: u64,
+    state: State,
+}
+
+impl Manifest {
+    /// Writes `state` as a new manifest in place of whatever was there. The old one stays the truth
+    /// until the new one is durable.
+    pub(crate) fn write(
+        fs: std::sync::Arc<dyn Fs>,
+        directory: &Path,
+        state: State,
+    ) -> io::Result<Manifest> {
+        let journal = write_checkpoint(fs.as_ref(), directory, &state)?;
+        Ok(Manifest {
+            fs,
+            directory: directory.to_path_buf(),
+            checkpoint_bytes: journal.bytes(),
+            journal,
+            state,
+        })
+    }
+
+    /// What all edits amount to.
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Appends one edit; when this returns `Ok` it is durable. After [`AppendError::Full`] the
+    /// manifest is as before; after [`AppendError::Broken`] nobody knows.
+    pub(crate) fn commit(&mut self, edit: Edit) -> Result<(), AppendError> {
+        let mut framed = Vec::new();
+        let payload = to_json(&edit).map_err(AppendError::Broken)?;
+        frame(&mut framed, &[&payload]).map_err(AppendError::Broken)?;
+        self.journal.append(&framed)?;
+        self.journal.sync().map_err(AppendError::Broken)?;
+        self.state.apply(edit);
+        Ok(())
+    }
+
+    /// Writes the manifest anew when edits have made it long. A full disk only postpones that.
+    pub(crate) fn shorten(&mut self, keys_from: Timestamp) -> io::Result<()> {
+        self.state.forget_keys_before(keys_from);
+        let long = self.journal.bytes() > REWRITE_BYTES_MIN.max(4 * self.checkpoint_bytes);
+        if !long {
+            return Ok(());
+        }
+        match write_checkpoint(self.fs.as_ref(), &self.directory, &self.state) {
+            Ok(journal) => {
+                self.checkpoint_bytes = journal.bytes();
+                self.journal = journal;
+                Ok(())
+            }
+            Err(error) if crate::fs::is_full(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn write_checkpoint(fs: &dyn Fs, directory: &Path, state: &State) -> io::Result<Journal> {
+    let temporary = directory.join(TEMPORARY_NAME);
+    match fs.remove(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut framed = Vec::new();
+    frame(&mut framed, &[&to_json(&state.checkpoint())?])?;
+    let mut journal = Journal::create(fs, &temporary, MAGIC)?;
+    journal.append(&framed).map_err(|error| match error {
+        AppendError::Full => io::ErrorKind::StorageFull.into(),
+        AppendError::Broken(error) => error,
+    })?;
+    journal.sync()?;
+    fs.rename(&temporary, &directory.join(FILE_NAME))?;
+    fs.sync_dir(directory)?;
+    Ok(journal)
+}
+
+fn to_json(edit: &Edit) -> io::Result<Vec<u8>> {
+    serde_json::to_vec(edit).map_err(io::Error::other)
+}

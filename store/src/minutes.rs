@@ -1,0 +1,178 @@
+//! The table `minutes`: sums per series and minute of completion, kept long after the rows are gone.
+//!
+//! Rows of it are *partial* sums. A minute of a series may have any number of them, one per batch that
+//! was flushed; adding them up gives the truth, however the rows were split into batches.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType, UInt64Type};
+use model::{FunctionId, Outcome, Traffic};
+
+use crate::rollup::calls::{Calls, Words};
+use crate::rollup::{Counts, SeriesKey};
+use crate::rows::assemble;
+use crate::rows::columns::{CodeColumn, NumberColumn, WordColumn};
+use crate::schema::{Table, outcome_column};
+
+const MINUTE_US: i64 = 60_000_000;
+
+/// The partial sums of a batch of `invocations`. A batch without the table's columns gives none.
+pub fn minute_rows(invocations: &RecordBatch) -> RecordBatch {
+    let mut rows = MinuteRows::new();
+    let Some(calls) = Calls::of(invocations) else {
+        tracing::error!("a batch without the columns of invocations was to be summed");
+        return rows.finish();
+    };
+    let gathering = calls.gather(|call| Some(call.completed.div_euclid(MINUTE_US)), |_, _| {});
+    for cell in &gathering.cells {
+        if let Some(codes) = gathering.keys.get(cell.key as usize) {
+            let (texts, traffic) = calls.texts(codes);
+            rows.push(cell.bucket, texts, traffic, &cell.counts);
+        }
+    }
+    rows.finish()
+}
+
+/// Adds up partial sums: series, minute (Unix seconds / 60) and counts of the minutes in `within`, in
+/// order of series and time. Batches without the table's columns add nothing.
+pub fn sum_minutes<'a>(
+    partials: impl IntoIterator<Item = &'a RecordBatch>,
+    within: Range<i64>,
+) -> Vec<(SeriesKey, i64, Counts)> {
+    let mut sums: BTreeMap<(SeriesKey, i64), Counts> = BTreeMap::new();
+    for batch in partials {
+        let Some(columns) = MinuteColumns::of(batch) else {
+            tracing::error!("a batch without the columns of minutes was to be summed");
+            continue;
+        };
+        for row in 0..batch.num_rows() {
+            let minute = columns.minute(row);
+            if within.contains(&minute) {
+                let sum = sums.entry((columns.key(row), minute)).or_default();
+                sum.merge(&columns.counts(row));
+            }
+        }
+    }
+    sums.into_iter().map(|((key, minute), counts)| (key, minute, counts)).collect()
+}
+
+struct MinuteRows {
+    minute: NumberColumn<TimestampMicrosecondType>,
+    words: [WordColumn; 5],
+    traffic: CodeColumn,
+    counts: [NumberColumn<UInt64Type>; Outcome::ALL.len() + 3],
+}
+
+impl MinuteRows {
+    fn new() -> Self {
+        MinuteRows {
+            minute: NumberColumn::of_type(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+            words: std::array::from_fn(|_| WordColumn::new()),
+            traffic: CodeColumn::default(),
+            counts: std::array::from_fn(|_| NumberColumn::new()),
+        }
+    }
+
+    fn push(&mut self, minute: i64, texts: [&str; 5], traffic: Traffic, counts: &Counts) {
+        self.minute.push(minute.saturating_mul(MINUTE_US));
+        let [namespace, function, version, unit, zone] = &mut self.words;
+        namespace.push_required(texts[0]);
+        function.push_required(texts[1]);
+        version.push(texts[2]);
+        unit.push(texts[3]);
+        zone.push(texts[4]);
+        self.traffic.push(traffic as usize);
+        let sums = [counts.weighted, counts.cold_starts, counts.duration_us];
+        for (column, count) in self.counts.iter_mut().zip(counts.outcomes.into_iter().chain(sums)) {
+            column.push(count);
+        }
+    }
+
+    fn finish(&mut self) -> RecordBatch {
+        let traffics = Traffic::ALL.iter().map(|traffic| traffic.as_str());
+        let columns = (|| {
+            let mut columns = vec![self.minute.finish()?];
+            for column in &mut self.words {
+                columns.push(column.finish()?);
+            }
+            columns.push(self.traffic.finish(traffics)?);
+            for column in &mut self.counts {
+                columns.push(column.finish()?);
+            }
+            Ok(columns)
+        })();
+        assemble(Table::Minutes, columns)
+    }
+}
+
+struct MinuteColumns<'a> {
+    minute: &'a [i64],
+    words: [Words; 5],
+    traffic: Words,
+    outcomes: Vec<&'a [u64]>,
+    sums: [&'a [u64]; 3],
+}
+
+impl<'a> MinuteColumns<'a> {
+    fn of(batch: &'a RecordBatch) -> Option<Self> {
+        let minute = batch.column_by_name("minute")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+        let words = |name| Words::of(batch, name);
+        let numbers = |name: &str| {
+            let column = batch.column_by_name(name)?.as_primitive_opt::<UInt64Type>()?;
+            (column.null_count() == 0).then(|| column.values().as_ref())
+        };
+        Some(MinuteColumns {
+            minute: minute.values(),
+            words: [
+                words("namespace")?,
+                words("function")?,
+                words("version")?,
+                words("unit")?,
+                words("zone")?,
+            ],
+            traffic: words("traffic")?,
+            outcomes: Outcome::ALL
+                .iter()
+                .map(|outcome| numbers(outcome_column(*outcome)))
+                .collect::<Option<_>>()?,
+            sums: [numbers("weighted")?, numbers("cold_starts")?, numbers("duration_us")?],
+        })
+    }
+
+    fn minute(&self, row: usize) -> i64 {
+        self.minute.get(row).map_or(0, |micros| micros.div_euclid(MINUTE_US))
+    }
+
+    fn key(&self, row: usize) -> SeriesKey {
+        let [namespace, function, version, unit, zone] =
+            self.words.each_ref().map(|words| words.text(words.code(row)).to_owned());
+        let traffic = Traffic::from_word(self.traffic.text(self.traffic.code(row)));
+        SeriesKey {
+            namespace: if namespace.is_empty() {
+                FunctionId::DEFAULT_NAMESPACE.to_owned()
+            } else {
+                namespace
+            },
+            function,
+            version,
+            unit,
+            zone,
+            traffic: traffic.unwrap_or(Traffic::Live),
+        }
+    }
+
+    fn counts(&self, row: usize) -> Counts {
+        let mut counts = Counts::ZERO;
+        for (count, column) in counts.outcomes.iter_mut().zip(&self.outcomes) {
+            *count = column.get(row).copied().unwrap_or(0);
+        }
+        let [weighted, cold_starts, duration_us] =
+            self.sums.map(|column| column.get(row).copied().unwrap_or(0));
+        counts.weighted = weighted;
+        counts.cold_starts = cold_starts;
+        counts.duration_us = duration_us;
+        counts
+    }
+}

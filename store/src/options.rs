@@ -1,0 +1,133 @@
+//! How a store is set up. Every limit is here, with its unit at the end of its name.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::schema::Table;
+use crate::sql::QueryLimits;
+
+/// When an acknowledged commit is on stable storage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// Before it is acknowledged. Nothing acknowledged is lost, not even by a power loss.
+    #[default]
+    Sync,
+    /// Within [`Options::sync_interval`]. A power loss may take what was acknowledged since the last
+    /// sync; a crash of the process alone takes nothing.
+    Interval,
+    /// When the kernel likes, at the latest when a segment of the log is closed. A power loss may take
+    /// minutes; a crash of the process alone takes nothing.
+    None,
+}
+
+/// How long rows stay. Whole hours are dropped once all their rows are older.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// For the table `invocations`.
+    pub invocations: Duration,
+    /// For the table `logs`.
+    pub logs: Duration,
+    /// For the table `samples`.
+    pub samples: Duration,
+    /// For the table `minutes`.
+    pub minutes: Duration,
+}
+
+impl Retention {
+    /// How long rows of one table stay.
+    pub fn of(&self, table: Table) -> Duration {
+        match table {
+            Table::Invocations => self.invocations,
+            Table::Logs => self.logs,
+            Table::Samples => self.samples,
+            Table::Minutes => self.minutes,
+        }
+    }
+}
+
+impl Default for Retention {
+    /// A week of invocations and samples, three days of logs, 400 days of minutes.
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(86_400);
+        Retention {
+            invocations: 7 * DAY,
+            logs: 3 * DAY,
+            samples: 7 * DAY,
+            minutes: 400 * DAY,
+        }
+    }
+}
+
+/// How a store is set up; [`Options::new`] has the defaults.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where everything lies; made if absent.
+    pub directory: PathBuf,
+    /// When an acknowledged commit is on stable storage.
+    pub durability: Durability,
+    /// How often the log is synced under [`Durability::Interval`].
+    pub sync_interval: Duration,
+    /// Rows in memory, queued or not yet in Parquet, may take this much; beyond it commits are refused.
+    pub memory_bytes_max: u64,
+    /// How long rows stay.
+    pub retention: Retention,
+    /// Rows go to Parquet when the oldest in memory is this old.
+    pub flush_after: Duration,
+    /// Rows go to Parquet when they take this much memory.
+    pub flush_bytes: u64,
+    /// How long the first of a group of commits waits for others to share a sync with.
+    pub commit_window: Duration,
+    /// A group this large does not wait any longer.
+    pub commit_bytes: usize,
+    /// Rows that may wait for the log; beyond it commits are refused.
+    pub queue_rows_max: usize,
+    /// Bytes that may wait for the log; beyond it commits are refused.
+    pub queue_bytes_max: usize,
+    /// A segment of the log is closed at this size.
+    pub segment_bytes_max: u64,
+    /// Segments whose rows are all in Parquet are kept for rollups up to this size.
+    pub wal_keep_bytes_max: u64,
+    /// With less free space than this commits are refused, so that the disk never becomes full.
+    pub disk_free_bytes_min: u64,
+    /// How long a sender's key is remembered.
+    pub idempotency_window: Duration,
+    /// How many senders' keys are remembered.
+    pub idempotency_keys_max: usize,
+    /// How much keys and their answers may take.
+    pub idempotency_bytes_max: usize,
+    /// How many series the rollups tell apart.
+    pub rollup_series_max: usize,
+    /// What a query may take when it brings no limits of its own.
+    pub query: QueryLimits,
+    /// Memory all queries share.
+    pub query_memory_bytes_max: usize,
+}
+
+impl Options {
+    /// The defaults, for a store in `directory`.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Options {
+            directory: directory.into(),
+            durability: Durability::Sync,
+            sync_interval: Duration::from_secs(1),
+            memory_bytes_max: 1 << 30,
+            retention: Retention::default(),
+            flush_after: Duration::from_secs(300),
+            flush_bytes: 128 << 20,
+            commit_window: Duration::from_millis(5),
+            commit_bytes: 1 << 20,
+            queue_rows_max: 2_000_000,
+            queue_bytes_max: 256 << 20,
+            segment_bytes_max: 64 << 20,
+            wal_keep_bytes_max: 1 << 30,
+            disk_free_bytes_min: 64 << 20,
+            idempotency_window: Duration::from_secs(600),
+            idempotency_keys_max: 100_000,
+            idempotency_bytes_max: 64 << 20,
+            rollup_series_max: crate::rollup::SERIES_MAX,
+            query: QueryLimits::default(),
+            query_memory_bytes_max: 512 << 20,
+        }
+    }
+}

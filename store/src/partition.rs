@@ -1,0 +1,303 @@
+//! One Parquet file per table and hour: `tables/<table>/dt=YYYY-MM-DD/hour=HH/<sequence>-<n>.parquet`.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::interleave_record_batch;
+use arrow::datatypes::{TimestampMicrosecondType, TimestampMillisecondType};
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, Rows, SortField};
+use chrono::{DateTime, Utc};
+use model::Timestamp;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+
+use crate::fs::{Fs, FsFile, create_dirs};
+use crate::manifest::TableFile;
+use crate::schema::Table;
+
+/// The directory of all Parquet files.
+pub(crate) const TABLES: &str = "tables";
+/// How an unfinished file ends.
+pub(crate) const TEMPORARY: &str = ".tmp";
+const HOUR_SECONDS: i64 = 3600;
+/// Rows of a row group: large enough to compress well, small enough to skip.
+const ROW_GROUP_ROWS: usize = 128 * 1024;
+/// Rows that are gathered at once. Few, since text columns of one batch end at 2 GiB.
+const CHUNK_ROWS: usize = 8192;
+
+/// Why a file could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PartitionError {
+    /// The file system failed.
+    #[error("{path}: {source}", path = path.display())]
+    Io { path: PathBuf, source: io::Error },
+    /// The rows could not be sorted or gathered.
+    #[error("cannot arrange rows: {0}")]
+    Rows(#[from] ArrowError),
+    /// The rows could not be encoded or decoded.
+    #[error("{path}: {source}", path = path.display())]
+    Parquet { path: PathBuf, source: ParquetError },
+}
+
+impl PartitionError {
+    /// The file system's error, wherever it is wrapped.
+    pub(crate) fn io(&self) -> Option<&io::Error> {
+        match self {
+            PartitionError::Io { source, .. } => Some(source),
+            PartitionError::Parquet {
+                source: ParquetError::External(source),
+                ..
+            } => source.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+/// Where a row lies: batch and row in it.
+type Place = (usize, usize);
+
+/// Rows of one table in the order they are written, by hour.
+pub(crate) struct Arranged<'a> {
+    batches: Vec<&'a RecordBatch>,
+    hours: BTreeMap<i64, Vec<Place>>,
+}
+
+impl<'a> Arranged<'a> {
+    /// Sorts rows by the table's sort columns within their hours; equal rows keep their order.
+    pub(crate) fn new(
+        table: Table,
+        batches: impl IntoIterator<Item = &'a RecordBatch>,
+    ) -> Result<Self, ArrowError> {
+        let batches: Vec<_> = batches.into_iter().collect();
+        let keys = sort_keys(table, &batches)?;
+        let mut hours: BTreeMap<i64, Vec<Place>> = BTreeMap::new();
+        for (batch, rows) in batches.iter().enumerate() {
+            for (row, seconds) in seconds_of(table, rows)?.into_iter().enumerate() {
+                let hour = seconds.div_euclid(HOUR_SECONDS) * HOUR_SECONDS;
+                hours.entry(hour).or_default().push((batch, row));
+            }
+        }
+        for places in hours.values_mut() {
+            places.sort_unstable_by(|a, b| {
+                let key = |place: &Place| keys.get(place.0).map(|rows| rows.row(place.1));
+                key(a).cmp(&key(b)).then(a.cmp(b))
+            });
+        }
+        Ok(Arranged { batches, hours })
+    }
+
+    /// The hours that have rows, as seconds since the epoch, with the number of their rows.
+    pub(crate) fn hours(&self) -> impl Iterator<Item = (i64, u64)> {
+        self.hours
+            .iter()
+            .map(|(hour, places)| (*hour, places.len() as u64))
+    }
+
+    /// The rows of an hour in order, a bounded number at a time.
+    pub(crate) fn chunks(
+        &self,
+        hour: i64,
+    ) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
+        let places = self.hours.get(&hour).map_or(&[][..], Vec::as_slice);
+        places
+            .chunks(CHUNK_ROWS)
+            .map(|chunk| interleave_record_batch(&self.batches, chunk))
+    }
+}
+
+fn sort_keys(table: Table, batches: &[&RecordBatch]) -> Result<Vec<Rows>, ArrowError> {
+    let schema = table.schema();
+    let fields = table
+        .sort_columns()
+        .iter()
+        .map(|name| Ok(SortField::new(schema.field_with_name(name)?.data_type().clone())))
+        .collect::<Result<Vec<_>, ArrowError>>()?;
+    let converter = RowConverter::new(fields)?;
+    batches
+        .iter()
+        .map(|batch| {
+            let columns = table
+                .sort_columns()
+                .iter()
+                .map(|name| column(batch, name).cloned())
+                .collect::<Result<Vec<_>, _>>()?;
+            converter.convert_columns(&columns)
+        })
+        .collect()
+}
+
+/// The time of each row, in seconds since the epoch.
+fn seconds_of(table: Table, batch: &RecordBatch) -> Result<Vec<i64>, ArrowError> {
+    let times = column(batch, table.time_column())?;
+    if let Some(micros) = times.as_primitive_opt::<TimestampMicrosecondType>() {
+        let seconds = micros.values().iter().map(|time| time.div_euclid(1_000_000));
+        return Ok(seconds.collect());
+    }
+    let millis = times
+        .as_primitive_opt::<TimestampMillisecondType>()
+        .ok_or_else(|| {
+            ArrowError::SchemaError(format!("{} is not a time column", table.time_column()))
+        })?;
+    Ok(millis.values().iter().map(|time| time.div_euclid(1_000)).collect())
+}
+
+fn column<'a>(
+    batch: &'a RecordBatch,
+    name: &str,
+) -> Result<&'a arrow::array::ArrayRef, ArrowError> {
+    batch
+        .column_by_name(name)
+        .ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")))
+}
+
+/// The directory of an hour's files, below the store's directory.
+pub(crate) fn directory_of(table: Table, hour: i64) -> String {
+    let hour = DateTime::from_timestamp(hour, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    format!("{TABLES}/{}/{}", table.name(), hour.format("dt=%Y-%m-%d/hour=%H"))
+}
+
+/// Writes one file, durable under its final name when this returns. `each` sees the rows as they are
+/// written. After an error no part of the file is left, if the disk lets it go.
+pub(crate) fn write_file(
+    fs: &dyn Fs,
+    root: &Path,
+    table: Table,
+    hour: i64,
+    name: &str,
+    rows: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    each: impl FnMut(&RecordBatch),
+) -> Result<TableFile, PartitionError> {
+    let directory = directory_of(table, hour);
+    let path = format!("{directory}/{name}.parquet");
+    let absolute = root.join(&path);
+    let temporary = root.join(format!("{path}{TEMPORARY}"));
+    let failed = |source| PartitionError::Io {
+        path: absolute.clone(),
+        source,
+    };
+    create_dirs(fs, root, Path::new(&directory)).map_err(failed)?;
+    let file = TableFile {
+        table,
+        path,
+        rows: 0,
+        bytes: 0,
+        hour,
+        from_us: i64::MAX,
+        to_us: i64::MIN,
+    };
+    let written = write_rows(fs, &temporary, file, rows, each).and_then(|file| {
+        fs.rename(&temporary, &absolute).map_err(failed)?;
+        fs.sync_dir(&root.join(&directory)).map_err(failed)?;
+        Ok(file)
+    });
+    if written.is_err() {
+        let _ = fs.remove(&temporary);
+    }
+    written
+}
+
+/// Writes rows to a file and syncs its content.
+fn write_rows(
+    fs: &dyn Fs,
+    path: &Path,
+    mut file: TableFile,
+    rows: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    mut each: impl FnMut(&RecordBatch),
+) -> Result<TableFile, PartitionError> {
+    let failed = |source| PartitionError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let failed_parquet = |source| PartitionError::Parquet {
+        path: path.to_path_buf(),
+        source,
+    };
+    let sink = Sink {
+        file: fs.create(path).map_err(failed)?,
+        bytes: 0,
+    };
+    let mut writer = ArrowWriter::try_new(sink, file.table.schema(), Some(properties()))
+        .map_err(failed_parquet)?;
+    for rows in rows {
+        let rows = rows?;
+        writer.write(&rows).map_err(failed_parquet)?;
+        file.rows += rows.num_rows() as u64;
+        if let Some((from, to)) = file.table.time_range(&rows) {
+            file.from_us = file.from_us.min(from.as_micros());
+            file.to_us = file.to_us.max(to.as_micros());
+        }
+        each(&rows);
+    }
+    let mut sink = writer.into_inner().map_err(failed_parquet)?;
+    file.bytes = sink.bytes;
+    sink.file.sync().map_err(failed)?;
+    Ok(file)
+}
+
+fn properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_created_by("rampart".to_owned())
+        .build()
+}
+
+/// Reads a whole file back.
+pub(crate) fn read_file(
+    fs: &dyn Fs,
+    root: &Path,
+    file: &TableFile,
+) -> Result<Vec<RecordBatch>, PartitionError> {
+    let path = root.join(&file.path);
+    let failed = |source| PartitionError::Parquet {
+        path: path.clone(),
+        source,
+    };
+    let mut content = Vec::new();
+    fs.read(&path)
+        .and_then(|mut read| read.read_to_end(&mut content))
+        .map_err(|source| PartitionError::Io {
+            path: path.clone(),
+            source,
+        })?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(content))
+        .and_then(|builder| builder.with_batch_size(CHUNK_ROWS).build())
+        .map_err(failed)?;
+    let batches = reader.collect::<Result<Vec<_>, _>>()?;
+    batches
+        .iter()
+        .map(|batch| {
+            file.table
+                .conform(batch)
+                .map_err(|error| ArrowError::ExternalError(Box::new(error)).into())
+        })
+        .collect()
+}
+
+/// When an hour is over.
+pub(crate) fn end_of(hour: i64) -> Timestamp {
+    Timestamp::from_seconds(hour.saturating_add(HOUR_SECONDS))
+}
+
+struct Sink {
+    file: Box<dyn FsFile>,
+    bytes: u64,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)?;
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,368 @@
+//! From a directory to a store: lock, manifest, files, log. Damage is put aside and counted; what
+//! precedes it is kept.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use model::{SharedClock, Timestamp};
+
+use crate::catalogue::Catalogue;
+use crate::commit::Health;
+use crate::events;
+use crate::flush::{Flusher, ROLLUP_HORIZON, remove};
+use crate::fs::{Fs, Lock};
+use crate::idempotency::{Ledger, Limits};
+use crate::journal::FORMAT;
+use crate::manifest::{self, KeptKey, Loaded, Manifest, ManifestError};
+use crate::options::Options;
+use crate::partition::{TABLES, TEMPORARY};
+use crate::rollup::{AHEAD_SECONDS, Rollups};
+use crate::wal::{self, Record, ReplayError, Segments};
+
+const WAL: &str = "wal";
+const QUARANTINE: &str = "quarantine";
+const LOCK: &str = "lock";
+
+/// Why a store does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be made or written to.
+    #[error("cannot write to {}: {source}; choose another data_dir or change its owner", directory.display())]
+    Unwritable {
+        /// The store's directory.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process has it open.
+    #[error("{} is in use by another process, stop that one or choose another data_dir", directory.display())]
+    Locked {
+        /// The store's directory.
+        directory: PathBuf,
+    },
+    /// A newer version wrote it.
+    #[error("{} was written by a newer rampart (store format {found}, this one reads up to {FORMAT}), upgrade rampart or restore a backup", directory.display())]
+    Newer {
+        /// The store's directory.
+        directory: PathBuf,
+        /// The format it is in.
+        found: u32,
+    },
+    /// The file system failed.
+    #[error("cannot open the store: {}: {source}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The log holds more than memory may, and it cannot be written to Parquet.
+    #[error("cannot read the write-ahead log back: {0}")]
+    Replay(String),
+    /// The thread that commits could not be started.
+    #[error("cannot start the thread that commits: {0}")]
+    Thread(io::Error),
+}
+
+/// What a start found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Found {
+    /// Records of the log that were not in Parquet.
+    pub replayed_records: u64,
+    /// Their rows.
+    pub replayed_rows: u64,
+    /// Segments with an unfinished end, which is normal after a power loss.
+    pub torn: u64,
+    /// Damaged parts that were moved or copied to `quarantine/`.
+    pub quarantined: u64,
+    /// Files of the manifest that are missing.
+    pub missing: u64,
+}
+
+/// A store as recovered, before it accepts anything.
+pub(crate) struct Recovered {
+    pub(crate) lock: Arc<dyn Lock>,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) rollups: Arc<Rollups>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) segments: Segments,
+    pub(crate) flusher: Arc<Flusher>,
+    pub(crate) wal_directory: PathBuf,
+    /// The sequence number of the next commit.
+    pub(crate) next: u64,
+    pub(crate) found: Found,
+}
+
+/// Opens a directory. Blocks while the log is read.
+pub(crate) fn recover(
+    fs: &Arc<dyn Fs>,
+    options: &Options,
+    clock: &SharedClock,
+) -> Result<Recovered, OpenError> {
+    let directory = &options.directory;
+    let lock = claim(fs.as_ref(), directory)?;
+    let mut found = Found::default();
+    let mut loaded = manifest::load(fs.as_ref(), directory).map_err(|error| match error {
+        ManifestError::Newer(found) => newer(directory, found),
+        ManifestError::Io(source) => io_error(directory.join(manifest::FILE_NAME), source),
+    })?;
+    reconcile(fs.as_ref(), directory, &mut loaded, &mut found)
+        .map_err(|source| io_error(directory.join(TABLES), source))?;
+    if loaded.damaged && loaded.existed {
+        manifest::put_aside(fs.as_ref(), directory, &directory.join(QUARANTINE))
+            .map_err(|source| io_error(directory.join(QUARANTINE), source))?;
+    }
+    let keys = std::mem::take(&mut loaded.state.keys);
+    let mut recovered = assemble(fs, options, clock, lock, loaded, keys)?;
+    recovered.found = found;
+    replay(fs.as_ref(), options, clock, &mut recovered)?;
+    Ok(recovered)
+}
+
+/// Makes the directories and takes the lock.
+fn claim(fs: &dyn Fs, directory: &Path) -> Result<Arc<dyn Lock>, OpenError> {
+    let unwritable = |source| OpenError::Unwritable {
+        directory: directory.to_path_buf(),
+        source,
+    };
+    let mut ancestors: Vec<_> = directory
+        .ancestors()
+        .filter(|path| !path.as_os_str().is_empty())
+        .collect();
+    ancestors.reverse();
+    for (parent, path) in ancestors.iter().zip(ancestors.iter().skip(1)) {
+        fs.create_dir(path).map_err(unwritable)?;
+        // A parent we may pass through but not read cannot be synced, and was not made by us.
+        let _ = fs.sync_dir(parent);
+    }
+    if let [only] = ancestors.as_slice() {
+        fs.create_dir(only).map_err(unwritable)?;
+    }
+    let lock = fs.lock(&directory.join(LOCK)).map_err(unwritable)?;
+    let lock = lock.ok_or_else(|| OpenError::Locked {
+        directory: directory.to_path_buf(),
+    })?;
+    for below in [WAL, TABLES] {
+        fs.create_dir(&directory.join(below)).map_err(unwritable)?;
+    }
+    fs.sync_dir(directory).map_err(unwritable)?;
+    Ok(Arc::from(lock))
+}
+
+/// Makes the files equal to the manifest: files it does not name are removed, since their rows are in
+/// the log, or put aside when the manifest is damaged and may once have named them.
+fn reconcile(
+    fs: &dyn Fs,
+    directory: &Path,
+    loaded: &mut Loaded,
+    found: &mut Found,
+) -> io::Result<()> {
+    let mut present = BTreeSet::new();
+    let mut pending = vec![TABLES.to_owned()];
+    let suspicious = loaded.damaged || !loaded.existed;
+    while let Some(below) = pending.pop() {
+        for entry in fs.list(&directory.join(&below))? {
+            let path = format!("{below}/{}", entry.name);
+            let known = loaded.state.files.get(&path);
+            if entry.directory {
+                pending.push(path);
+            } else if !(entry.name.ends_with(".parquet") || entry.name.ends_with(TEMPORARY)) {
+                // Not one of ours; somebody else's file is left alone.
+            } else if known.is_some_and(|file| file.bytes == entry.bytes) {
+                present.insert(path);
+            } else if entry.name.ends_with(TEMPORARY) || (known.is_none() && !suspicious) {
+                events::file_set_aside(&directory.join(&path), "it is not in the manifest", false);
+                remove(fs, &directory.join(&path));
+            } else {
+                events::file_set_aside(&directory.join(&path), "the manifest says otherwise", true);
+                put_aside(fs, directory, &path)?;
+                found.quarantined += 1;
+            }
+        }
+    }
+    loaded.state.files.retain(|path, _| {
+        let kept = present.contains(path);
+        if !kept {
+            events::file_missing(&directory.join(path));
+            found.missing += 1;
+        }
+        kept
+    });
+    if loaded.damaged {
+        found.quarantined += 1;
+    }
+    Ok(())
+}
+
+fn put_aside(fs: &dyn Fs, directory: &Path, path: &str) -> io::Result<()> {
+    let quarantine = directory.join(QUARANTINE);
+    fs.create_dir(&quarantine)?;
+    let from = directory.join(path);
+    fs.rename(&from, &quarantine.join(path.replace('/', "_")))?;
+    if let Some(parent) = from.parent() {
+        fs.sync_dir(parent)?;
+    }
+    fs.sync_dir(&quarantine)
+}
+
+fn assemble(
+    fs: &Arc<dyn Fs>,
+    options: &Options,
+    clock: &SharedClock,
+    lock: Arc<dyn Lock>,
+    loaded: Loaded,
+    keys: Vec<KeptKey>,
+) -> Result<Recovered, OpenError> {
+    let directory = &options.directory;
+    let ledger = Arc::new(Ledger::new(Limits {
+        window: options.idempotency_window,
+        keys_max: options.idempotency_keys_max,
+        bytes_max: options.idempotency_bytes_max,
+    }));
+    let mut state = loaded.state;
+    for key in keys {
+        state.keys.push(key.clone());
+        ledger.restore(key, clock.now(), clock.elapsed());
+    }
+    state.forget_keys_before(clock.now() - options.idempotency_window);
+    let catalogue = Arc::new(Catalogue::new(
+        directory,
+        state.files.values().cloned(),
+        state.positions.clone(),
+        state.flushed,
+    ));
+    let next = state.flushed + 1;
+    let manifest = Manifest::write(Arc::clone(fs), directory, state)
+        .map_err(|source| io_error(directory.join(manifest::FILE_NAME), source))?;
+    let health = Arc::new(Health::default());
+    let segments = Segments::default();
+    let flusher = Arc::new(Flusher {
+        fs: Arc::clone(fs),
+        clock: Arc::clone(clock),
+        directory: directory.clone(),
+        retention: options.retention,
+        wal_keep_bytes_max: options.wal_keep_bytes_max,
+        catalogue: Arc::clone(&catalogue),
+        ledger: Arc::clone(&ledger),
+        health: Arc::clone(&health),
+        segments: segments.clone(),
+        manifest: Mutex::new(manifest),
+        file_number: AtomicU64::new(0),
+        last_flush: Mutex::new(None),
+        closed: false.into(),
+    });
+    Ok(Recovered {
+        lock,
+        catalogue,
+        rollups: Arc::new(Rollups::new(options.rollup_series_max)),
+        ledger,
+        health,
+        segments,
+        flusher,
+        wal_directory: directory.join(WAL),
+        next,
+        found: Found::default(),
+    })
+}
+
+/// Reads the log: what is in Parquet already goes to the rollups only, the rest to memory as well.
+fn replay(
+    fs: &dyn Fs,
+    options: &Options,
+    clock: &SharedClock,
+    recovered: &mut Recovered,
+) -> Result<(), OpenError> {
+    let flushed = recovered.catalogue.sequence();
+    let now = clock.now();
+    let mut found = recovered.found;
+    let quarantine = options.directory.join(QUARANTINE);
+    let directory = recovered.wal_directory.clone();
+    let replayed = wal::replay(fs, &directory, &quarantine, |record, _| {
+        if reaches_rollups(record.committed_at, now)
+            && let Some(invocations) = &record.batch.invocations
+        {
+            recovered.rollups.apply(invocations, now);
+        }
+        if record.sequence > flushed {
+            found.replayed_records += 1;
+            found.replayed_rows += record.batch.rows() as u64;
+            restore(recovered, record, now, clock.elapsed());
+        }
+        keep_within_budget(recovered, options)
+    });
+    let replayed = replayed.map_err(|error| match error {
+        ReplayError::Newer(found) => newer(&options.directory, found),
+        ReplayError::Io { path, source } => io_error(path, source),
+        ReplayError::Apply(reason) => OpenError::Replay(reason),
+    })?;
+    found.torn += replayed.torn;
+    found.quarantined += replayed.quarantined;
+    recovered.found = found;
+    recovered.next = recovered.next.max(replayed.last + 1);
+    for segment in replayed.segments {
+        recovered.segments.push(segment);
+    }
+    events::replayed(found.replayed_records, found.replayed_rows, recovered.next - 1);
+    Ok(())
+}
+
+fn reaches_rollups(committed_at: Timestamp, now: Timestamp) -> bool {
+    let ahead = Duration::from_secs(AHEAD_SECONDS.unsigned_abs());
+    committed_at + ROLLUP_HORIZON + ahead >= now
+}
+
+fn restore(recovered: &Recovered, record: Record, now: Timestamp, elapsed: Duration) {
+    let Record {
+        sequence,
+        committed_at,
+        batch,
+    } = record;
+    let rows = batch
+        .tables()
+        .map(|(table, rows)| (table, rows.clone()))
+        .collect();
+    if let Some(idempotency) = batch.idempotency {
+        let key = KeptKey {
+            key: idempotency.key,
+            answer: idempotency.answer,
+            sequence,
+            at: committed_at,
+        };
+        recovered.ledger.restore(key, now, elapsed);
+    }
+    recovered
+        .catalogue
+        .publish(rows, batch.positions, sequence, elapsed);
+}
+
+/// A log that holds more than memory may goes to Parquet while it is read.
+fn keep_within_budget(recovered: &Recovered, options: &Options) -> Result<(), String> {
+    let bytes = recovered.catalogue.memory_bytes();
+    if bytes < options.flush_bytes {
+        return Ok(());
+    }
+    match recovered.flusher.flush() {
+        Err(error) if bytes >= options.memory_bytes_max => Err(error.to_string()),
+        Err(error) => {
+            events::flush_failed(&error.to_string());
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+fn newer(directory: &Path, found: u32) -> OpenError {
+    OpenError::Newer {
+        directory: directory.to_path_buf(),
+        found,
+    }
+}
+
+fn io_error(path: PathBuf, source: io::Error) -> OpenError {
+    OpenError::Io { path, source }
+}

@@ -1,0 +1,107 @@
+//! Counts in 48 bytes, and their sealed form in about seven.
+
+use super::bytes::{put_varint, take_varint};
+use super::counts::Counts;
+
+const OUTCOMES: usize = 7;
+
+/// [`Counts`] of a span in which a series has fewer than 2³² calls. Arithmetic wraps, so that cells
+/// can also be running totals whose differences are right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cell {
+    outcomes: [u32; OUTCOMES],
+    cold_starts: u32,
+    weighted: u64,
+    duration_us: u64,
+}
+
+impl Cell {
+    pub(super) fn plus(mut self, other: &Cell) -> Cell {
+        for (count, more) in self.outcomes.iter_mut().zip(other.outcomes) {
+            *count = count.wrapping_add(more);
+        }
+        self.cold_starts = self.cold_starts.wrapping_add(other.cold_starts);
+        self.weighted = self.weighted.wrapping_add(other.weighted);
+        self.duration_us = self.duration_us.wrapping_add(other.duration_us);
+        self
+    }
+
+    pub(super) fn minus(mut self, other: &Cell) -> Cell {
+        for (count, less) in self.outcomes.iter_mut().zip(other.outcomes) {
+            *count = count.wrapping_sub(less);
+        }
+        self.cold_starts = self.cold_starts.wrapping_sub(other.cold_starts);
+        self.weighted = self.weighted.wrapping_sub(other.weighted);
+        self.duration_us = self.duration_us.wrapping_sub(other.duration_us);
+        self
+    }
+
+    pub(super) fn add_to(&self, counts: &mut Counts) {
+        counts.merge(&Counts::from(*self));
+    }
+
+    fn calls(&self) -> u64 {
+        self.outcomes.iter().map(|count| u64::from(*count)).sum()
+    }
+
+    /// A mask of the fields that differ from what is usual, then those fields.
+    pub(super) fn pack(&self, bytes: &mut Vec<u8>) {
+        let fields = self.fields();
+        let mut mask = 0_u64;
+        for (bit, field) in fields.iter().enumerate() {
+            mask |= u64::from(*field != 0) << bit;
+        }
+        put_varint(bytes, mask);
+        for field in fields.iter().filter(|field| **field != 0) {
+            put_varint(bytes, *field);
+        }
+    }
+
+    pub(super) fn unpack(bytes: &mut &[u8]) -> Option<Cell> {
+        let mask = take_varint(bytes)?;
+        let mut fields = [0_u64; OUTCOMES + 3];
+        for (bit, field) in fields.iter_mut().enumerate() {
+            if mask >> bit & 1 == 1 {
+                *field = take_varint(bytes)?;
+            }
+        }
+        let [ok, duration_us, a, b, c, d, e, f, cold_starts, extra] = fields;
+        let mut cell = Cell {
+            outcomes: [ok, a, b, c, d, e, f].map(|count| count as u32),
+            cold_starts: cold_starts as u32,
+            weighted: 0,
+            duration_us,
+        };
+        cell.weighted = extra.wrapping_add(cell.calls());
+        Some(cell)
+    }
+
+    /// What is often not zero first, so that most masks take one byte.
+    fn fields(&self) -> [u64; OUTCOMES + 3] {
+        let [ok, a, b, c, d, e, f] = self.outcomes.map(u64::from);
+        let extra = self.weighted.wrapping_sub(self.calls());
+        [ok, self.duration_us, a, b, c, d, e, f, u64::from(self.cold_starts), extra]
+    }
+}
+
+impl From<Cell> for Counts {
+    fn from(cell: Cell) -> Counts {
+        Counts {
+            outcomes: cell.outcomes.map(u64::from),
+            weighted: cell.weighted,
+            cold_starts: u64::from(cell.cold_starts),
+            duration_us: cell.duration_us,
+        }
+    }
+}
+
+impl From<&Counts> for Cell {
+    fn from(counts: &Counts) -> Cell {
+        Cell {
+            outcomes: counts.outcomes.map(|count| count as u32),
+            cold_starts: counts.cold_starts as u32,
+            weighted: counts.weighted,
+            duration_us: counts.duration_us,
+        }
+    }
+}

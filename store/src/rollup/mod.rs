@@ -1,0 +1,212 @@
+//! Counts per second and latency per ten seconds, for every series of the last quarter of an hour.
+//!
+//! A call belongs to the second it *completed* in. Rows that complete more than [`BACK_SECONDS`]
+//! before now are late: they are not counted here, only in the table `minutes`. Rows more than
+//! [`AHEAD_SECONDS`] after now are not believed.
+
+mod bytes;
+pub(crate) mod calls;
+mod cell;
+mod counts;
+mod directory;
+mod latency;
+mod read;
+mod seconds;
+mod select;
+mod sketch;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use arrow::array::RecordBatch;
+use model::{FunctionId, Timestamp};
+use serde::Serialize;
+
+use calls::{Call, Calls, Gathering};
+use directory::Directory;
+
+pub use counts::Counts;
+pub use select::{Dimension, Group, Selection, SeriesKey};
+pub use sketch::{RELATIVE_ACCURACY, Sketch};
+
+/// How long a second stays in the hot form, where sums over any window cost the same.
+pub const HOT_SECONDS: i64 = 120;
+/// How far back seconds and sketches reach.
+pub const BACK_SECONDS: i64 = 900;
+/// How far ahead of now a row may complete and still be believed.
+pub const AHEAD_SECONDS: i64 = 600;
+/// How much time one latency sketch covers.
+pub const SKETCH_SECONDS: i64 = 10;
+/// How long a series without traffic is remembered.
+pub const IDLE_SECONDS: i64 = 6 * 3_600;
+/// How many series are told apart unless asked otherwise.
+pub const SERIES_MAX: usize = 400_000;
+/// How many points one timeline has at most.
+pub const TIMELINE_POINTS_MAX: usize = 10_000;
+
+const DURATION_MAX_US: i64 = 3_600_000_000;
+const MICROS: i64 = 1_000_000;
+
+/// A duration as counting takes it: not negative, at most an hour.
+pub(crate) fn clamped(micros: i64) -> u64 {
+    micros.clamp(0, DURATION_MAX_US).unsigned_abs()
+}
+
+/// What one batch added to one series in one second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delta {
+    /// Which series.
+    pub series: Arc<SeriesKey>,
+    /// Unix seconds of completion.
+    pub second: i64,
+    /// What was added.
+    pub counts: Counts,
+}
+
+/// A function that had traffic in the last hours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FunctionSeen {
+    /// Which function.
+    pub id: FunctionId,
+    /// Its earliest completion since it is remembered.
+    pub first_seen: Timestamp,
+    /// Its latest completion.
+    pub last_seen: Timestamp,
+}
+
+/// What the rollups hold and what they turned away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RollupStats {
+    /// Series told apart.
+    pub series: u64,
+    /// Functions they belong to.
+    pub functions: u64,
+    /// Rows too old for seconds.
+    pub late_rows: u64,
+    /// Rows too far ahead to be believed.
+    pub future_rows: u64,
+    /// Rows counted under `__other__` because there were too many series.
+    pub other_rows: u64,
+    /// Rows whose outcome no vocabulary knows.
+    pub unreadable_rows: u64,
+}
+
+/// The rollups. Readers see whole batches only.
+#[derive(Debug)]
+pub struct Rollups {
+    directory: RwLock<Directory>,
+}
+
+impl Default for Rollups {
+    fn default() -> Self {
+        Self::new(SERIES_MAX)
+    }
+}
+
+impl Rollups {
+    /// Empty rollups that tell at most `series_max` series apart; calls of further ones are counted
+    /// under the function `__other__/__other__`.
+    pub fn new(series_max: usize) -> Self {
+        Rollups {
+            directory: RwLock::new(Directory::new(series_max)),
+        }
+    }
+
+    /// Counts a batch of `invocations` and gives what it added, merged per series and second, in
+    /// order of series and time. A batch without the table's columns adds nothing.
+    pub fn apply(&self, invocations: &RecordBatch, now: Timestamp) -> Vec<Delta> {
+        let Some(calls) = Calls::of(invocations) else {
+            tracing::error!("a batch without the columns of invocations reached the rollups");
+            return Vec::new();
+        };
+        let mut arrivals = Arrivals::new(now);
+        let mut latencies = Vec::with_capacity(invocations.num_rows());
+        let gathering = calls.gather(
+            |call| arrivals.second_of(call),
+            |key, call| latencies.push(Latency::of(key, call)),
+        );
+        latencies.sort_unstable();
+        self.write().apply(&Applied {
+            calls: &calls,
+            gathering: &gathering,
+            latencies: &latencies,
+            arrivals: &arrivals,
+        })
+    }
+
+    /// What is held and what was turned away.
+    pub fn stats(&self) -> RollupStats {
+        self.read().stats()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Directory> {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Directory> {
+        self.directory.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One batch, gathered before the lock is taken.
+struct Applied<'a> {
+    calls: &'a Calls,
+    gathering: &'a Gathering,
+    /// Sorted by series, time and bin.
+    latencies: &'a [Latency],
+    arrivals: &'a Arrivals,
+}
+
+/// One call's place among the sketches.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Latency {
+    key: u32,
+    ten: i64,
+    bin: u16,
+}
+
+impl Latency {
+    fn of(key: u32, call: &Call) -> Latency {
+        Latency {
+            key,
+            ten: call.completed.div_euclid(SKETCH_SECONDS * MICROS),
+            bin: sketch::bin_of(call.duration_us),
+        }
+    }
+}
+
+/// Tells rows in time from those too late or too early.
+struct Arrivals {
+    now: Timestamp,
+    late_rows: u64,
+    future_rows: u64,
+}
+
+impl Arrivals {
+    fn new(now: Timestamp) -> Self {
+        Arrivals {
+            now,
+            late_rows: 0,
+            future_rows: 0,
+        }
+    }
+
+    fn second_of(&mut self, call: &Call) -> Option<i64> {
+        let second = call.completed.div_euclid(MICROS);
+        let now = self.now.as_seconds();
+        if second < now - BACK_SECONDS {
+            self.late_rows += 1;
+            None
+        } else if second > now + AHEAD_SECONDS {
+            self.future_rows += 1;
+            None
+        } else {
+            Some(second)
+        }
+    }
+}
+
+/// Functions by id, for exact questions.
+type FunctionIndex = HashMap<FunctionId, u32>;

@@ -1,0 +1,179 @@
+//! Questions to the rollups: sums, timelines, latencies, functions.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use model::{FunctionId, Timestamp};
+
+use super::directory::{Directory, Function, Series};
+use super::select::grouping;
+use super::{
+    Counts, Dimension, FunctionSeen, Group, Rollups, SKETCH_SECONDS, Selection, Sketch,
+    TIMELINE_POINTS_MAX,
+};
+
+impl Rollups {
+    /// Counts of the seconds `from_second..to_second` per group, in order of group. A group whose
+    /// series are known but had no call is there with zeros; nothing selected gives no group.
+    pub fn sum(
+        &self,
+        select: &Selection,
+        by: &[Dimension],
+        from_second: i64,
+        to_second: i64,
+    ) -> Vec<(Group, Counts)> {
+        let directory = self.read();
+        let from = from_second.max(directory.horizon());
+        directory.fold(select, by, || Counts::ZERO, |sum, series| {
+            sum.merge(&series.seconds.total(from, to_second));
+        })
+    }
+
+    /// Counts per group and step, oldest first: the first step begins at `from_second`, the last may
+    /// be cut short by `to_second`. At most [`TIMELINE_POINTS_MAX`] steps are told.
+    pub fn timeline(
+        &self,
+        select: &Selection,
+        by: &[Dimension],
+        from_second: i64,
+        to_second: i64,
+        step_seconds: i64,
+    ) -> Vec<(Group, Vec<Counts>)> {
+        let step = step_seconds.max(1);
+        let span = to_second.saturating_sub(from_second).max(0).unsigned_abs();
+        let points = usize::try_from(span.div_ceil(step.unsigned_abs())).unwrap_or(usize::MAX);
+        let points = points.min(TIMELINE_POINTS_MAX);
+        let directory = self.read();
+        let from = from_second.max(directory.horizon());
+        directory.fold(select, by, || vec![Counts::ZERO; points], |line, series| {
+            series.seconds.each(from, to_second, |second, cell| {
+                let at = (second - from_second).unsigned_abs() / step.unsigned_abs();
+                if let Some(counts) = line.get_mut(at as usize) {
+                    cell.add_to(counts);
+                }
+            });
+        })
+    }
+
+    /// Latency per group over the sketches that begin in `from_second..to_second`, the first one
+    /// being that in which `from_second` lies.
+    pub fn latency(
+        &self,
+        select: &Selection,
+        by: &[Dimension],
+        from_second: i64,
+        to_second: i64,
+    ) -> Vec<(Group, Sketch)> {
+        let directory = self.read();
+        let tens = tens_of(from_second.max(directory.horizon())..to_second);
+        directory.fold(select, by, Sketch::new, |sum, series| {
+            series.latencies.total(tens.start, tens.end, sum);
+        })
+    }
+
+    /// Every function that is remembered, in order of id.
+    pub fn functions(&self) -> Vec<FunctionSeen> {
+        let directory = self.read();
+        let mut seen: Vec<_> = directory.functions().map(Function::seen).collect();
+        seen.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+        seen
+    }
+
+    /// One function, if it is remembered.
+    pub fn function(&self, id: &FunctionId) -> Option<FunctionSeen> {
+        self.read().function(id).map(Function::seen)
+    }
+}
+
+impl Function {
+    fn seen(&self) -> FunctionSeen {
+        FunctionSeen {
+            id: self.id.clone(),
+            first_seen: Timestamp::from_micros(self.first_seen),
+            last_seen: Timestamp::from_micros(self.last_seen),
+        }
+    }
+}
+
+impl Directory {
+    fn fold<A>(
+        &self,
+        select: &Selection,
+        by: &[Dimension],
+        empty: impl Fn() -> A,
+        mut add: impl FnMut(&mut A, &Series),
+    ) -> Vec<(Group, A)> {
+        let dimensions = grouping(by);
+        let mut groups = Groups::new(&dimensions, empty);
+        let exact = select.exact.as_ref().map(|id| self.function(id));
+        let named = exact.iter().flatten().copied();
+        let others = exact.is_none().then(|| self.functions()).into_iter().flatten();
+        for function in named.chain(others) {
+            let FunctionId { namespace, name } = &function.id;
+            if !select.takes_function(namespace, name, &function.text) {
+                continue;
+            }
+            for series in self.series_of(function) {
+                if select.takes_series(&series.key) {
+                    groups.add(series, &mut add);
+                }
+            }
+        }
+        groups.into_sorted()
+    }
+}
+
+/// Accumulators by the values of the dimensions asked for.
+struct Groups<'a, A, E> {
+    dimensions: &'a [Dimension],
+    empty: E,
+    index: HashMap<[&'a str; Dimension::ALL.len()], usize>,
+    groups: Vec<([&'a str; Dimension::ALL.len()], A)>,
+    last: usize,
+}
+
+impl<'a, A, E: Fn() -> A> Groups<'a, A, E> {
+    fn new(dimensions: &'a [Dimension], empty: E) -> Self {
+        Groups {
+            dimensions,
+            empty,
+            index: HashMap::new(),
+            groups: Vec::new(),
+            last: 0,
+        }
+    }
+
+    /// Adds a series to its group. Series of one function follow each other, so the group before is
+    /// tried first.
+    fn add(&mut self, series: &'a Series, add: impl FnOnce(&mut A, &Series)) {
+        let mut values = [""; Dimension::ALL.len()];
+        for (value, dimension) in values.iter_mut().zip(self.dimensions) {
+            *value = series.key.get(*dimension);
+        }
+        if self.groups.get(self.last).is_none_or(|(own, _)| *own != values) {
+            self.last = *self.index.entry(values).or_insert(self.groups.len());
+            if self.last == self.groups.len() {
+                self.groups.push((values, (self.empty)()));
+            }
+        }
+        if let Some((_, sum)) = self.groups.get_mut(self.last) {
+            add(sum, series);
+        }
+    }
+
+    fn into_sorted(self) -> Vec<(Group, A)> {
+        let mut groups = self.groups;
+        groups.sort_unstable_by_key(|(values, _)| *values);
+        let named = |values: [&str; 6]| {
+            let pairs = self.dimensions.iter().zip(values);
+            Group(pairs.map(|(dimension, value)| (*dimension, value.to_owned())).collect())
+        };
+        groups.into_iter().map(|(values, sum)| (named(values), sum)).collect()
+    }
+}
+
+/// The ten-second spans a window takes.
+fn tens_of(seconds: Range<i64>) -> Range<i64> {
+    let up = seconds.end.saturating_add(SKETCH_SECONDS - 1);
+    seconds.start.div_euclid(SKETCH_SECONDS)..up.div_euclid(SKETCH_SECONDS)
+}

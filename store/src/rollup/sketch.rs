@@ -1,0 +1,135 @@
+//! Latency sketches with a bounded relative error: DDSketch (Masson, Rim, Lee, VLDB 2019), sparse.
+//!
+//! A value v goes to bin ⌈log_γ v⌉ with γ = (1 + α) / (1 − α). A bin's middle is within α of every value
+//! in it, so every quantile is, too, and sketches of parts add up to the sketch of the whole.
+
+use std::sync::LazyLock;
+
+use super::bytes::{put_varint, take_varint};
+
+/// The relative accuracy α.
+pub const RELATIVE_ACCURACY: f64 = 0.01;
+
+const GAMMA: f64 = (1.0 + RELATIVE_ACCURACY) / (1.0 - RELATIVE_ACCURACY);
+static BINS_PER_E: LazyLock<f64> = LazyLock::new(|| 1.0 / GAMMA.ln());
+
+/// The bin of a duration; 0 is for what is not positive, 1 for one microsecond.
+#[inline]
+pub(super) fn bin_of(micros: u64) -> u16 {
+    if micros == 0 {
+        return 0;
+    }
+    ((micros as f64).ln() * *BINS_PER_E).ceil() as u16 + 1
+}
+
+fn middle_of(bin: u16) -> f64 {
+    if bin == 0 {
+        return 0.0;
+    }
+    2.0 * GAMMA.powi(i32::from(bin) - 1) / (GAMMA + 1.0)
+}
+
+/// How many durations fell into which bin, sorted by bin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sketch {
+    bins: Vec<(u16, u64)>,
+}
+
+impl Sketch {
+    /// Of nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a duration in microseconds; negative ones count as 0, longer ones than 1 h as 1 h.
+    pub fn add(&mut self, micros: i64) {
+        self.add_to_bin(bin_of(super::clamped(micros)), 1);
+    }
+
+    /// Adds what another holds.
+    pub fn merge(&mut self, other: &Sketch) {
+        self.merge_bins(other.bins.iter().copied());
+    }
+
+    /// How many durations it holds.
+    pub fn count(&self) -> u64 {
+        self.bins.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.bins.is_empty()
+    }
+
+    /// The duration in microseconds below which a share `q` (0..=1) of them lies, within 1 %: the
+    /// value of rank ⌊q · (n − 1)⌋. `None` when there are none or `q` is not a share.
+    pub fn quantile_us(&self, q: f64) -> Option<f64> {
+        let count = self.count();
+        if count == 0 || !(0.0..=1.0).contains(&q) {
+            return None;
+        }
+        let rank = (q * (count - 1) as f64).floor() as u64;
+        let mut below = 0;
+        for (bin, count) in &self.bins {
+            below += count;
+            if below > rank {
+                return Some(middle_of(*bin));
+            }
+        }
+        self.bins.last().map(|(bin, _)| middle_of(*bin))
+    }
+
+    /// Adds sorted bins. Most of the time all of them are there already.
+    pub(super) fn merge_bins(&mut self, more: impl Iterator<Item = (u16, u64)>) {
+        let mut at = 0;
+        for (bin, count) in more {
+            while self.bins.get(at).is_some_and(|(own, _)| *own < bin) {
+                at += 1;
+            }
+            match self.bins.get_mut(at) {
+                Some((own, total)) if *own == bin => *total += count,
+                _ => self.bins.insert(at, (bin, count)),
+            }
+        }
+    }
+
+    fn add_to_bin(&mut self, bin: u16, count: u64) {
+        match self.bins.binary_search_by_key(&bin, |(own, _)| *own) {
+            Ok(at) => {
+                if let Some((_, total)) = self.bins.get_mut(at) {
+                    *total += count;
+                }
+            }
+            Err(at) => self.bins.insert(at, (bin, count)),
+        }
+    }
+
+    /// About two bytes a bin: distance to the bin before, then the count.
+    pub(super) fn pack(&self) -> Box<[u8]> {
+        let mut bytes = Vec::with_capacity(self.bins.len() * 2 + 2);
+        let mut before = 0;
+        for (bin, count) in &self.bins {
+            put_varint(&mut bytes, u64::from(bin - before));
+            put_varint(&mut bytes, *count);
+            before = *bin;
+        }
+        bytes.into_boxed_slice()
+    }
+
+    pub(super) fn unpack(bytes: &[u8]) -> Sketch {
+        Sketch {
+            bins: packed_bins(bytes).collect(),
+        }
+    }
+}
+
+/// The bins of a packed sketch.
+pub(super) fn packed_bins(mut bytes: &[u8]) -> impl Iterator<Item = (u16, u64)> {
+    let mut bin = 0_u16;
+    std::iter::from_fn(move || {
+        let distance = take_varint(&mut bytes)?;
+        let count = take_varint(&mut bytes)?;
+        bin = bin.wrapping_add(distance as u16);
+        Some((bin, count))
+    })
+}

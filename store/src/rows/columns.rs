@@ -1,0 +1,306 @@
+//! The columns rows are built from. An absent (empty) text is null.
+//!
+//! Arrow's own builders hash every dictionary text of every row and panic when a text column
+//! passes 2 GiB; these remember the value before, and leave out what cannot be addressed.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, DictionaryArray, MapArray, NullBufferBuilder, PrimitiveArray, StringArray, StructArray,
+};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Int32Type};
+use arrow::error::ArrowError;
+
+use super::intern::{CodeTable, hash_text, seed};
+use crate::schema::map_type;
+
+const NULL: i32 = -1;
+
+/// Texts one after another, addressed by 32-bit offsets as Arrow's `Utf8` is.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    bytes: Vec<u8>,
+    ends: Vec<i32>,
+}
+
+impl Texts {
+    fn new() -> Self {
+        Texts {
+            bytes: Vec::new(),
+            ends: vec![0],
+        }
+    }
+
+    /// Adds a text; `false`, with an empty text in its place, when it is beyond what offsets reach.
+    fn push(&mut self, text: &str) -> bool {
+        let fits = i32::try_from(self.bytes.len() + text.len());
+        if fits.is_ok() {
+            self.bytes.extend_from_slice(text.as_bytes());
+        }
+        let end = fits.unwrap_or_else(|_| self.ends.last().copied().unwrap_or(0));
+        self.ends.push(end);
+        fits.is_ok()
+    }
+
+    fn get(&self, index: usize) -> Option<&[u8]> {
+        let start = *self.ends.get(index)?;
+        let end = *self.ends.get(index + 1)?;
+        self.bytes.get(start as usize..end as usize)
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len() - 1
+    }
+
+    fn bytes_used(&self) -> usize {
+        self.bytes.len() + self.ends.len() * 4
+    }
+
+    fn finish(&mut self, nulls: Option<NullBuffer>) -> Result<StringArray, ArrowError> {
+        let Texts { bytes, ends } = std::mem::replace(self, Texts::new());
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
+        StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls)
+    }
+}
+
+/// A text column with mostly distinct values.
+#[derive(Debug)]
+pub(crate) struct TextColumn {
+    texts: Texts,
+    nulls: NullBufferBuilder,
+}
+
+impl TextColumn {
+    pub(crate) fn new() -> Self {
+        TextColumn {
+            texts: Texts::new(),
+            nulls: NullBufferBuilder::new(0),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, text: &str) {
+        let kept = self.texts.push(text);
+        self.nulls.append(kept && !text.is_empty());
+    }
+
+    pub(crate) fn bytes_used(&self) -> usize {
+        self.texts.bytes_used()
+    }
+
+    pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let nulls = self.nulls.finish();
+        Ok(Arc::new(self.texts.finish(nulls)?))
+    }
+}
+
+/// A text column with few distinct values.
+#[derive(Debug)]
+pub(crate) struct WordColumn {
+    codes: Vec<i32>,
+    words: Texts,
+    table: CodeTable,
+    seed: u64,
+    last: i32,
+}
+
+impl WordColumn {
+    pub(crate) fn new() -> Self {
+        WordColumn {
+            codes: Vec::new(),
+            words: Texts::new(),
+            table: CodeTable::default(),
+            seed: seed(),
+            last: NULL,
+        }
+    }
+
+    /// Adds a word; an empty one is null.
+    #[inline]
+    pub(crate) fn push(&mut self, word: &str) {
+        let code = if word.is_empty() {
+            NULL
+        } else {
+            self.code_of(word)
+        };
+        self.codes.push(code);
+    }
+
+    /// Adds a word of a column that has no nulls.
+    #[inline]
+    pub(crate) fn push_required(&mut self, word: &str) {
+        let code = self.code_of(word);
+        self.codes.push(code);
+    }
+
+    #[inline]
+    fn code_of(&mut self, word: &str) -> i32 {
+        if self.last >= 0 && self.words.get(self.last as usize) == Some(word.as_bytes()) {
+            return self.last;
+        }
+        let hash = hash_text(self.seed, word);
+        let words = &self.words;
+        let found = self
+            .table
+            .find(hash, |code| words.get(code as usize) == Some(word.as_bytes()));
+        self.last = match found {
+            Some(code) => code as i32,
+            None => self.add(hash, word),
+        };
+        self.last
+    }
+
+    #[cold]
+    fn add(&mut self, hash: u64, word: &str) -> i32 {
+        let code = self.words.len() as u32;
+        self.words.push(word);
+        self.table.insert(hash, code);
+        code as i32
+    }
+
+    pub(crate) fn bytes_used(&self) -> usize {
+        self.codes.len() * 4 + self.words.bytes_used()
+    }
+
+    pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let codes = std::mem::take(&mut self.codes);
+        self.table.clear();
+        self.last = NULL;
+        let values = Arc::new(self.words.finish(None)?);
+        coded(codes, values)
+    }
+}
+
+/// A column of a closed vocabulary whose codes are known beforehand.
+#[derive(Debug, Default)]
+pub(crate) struct CodeColumn(Vec<i32>);
+
+impl CodeColumn {
+    #[inline]
+    pub(crate) fn push(&mut self, code: usize) {
+        self.0.push(code as i32);
+    }
+
+    pub(crate) fn bytes_used(&self) -> usize {
+        self.0.len() * 4
+    }
+
+    pub(crate) fn finish(&mut self, words: impl Iterator<Item = &'static str>) -> Result<ArrayRef, ArrowError> {
+        let values = Arc::new(StringArray::from_iter_values(words));
+        coded(std::mem::take(&mut self.0), values)
+    }
+}
+
+fn coded(mut codes: Vec<i32>, values: Arc<StringArray>) -> Result<ArrayRef, ArrowError> {
+    let known = BooleanBuffer::collect_bool(codes.len(), |row| {
+        codes.get(row).is_some_and(|code| *code >= 0)
+    });
+    let nulls = NullBuffer::new(known);
+    let nulls = (nulls.null_count() > 0).then_some(nulls);
+    if nulls.is_some() {
+        for code in &mut codes {
+            *code = (*code).max(0);
+        }
+    }
+    let keys = PrimitiveArray::<Int32Type>::try_new(codes.into(), nulls)?;
+    Ok(Arc::new(DictionaryArray::try_new(keys, values)?))
+}
+
+/// Numbers, of which some may be absent.
+#[derive(Debug)]
+pub(crate) struct NumberColumn<T: ArrowPrimitiveType> {
+    values: Vec<T::Native>,
+    nulls: NullBufferBuilder,
+    data_type: DataType,
+}
+
+impl<T: ArrowPrimitiveType> NumberColumn<T> {
+    pub(crate) fn new() -> Self {
+        Self::of_type(T::DATA_TYPE)
+    }
+
+    /// For types that carry more than their width, such as a time zone.
+    pub(crate) fn of_type(data_type: DataType) -> Self {
+        NumberColumn {
+            values: Vec::new(),
+            nulls: NullBufferBuilder::new(0),
+            data_type,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, value: T::Native) {
+        self.values.push(value);
+        self.nulls.append_non_null();
+    }
+
+    #[inline]
+    pub(crate) fn push_optional(&mut self, value: Option<T::Native>) {
+        self.values.push(value.unwrap_or_default());
+        self.nulls.append(value.is_some());
+    }
+
+    pub(crate) fn bytes_used(&self) -> usize {
+        size_of_val(self.values.as_slice())
+    }
+
+    pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let values = std::mem::take(&mut self.values);
+        let array = PrimitiveArray::<T>::try_new(values.into(), self.nulls.finish())?;
+        Ok(Arc::new(array.with_data_type(self.data_type.clone())))
+    }
+}
+
+/// Maps from text to text; an empty map is null.
+#[derive(Debug)]
+pub(crate) struct MapColumn {
+    keys: Texts,
+    values: Texts,
+    ends: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl MapColumn {
+    pub(crate) fn new() -> Self {
+        MapColumn {
+            keys: Texts::new(),
+            values: Texts::new(),
+            ends: vec![0],
+            nulls: NullBufferBuilder::new(0),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push<'a>(&mut self, entries: impl Iterator<Item = (&'a str, &'a str)>) {
+        let before = self.keys.len();
+        for (key, value) in entries {
+            self.keys.push(key);
+            self.values.push(value);
+        }
+        self.ends.push(self.keys.len() as i32);
+        self.nulls.append(self.keys.len() > before);
+    }
+
+    pub(crate) fn bytes_used(&self) -> usize {
+        self.keys.bytes_used() + self.values.bytes_used() + self.ends.len() * 4
+    }
+
+    pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let DataType::Map(entries, sorted) = map_type() else {
+            return Err(ArrowError::SchemaError("maps are not maps".to_owned()));
+        };
+        let DataType::Struct(fields) = entries.data_type().clone() else {
+            return Err(ArrowError::SchemaError("map entries are not a struct".to_owned()));
+        };
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(self.keys.finish(None)?),
+            Arc::new(self.values.finish(None)?),
+        ];
+        let ends = std::mem::replace(&mut self.ends, vec![0]);
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
+        let pairs = StructArray::try_new(fields, columns, None)?;
+        let map = MapArray::try_new(entries, offsets, pairs, self.nulls.finish(), sorted)?;
+        Ok(Arc::new(map))
+    }
+}

@@ -1,0 +1,310 @@
+//! Runs a question: on threads of its own, so that no query delays what pages people.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::MemoryCatalogProviderList;
+use datafusion::error::DataFusionError;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::SessionConfig;
+use datafusion::sql::parser::Statement;
+use futures_util::StreamExt;
+use model::{SharedClock, Timestamp};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::functions::success_rate;
+use super::table::SnapshotTable;
+use super::{ANSWER_BYTES_MAX, CONCURRENT_MAX, QueryAnswer, QueryError, QueryLimits, guard};
+use crate::minutes::{minute_rows, sum_minutes};
+use crate::rollup::{Counts, SeriesKey};
+use crate::schema::Table;
+use crate::snapshot::Snapshot;
+
+/// Deep expressions are walked recursively; the depth allowed needs this much in unoptimised builds.
+const STACK_BYTES: usize = 64 << 20;
+/// Answers questions over snapshots.
+#[derive(Debug)]
+pub struct QueryEngine {
+    memory_bytes: usize,
+    clock: SharedClockDebug,
+    /// `None` when threads could not be had, or while it is dropped.
+    runtime: Option<Runtime>,
+    threads: usize,
+    template: SessionState,
+    slots: Arc<Semaphore>,
+}
+
+/// A clock that does not print.
+struct SharedClockDebug(SharedClock);
+
+impl std::fmt::Debug for SharedClockDebug {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("clock")
+    }
+}
+
+/// One question on its way.
+struct Question {
+    snapshot: Snapshot,
+    limits: QueryLimits,
+    now: Timestamp,
+    threads: usize,
+    memory_bytes: usize,
+    template: SessionState,
+}
+
+impl QueryEngine {
+    /// An engine whose queries together use at most `memory_bytes`; `now()` is what `clock` says.
+    pub fn new(memory_bytes: usize, clock: SharedClock) -> Self {
+        let threads = available_parallelism().map_or(2, NonZeroUsize::get).clamp(2, 16);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .thread_name("store-query")
+            .thread_stack_size(STACK_BYTES)
+            .enable_time()
+            .build()
+            .inspect_err(|error| tracing::warn!(%error, "queries share the threads of everything else"))
+            .ok();
+        QueryEngine {
+            memory_bytes,
+            clock: SharedClockDebug(clock),
+            runtime,
+            threads,
+            template: template(memory_bytes, threads),
+            slots: Arc::new(Semaphore::new(CONCURRENT_MAX)),
+        }
+    }
+
+    /// Answers one SELECT over a snapshot.
+    pub async fn query(
+        &self,
+        snapshot: Snapshot,
+        sql: &str,
+        limits: &QueryLimits,
+    ) -> Result<QueryAnswer, QueryError> {
+        let question = self.question(snapshot, *limits);
+        let sql = sql.to_owned();
+        self.run(limits.deadline, async move {
+            let (statement, tables) = guard::admit(&sql)?;
+            question.answer(statement, &tables).await
+        })
+        .await
+    }
+
+    /// Counts per series and minute for the minutes that begin in `from..to`, in order.
+    pub async fn minutes(
+        &self,
+        snapshot: Snapshot,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(SeriesKey, i64, Counts)>, QueryError> {
+        let limits = QueryLimits {
+            rows_max: usize::MAX,
+            deadline: Duration::from_secs(60),
+        };
+        let question = self.question(snapshot, limits);
+        self.run(limits.deadline, async move {
+            let sql = minutes_sql(from, to);
+            let (statement, tables) = guard::admit(&sql)?;
+            let answer = question.answer(statement, &tables).await?;
+            Ok(sum_minutes(&answer.batches, i64::MIN..i64::MAX))
+        })
+        .await
+    }
+
+    fn question(&self, snapshot: Snapshot, limits: QueryLimits) -> Question {
+        Question {
+            snapshot,
+            limits,
+            now: self.clock.0.now(),
+            threads: self.threads,
+            memory_bytes: self.memory_bytes,
+            template: self.template.clone(),
+        }
+    }
+
+    /// Waits for a slot, runs on the engine's threads, and gives up at the deadline. The slot is held
+    /// until the work has really ended, so abandoned queries cannot pile up.
+    async fn run<T: Send + 'static>(
+        &self,
+        deadline: Duration,
+        work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let started = self.clock.0.elapsed();
+        let slot = timeout(deadline, Arc::clone(&self.slots).acquire_owned())
+            .await
+            .map_err(|_| QueryError::Busy)?
+            .map_err(|_| QueryError::Busy)?;
+        let waited = self.clock.0.elapsed().saturating_sub(started);
+        let handle = self.runtime.as_ref().map_or_else(Handle::current, |own| own.handle().clone());
+        // Dropping the set at the deadline, or with the caller, aborts the work.
+        let mut tasks = JoinSet::new();
+        tasks.spawn_on(
+            async move {
+                let outcome = work.await;
+                drop(slot);
+                outcome
+            },
+            &handle,
+        );
+        match timeout(deadline.saturating_sub(waited), tasks.join_next()).await {
+            Err(_) => Err(QueryError::Deadline(deadline)),
+            Ok(Some(Ok(outcome))) => outcome,
+            Ok(Some(Err(error))) => Err(QueryError::Failed(error.to_string())),
+            Ok(None) => Err(QueryError::Failed("it ended without an answer".to_owned())),
+        }
+    }
+}
+
+impl Drop for QueryEngine {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Question {
+    async fn answer(mut self, statement: Statement, tables: &[Table]) -> Result<QueryAnswer, QueryError> {
+        let memory_bytes = self.memory_bytes;
+        let fail = |error: DataFusionError| QueryError::from_engine(&error, memory_bytes);
+        let state = self.session(tables).map_err(fail)?;
+        let plan = logical(&state, statement).await.map_err(fail)?;
+        let plan = state.create_physical_plan(&plan).await.map_err(fail)?;
+        collect(plan, &state, &self.limits).await.map_err(fail)
+    }
+
+    /// A session that knows the tables of the snapshot and nothing else.
+    fn session(&mut self, tables: &[Table]) -> Result<SessionState, DataFusionError> {
+        let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
+            .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
+            .build();
+        state.execution_props_mut().query_execution_start_time = Some(self.now.to_utc());
+        for table in tables {
+            let provider = Arc::new(self.table(*table));
+            let schema = state.schema_for_ref(table.name())?;
+            schema.register_table(table.name().to_owned(), provider)?;
+        }
+        Ok(state)
+    }
+
+    fn table(&mut self, table: Table) -> SnapshotTable {
+        let mut memory = self.snapshot.memory_of(table).to_vec();
+        if table == Table::Minutes {
+            // Minutes of what is not flushed yet: summed from the rows.
+            let rows = self.snapshot.memory_of(Table::Invocations);
+            memory.extend(rows.iter().map(minute_rows));
+        }
+        memory.retain(|batch| batch.num_rows() > 0);
+        let files = self.snapshot.files_of(table).to_vec();
+        SnapshotTable::new(table, memory, files, self.threads)
+    }
+}
+
+async fn logical(state: &SessionState, statement: Statement) -> Result<LogicalPlan, DataFusionError> {
+    let plan = state.statement_to_plan(statement).await?;
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+        .verify_plan(&plan)?;
+    Ok(plan)
+}
+
+async fn collect(
+    plan: Arc<dyn ExecutionPlan>,
+    state: &SessionState,
+    limits: &QueryLimits,
+) -> Result<QueryAnswer, DataFusionError> {
+    let schema: SchemaRef = plan.schema();
+    let mut stream = execute_stream(plan, state.task_ctx())?;
+    let mut answer = QueryAnswer {
+        schema,
+        batches: Vec::new(),
+        truncated: false,
+    };
+    let mut rows_left = limits.rows_max;
+    let mut bytes_left = if limits.rows_max == usize::MAX { usize::MAX } else { ANSWER_BYTES_MAX };
+    while let Some(batch) = stream.next().await {
+        let batch: RecordBatch = batch?;
+        if batch.num_rows() == 0 {
+            continue;
+        }
+        let bytes = batch.get_array_memory_size();
+        if rows_left == 0 || bytes_left == 0 {
+            answer.truncated = true;
+            break;
+        }
+        answer.truncated = batch.num_rows() > rows_left;
+        let batch = batch.slice(0, batch.num_rows().min(rows_left));
+        rows_left -= batch.num_rows();
+        bytes_left = bytes_left.saturating_sub(bytes);
+        answer.batches.push(batch);
+        if answer.truncated {
+            break;
+        }
+    }
+    Ok(answer)
+}
+
+/// What every session starts from.
+fn template(memory_bytes: usize, threads: usize) -> SessionState {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(threads)
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(true);
+    let options = config.options_mut();
+    options.execution.enable_recursive_ctes = false;
+    options.execution.parquet.pushdown_filters = true;
+    options.execution.parquet.reorder_filters = true;
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(environment(memory_bytes))
+        .with_default_features()
+        .with_table_functions(std::collections::HashMap::new())
+        .build();
+    let rate = Arc::new(success_rate());
+    if let Err(error) = datafusion::execution::FunctionRegistry::register_udaf(&mut state, rate) {
+        tracing::error!(%error, "success_rate is not there for queries");
+    }
+    state
+}
+
+fn environment(memory_bytes: usize) -> Arc<RuntimeEnv> {
+    let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+    let builder = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(GreedyMemoryPool::new(memory_bytes)))
+        .with_disk_manager_builder(disk);
+    builder.build_arc().unwrap_or_else(|error| {
+        tracing::error!(%error, "queries run with the engine's default limits");
+        Arc::default()
+    })
+}
+
+fn minutes_sql(from: Timestamp, to: Timestamp) -> String {
+    let sums: String = model::Outcome::ALL
+        .iter()
+        .map(|outcome| outcome.as_str())
+        .chain(["weighted", "cold_starts", "duration_us"])
+        .map(|column| format!(", sum({column}) as {column}"))
+        .collect();
+    let key = "minute, namespace, function, version, unit, zone, traffic";
+    format!(
+        "select {key}{sums} from minutes where minute >= to_timestamp_micros({}) and minute < to_timestamp_micros({}) group by {key}",
+        from.as_micros(),
+        to.as_micros(),
+    )
+}

@@ -1,0 +1,275 @@
+//! One table of a snapshot as DataFusion reads it: its batches in memory and its Parquet files, each row
+//! once.
+//!
+//! SQL sees texts as views, the form grouping is fastest on, and the derived column `function_id` last.
+
+use std::future::ready;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{DFSchema, DataFusionError, Result, Statistics};
+use datafusion::config::TableParquetOptions;
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::object_store::{ObjectMeta, path::Path};
+use datafusion::physical_expr::expressions::{Column, cast};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::physical_plan::union::UnionExec;
+
+use super::functions::FUNCTION_ID_OF;
+use super::pruning::function_parts;
+use crate::schema::{FUNCTION_ID, Table};
+use crate::snapshot::SnapshotFile;
+
+/// A table of a snapshot.
+#[derive(Debug)]
+pub(super) struct SnapshotTable {
+    pub(super) table: Table,
+    /// The stored columns as SQL sees them.
+    stored: SchemaRef,
+    /// Those and the derived ones.
+    visible: SchemaRef,
+    memory: Vec<RecordBatch>,
+    files: Vec<SnapshotFile>,
+    /// How many threads a scan is spread over.
+    threads: usize,
+}
+
+/// Where the columns of a scan come from.
+struct Columns {
+    /// Indices of the stored columns that are read.
+    read: Vec<usize>,
+    /// The columns that are given, by index into the visible schema.
+    given: Vec<usize>,
+}
+
+impl SnapshotTable {
+    pub(super) fn new(table: Table, memory: Vec<RecordBatch>, files: Vec<SnapshotFile>, threads: usize) -> Self {
+        let fields: Vec<Field> = table.schema().fields().iter().map(|field| as_seen(field)).collect();
+        let stored = Arc::new(Schema::new(fields.clone()));
+        let id = Field::new(FUNCTION_ID, DataType::Utf8View, false);
+        let derived = table.has_function().then_some(id);
+        SnapshotTable {
+            table,
+            stored,
+            visible: Arc::new(Schema::new(fields.into_iter().chain(derived).collect::<Vec<_>>())),
+            memory,
+            files,
+            threads: threads.max(1),
+        }
+    }
+
+    fn plan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        conditions: &[Expr],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let columns = self.columns(projection)?;
+        let mut parts = Vec::new();
+        if !self.memory.is_empty() {
+            parts.push(self.memory_scan(session, &columns)?);
+        }
+        let span = self.span(conditions);
+        let files: Vec<&SnapshotFile> = self
+            .files
+            .iter()
+            .filter(|file| span.meets(file.from.as_micros(), file.to.as_micros()))
+            .collect();
+        if !files.is_empty() {
+            parts.push(self.file_scan(session, &columns, &files, conditions)?);
+        }
+        if parts.is_empty() {
+            let schema = self.visible.project(&columns.given)?;
+            return Ok(Arc::new(EmptyExec::new(Arc::new(schema))));
+        }
+        UnionExec::try_new(parts)
+    }
+
+    fn columns(&self, projection: Option<&Vec<usize>>) -> Result<Columns> {
+        let all = || (0..self.visible.fields().len()).collect();
+        let given: Vec<usize> = projection.cloned().unwrap_or_else(all);
+        let stored = self.stored.fields().len();
+        let mut read: Vec<usize> = given.iter().copied().filter(|at| *at < stored).collect();
+        if given.iter().any(|at| *at >= stored) {
+            for name in ["namespace", "function"] {
+                let at = self.stored.index_of(name)?;
+                if !read.contains(&at) {
+                    read.push(at);
+                }
+            }
+        }
+        Ok(Columns { read, given })
+    }
+
+    fn memory_scan(&self, session: &dyn Session, columns: &Columns) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut partitions: Vec<Vec<RecordBatch>> = vec![Vec::new(); self.threads.min(self.memory.len())];
+        let count = partitions.len();
+        for (at, batch) in self.memory.iter().enumerate() {
+            if let Some(partition) = partitions.get_mut(at % count) {
+                partition.push(batch.clone());
+            }
+        }
+        let source = MemorySourceConfig::try_new(&partitions, self.table.schema(), Some(columns.read.clone()))?;
+        self.give(session, columns, DataSourceExec::from_data_source(source))
+    }
+
+    fn file_scan(
+        &self,
+        session: &dyn Session,
+        columns: &Columns,
+        files: &[&SnapshotFile],
+        conditions: &[Expr],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let url = ObjectStoreUrl::local_filesystem();
+        let environment = session.runtime_env();
+        let reader = CachedParquetFileReaderFactory::new(
+            environment.object_store(&url)?,
+            environment.cache_manager.get_file_metadata_cache(),
+        );
+        let mut options = TableParquetOptions::new();
+        options.global = session.config_options().execution.parquet.clone();
+        let schema = TableSchema::from_file_schema(Arc::clone(&self.stored));
+        let mut source = ParquetSource::new(schema)
+            .with_table_parquet_options(options)
+            .with_parquet_file_reader_factory(Arc::new(reader));
+        if let Some(parts) = function_parts(conditions) {
+            let schema = DFSchema::try_from(Arc::clone(&self.stored))?;
+            source = source.with_predicate(session.create_physical_expr(parts, &schema)?);
+        }
+        let rows = files.iter().map(|file| file.rows as usize).sum();
+        let mut statistics = Statistics::new_unknown(&self.stored);
+        statistics.num_rows = Precision::Exact(rows);
+        let config = FileScanConfigBuilder::new(url, Arc::new(source))
+            .with_file_groups(self.groups(files)?)
+            .with_statistics(statistics)
+            .with_projection_indices(Some(columns.read.clone()))?
+            .build();
+        self.give(session, columns, DataSourceExec::from_data_source(config))
+    }
+
+    /// Files spread over threads, the largest first to the least loaded.
+    fn groups(&self, files: &[&SnapshotFile]) -> Result<Vec<FileGroup>> {
+        let mut by_size = files.to_vec();
+        by_size.sort_unstable_by_key(|file| std::cmp::Reverse((file.bytes, &file.path)));
+        let mut groups: Vec<(u64, Vec<PartitionedFile>)> = vec![(0, Vec::new()); self.threads.min(files.len())];
+        for file in by_size {
+            if let Some((bytes, group)) = groups.iter_mut().min_by_key(|(bytes, _)| *bytes) {
+                *bytes += file.bytes;
+                group.push(self.partitioned(file)?);
+            }
+        }
+        Ok(groups.into_iter().map(|(_, files)| FileGroup::new(files)).collect())
+    }
+
+    fn partitioned(&self, file: &SnapshotFile) -> Result<PartitionedFile> {
+        let location = std::path::absolute(&file.path)
+            .map_err(DataFusionError::from)
+            .and_then(|path| Path::from_absolute_path(path).map_err(|error| DataFusionError::External(error.into())))?;
+        let mut statistics = Statistics::new_unknown(&self.stored);
+        statistics.num_rows = Precision::Exact(file.rows as usize);
+        let meta = ObjectMeta {
+            location,
+            // Files never change under their name, so no time is needed to tell versions apart.
+            last_modified: chrono::DateTime::UNIX_EPOCH,
+            size: file.bytes,
+            e_tag: None,
+            version: None,
+        };
+        Ok(PartitionedFile::new_from_meta(meta).with_statistics(Arc::new(statistics)))
+    }
+
+    /// Puts the columns that were read into the form and order that was asked for.
+    fn give(
+        &self,
+        session: &dyn Session,
+        columns: &Columns,
+        scan: Arc<dyn ExecutionPlan>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let read = scan.schema();
+        let asked = self.visible.project(&columns.given)?;
+        if read.fields() == asked.fields() {
+            return Ok(scan);
+        }
+        let mut given = Vec::with_capacity(columns.given.len());
+        for field in asked.fields() {
+            let expr = if field.name() == FUNCTION_ID {
+                function_id(session, &read)?
+            } else {
+                cast(column(field.name(), &read)?, &read, field.data_type().clone())?
+            };
+            given.push(ProjectionExpr {
+                expr,
+                alias: field.name().clone(),
+            });
+        }
+        Ok(Arc::new(ProjectionExec::try_new(given, scan)?))
+    }
+}
+
+fn column(name: &str, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+    Ok(Arc::new(Column::new_with_schema(name, schema)?))
+}
+
+fn function_id(session: &dyn Session, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
+    let parts = vec![column("namespace", schema)?, column("function", schema)?];
+    let options = Arc::new(session.config_options().clone());
+    let call = ScalarFunctionExpr::try_new(Arc::clone(&FUNCTION_ID_OF), parts, schema, options)?;
+    Ok(Arc::new(call.with_nullable(false)))
+}
+
+/// A stored column as SQL sees it.
+fn as_seen(field: &Field) -> Field {
+    let seen = match field.data_type() {
+        DataType::Dictionary(..) | DataType::Utf8 => DataType::Utf8View,
+        other => other.clone(),
+    };
+    Field::new(field.name(), seen, field.is_nullable())
+}
+
+impl TableProvider for SnapshotTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.visible)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    // What `async_trait` would write; planning here needs no waiting.
+    fn scan<'a, 'b, 'c, 'd, 'e>(
+        &'a self,
+        session: &'b dyn Session,
+        projection: Option<&'c Vec<usize>>,
+        filters: &'d [Expr],
+        _limit: Option<usize>,
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn ExecutionPlan>>> + Send + 'e>>
+    where
+        'a: 'e,
+        'b: 'e,
+        'c: 'e,
+        'd: 'e,
+        Self: 'e,
+    {
+        Box::pin(ready(self.plan(session, projection, filters)))
+    }
+
+    /// Every condition helps to leave out files and row groups; none is fully answered by that.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}

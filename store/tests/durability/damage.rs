@@ -1,0 +1,225 @@
+//! A directory with any byte missing or flipped opens, and keeps everything before the damage.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use store::{Batch, Idempotency, Position};
+
+use crate::rows::{Census, NOON, batch, census, invocations, name};
+use crate::sim::{Bug, SimFs};
+use crate::store::{clock, open_sim, run};
+
+const WAL: &str = "/data/wal/00000000000000000001.wal";
+const MANIFEST: &str = "/data/manifest";
+
+/// Small records, so that every byte of them can be tried.
+fn small(number: u64) -> Batch {
+    Batch {
+        invocations: Some(invocations(&name(0, number), 1, NOON)),
+        positions: vec![Position { source: "lane0".to_owned(), value: number.to_string() }],
+        idempotency: Some(Idempotency { key: name(0, number), answer: "fine".to_owned() }),
+        ..Batch::default()
+    }
+}
+
+/// What a store shows after opening, and how much it put aside.
+fn reopen(fs: &SimFs) -> (Census, Option<String>, store::Found) {
+    run(async {
+        let store = open_sim(fs, &clock()).await.unwrap();
+        let found = store.stats().found;
+        let seen = (census(fs, &store.snapshot()), store.position("lane0"), found);
+        // It goes on working, and starts again with the same.
+        store.commit(batch(1, 1, 2, NOON)).await.unwrap();
+        store.close().await;
+        let store = open_sim(fs, &clock()).await.unwrap();
+        let again = census(fs, &store.snapshot());
+        assert_eq!(again.invocations["lane1-batch1"], 2);
+        assert_eq!(again.invocations.len(), seen.0.invocations.len() + 1);
+        assert_eq!(store.stats().found.quarantined, 0, "damage is put aside once");
+        store.close().await;
+        seen
+    })
+}
+
+fn three_records() -> (SimFs, Vec<u8>, Vec<usize>) {
+    let fs = SimFs::new(Bug::None);
+    let ends = run(async {
+        let store = open_sim(&fs, &clock()).await.unwrap();
+        let mut ends = vec![16];
+        for number in 0..3 {
+            store.commit(small(number)).await.unwrap();
+            ends.push(fs.files()[Path::new(WAL)].len());
+        }
+        store.close().await;
+        ends
+    });
+    let content = fs.files()[Path::new(WAL)].clone();
+    assert_eq!(content.len(), *ends.last().unwrap());
+    (fs, content, ends)
+}
+
+fn names(census: &Census) -> BTreeSet<String> {
+    census.invocations.keys().cloned().collect()
+}
+
+fn first(count: usize) -> BTreeSet<String> {
+    (0..count as u64).map(|number| name(0, number)).collect()
+}
+
+/// Every byte of what is small, every seventh of the rest: the rows' encoding is not looked into.
+fn places(length: usize) -> impl Iterator<Item = usize> {
+    (0..length).filter(move |at| *at < 200 || at % 7 == 0 || *at + 40 > length)
+}
+
+#[test]
+fn a_log_cut_at_any_byte_keeps_the_whole_records_before() {
+    let (fs, content, ends) = three_records();
+    for length in places(content.len()) {
+        let fs = fs.copy();
+        fs.overwrite(Path::new(WAL), content[..length].to_vec());
+        let whole = ends.iter().skip(1).filter(|end| **end <= length).count();
+        let (census, position, found) = reopen(&fs);
+        assert_eq!(names(&census), first(whole), "cut at {length}");
+        assert_eq!(position, whole.checked_sub(1).map(|last| last.to_string()));
+        let clean = ends.contains(&length);
+        assert_eq!((found.torn, found.quarantined), (u64::from(!clean), 0), "cut at {length}");
+    }
+}
+
+#[test]
+fn a_log_with_any_bit_flipped_keeps_the_records_before() {
+    let (fs, content, ends) = three_records();
+    for at in places(content.len()) {
+        let fs = fs.copy();
+        let mut flipped = content.clone();
+        flipped[at] ^= 1 << (at % 8);
+        fs.overwrite(Path::new(WAL), flipped);
+        let (census, _, found) = reopen(&fs);
+        let whole = ends.iter().skip(1).filter(|end| **end <= at).count();
+        // A header's bit costs no record: each has a checksum of its own.
+        let kept = if at < 16 { 3 } else { whole };
+        assert_eq!(names(&census), first(kept), "flipped at {at}");
+        let damaged = (found.torn, found.quarantined);
+        let expected = match kept {
+            3 => (0, 0),
+            2 => (1, 0),
+            _ => (0, 1),
+        };
+        assert_eq!(damaged, expected, "flipped at {at}");
+        let aside = fs.files().keys().any(|path| path.starts_with("/data/quarantine"));
+        assert_eq!(aside, expected.1 == 1, "flipped at {at}");
+    }
+}
+
+#[test]
+fn damage_in_an_older_segment_leaves_the_newer_ones_alone() {
+    let (fs, content, ends) = three_records();
+    run(async {
+        let store = open_sim(&fs, &clock()).await.unwrap();
+        store.commit(small(3)).await.unwrap();
+        store.close().await;
+    });
+    let mut flipped = content;
+    flipped[ends[1] + 30] ^= 1;
+    fs.overwrite(Path::new(WAL), flipped);
+    let (census, position, found) = reopen(&fs);
+    assert_eq!(names(&census), [name(0, 0), name(0, 3)].into());
+    assert_eq!((position.as_deref(), found.quarantined), (Some("3"), 1));
+}
+
+fn two_flushes() -> (SimFs, Vec<u8>) {
+    let fs = SimFs::new(Bug::None);
+    run(async {
+        let store = open_sim(&fs, &clock()).await.unwrap();
+        for number in 0..2 {
+            store.commit(small(number)).await.unwrap();
+            store.flush().await.unwrap();
+        }
+        store.commit(small(2)).await.unwrap();
+        store.close().await;
+    });
+    let content = fs.files()[Path::new(MANIFEST)].clone();
+    (fs, content)
+}
+
+/// Until the log lets go of them, rows outlive their manifest; Parquet files without one are kept.
+fn check_manifest(fs: &SimFs, what: &str) {
+    let parquet = |directory: &str| {
+        let files = fs.files();
+        let within = files.keys().filter(|path| path.starts_with(directory));
+        within.filter(|path| path.extension().is_some_and(|end| end == "parquet")).count()
+    };
+    let before = parquet("/data/tables");
+    let (census, position, _) = reopen(fs);
+    assert_eq!(names(&census), first(3), "{what}");
+    assert_eq!(census.twice, Vec::<String>::new(), "{what}");
+    assert_eq!(position.as_deref(), Some("2"), "{what}");
+    assert_eq!(parquet("/data/tables") + parquet("/data/quarantine"), before, "{what}");
+}
+
+#[test]
+fn a_manifest_cut_at_any_byte_opens_and_loses_nothing() {
+    let (fs, content) = two_flushes();
+    for length in 0..content.len() {
+        let fs = fs.copy();
+        fs.overwrite(Path::new(MANIFEST), content[..length].to_vec());
+        if content.len() - length < 3 || length % 5 == 0 || length < 40 {
+            check_manifest(&fs, &format!("cut at {length}"));
+        }
+    }
+}
+
+#[test]
+fn a_manifest_with_any_bit_flipped_opens_and_loses_nothing() {
+    let (fs, content) = two_flushes();
+    for at in (0..content.len()).filter(|at| *at < 40 || at % 5 == 0) {
+        let fs = fs.copy();
+        let mut flipped = content.clone();
+        flipped[at] ^= 1 << (at % 8);
+        fs.overwrite(Path::new(MANIFEST), flipped);
+        check_manifest(&fs, &format!("flipped at {at}"));
+    }
+}
+
+#[test]
+fn a_missing_manifest_keeps_files_aside_and_reads_the_log() {
+    let (fs, _) = two_flushes();
+    store::fs::Fs::remove(&fs, Path::new(MANIFEST)).unwrap();
+    check_manifest(&fs, "missing");
+}
+
+#[test]
+fn a_missing_or_shortened_file_is_counted_and_does_not_stop_queries() {
+    let (fs, _) = two_flushes();
+    let files = fs.files();
+    let mut invocations = files
+        .keys()
+        .filter(|path| path.starts_with("/data/tables/invocations"));
+    store::fs::Fs::remove(&fs, invocations.next().unwrap()).unwrap();
+    let short = invocations.next().unwrap();
+    fs.overwrite(short, files[short][..100].to_vec());
+    run(async {
+        let store = open_sim(&fs, &clock()).await.unwrap();
+        let found = store.stats().found;
+        assert_eq!((found.missing, found.quarantined), (2, 1));
+        let seen = census(&fs, &store.snapshot());
+        assert_eq!(names(&seen), [name(0, 2)].into());
+        store.close().await;
+    });
+}
+
+#[test]
+fn leftovers_of_an_unfinished_flush_are_removed() {
+    let (fs, _) = two_flushes();
+    let tables = Path::new("/data/tables/invocations");
+    for leftover in ["x.parquet", "y.parquet.tmp"] {
+        drop(store::fs::Fs::create(&fs, &tables.join(leftover)).unwrap());
+    }
+    let own = tables.join("notes.txt");
+    drop(store::fs::Fs::create(&fs, &own).unwrap());
+    let (census, _, found) = reopen(&fs);
+    assert_eq!((names(&census), found.quarantined), (first(3), 0));
+    let files = fs.files();
+    assert!(files.contains_key(&own), "somebody else's file is left alone");
+    assert!(!files.keys().any(|path| path.ends_with("x.parquet") || path.ends_with("y.parquet.tmp")));
+}

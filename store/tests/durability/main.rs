@@ -1,0 +1,11 @@
+//! What the store promises about rows, from the outside: over a file system that loses what was not
+//! synced, over damaged files, through flushes, restarts and full disks.
+
+mod damage;
+mod flush;
+mod limits;
+mod power_loss;
+mod random;
+mod rows;
+mod sim;
+mod store;

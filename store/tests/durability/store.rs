@@ -1,0 +1,50 @@
+//! Opening stores for tests.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{ManualClock, SharedClock};
+use store::{OpenError, Options, Store};
+
+use crate::rows::NOON;
+use crate::sim::SimFs;
+
+pub(crate) fn options(directory: impl AsRef<Path>) -> Options {
+    Options {
+        commit_window: Duration::ZERO,
+        disk_free_bytes_min: 1 << 20,
+        ..Options::new(directory.as_ref())
+    }
+}
+
+pub(crate) fn clock() -> Arc<ManualClock> {
+    ManualClock::at(NOON)
+}
+
+pub(crate) async fn open_sim(fs: &SimFs, clock: &Arc<ManualClock>) -> Result<Store, OpenError> {
+    open_sim_with(fs, clock, options("/data")).await
+}
+
+pub(crate) async fn open_sim_with(
+    fs: &SimFs,
+    clock: &Arc<ManualClock>,
+    options: Options,
+) -> Result<Store, OpenError> {
+    let clock: SharedClock = Arc::<ManualClock>::clone(clock);
+    Store::open_on(Arc::new(fs.clone()), options, clock).await
+}
+
+pub(crate) async fn open_disk(options: Options, clock: &Arc<ManualClock>) -> Store {
+    let clock: SharedClock = Arc::<ManualClock>::clone(clock);
+    Store::open(options, clock).await.unwrap()
+}
+
+/// Runs a test's future; background work that hangs would hang the test.
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
