@@ -1,0 +1,167 @@
+//! The lines of the story: seconds since the start, who, what.
+
+use std::io::Write;
+use std::time::Duration;
+
+/// The longest text of a line, in characters.
+const TEXT_CHARS_MAX: usize = 140;
+
+/// Writes lines.
+pub(super) struct Teller {
+    out: Box<dyn Write + Send>,
+}
+
+impl Teller {
+    pub(super) fn new(out: Box<dyn Write + Send>) -> Self {
+        Teller { out }
+    }
+
+    /// One line, visible at once.
+    pub(super) fn line(&mut self, at: Duration, who: &str, what: &str) -> std::io::Result<()> {
+        writeln!(self.out, "{:>7.1}s  {who:<9} {what}", at.as_secs_f64())?;
+        self.out.flush()
+    }
+}
+
+/// When things happened in one round, since the start of the demo.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Round {
+    number: u64,
+    fault: Option<Duration>,
+    pub(super) opened: Option<Duration>,
+    pub(super) chat: Option<Duration>,
+    pub(super) sms: Option<Duration>,
+    pub(super) call: Option<Duration>,
+    pub(super) acknowledged: Option<Duration>,
+    pub(super) resolved: Option<Duration>,
+}
+
+impl Round {
+    pub(super) fn begin(number: u64, fault: Duration) -> Self {
+        Round {
+            number,
+            fault: Some(fault),
+            ..Round::default()
+        }
+    }
+
+    /// `, 3.2 s after the fault`; nothing when there was none.
+    pub(super) fn after_fault(&self, at: Duration) -> String {
+        self.fault.map_or(String::new(), |fault| {
+            format!(
+                ", {:.1} s after the fault",
+                at.saturating_sub(fault).as_secs_f64()
+            )
+        })
+    }
+
+    /// The round in one line: what happened how long after the fault.
+    pub(super) fn summary(&self) -> Option<String> {
+        let fault = self.fault?;
+        let happened = [
+            ("chat", self.chat),
+            ("sms", self.sms),
+            ("acknowledged", self.acknowledged),
+            ("call", self.call),
+            ("resolved", self.resolved),
+        ];
+        let parts: Vec<String> = happened
+            .iter()
+            .filter_map(|(what, at)| {
+                let after = (*at)?.saturating_sub(fault).as_secs_f64();
+                Some(format!("{what} +{after:.1} s"))
+            })
+            .collect();
+        Some(format!("{}: {}", self.number, parts.join(", ")))
+    }
+}
+
+/// A message's first line without Markdown's signs, not endless.
+pub(super) fn headline(text: &str) -> String {
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty());
+    let mut plain = String::new();
+    let mut chars = first
+        .unwrap_or("(an empty message)")
+        .trim_start_matches(['#', ' ', '*'])
+        .chars();
+    while let Some(c) = chars.next() {
+        match c {
+            // An escaped sign stands for itself.
+            '\\' => plain.extend(chars.next()),
+            '*' | '`' => {}
+            c if c.is_control() => plain.push(' '),
+            c => plain.push(c),
+        }
+    }
+    if plain.chars().count() > TEXT_CHARS_MAX {
+        plain = plain.chars().take(TEXT_CHARS_MAX).chain(['…']).collect();
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sheet(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sheet {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_are_aligned() {
+        let sheet = Sheet::default();
+        let mut teller = Teller::new(Box::new(sheet.clone()));
+        teller
+            .line(Duration::from_millis(33_240), "chat", "x")
+            .unwrap();
+        teller
+            .line(Duration::from_secs(1_234), "incident", "y")
+            .unwrap();
+        let text = String::from_utf8(sheet.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text, "   33.2s  chat      x\n 1234.0s  incident  y\n");
+    }
+
+    #[test]
+    fn a_round_is_summed_up_from_its_fault() {
+        let at = Duration::from_secs;
+        let mut round = Round::begin(2, at(180));
+        assert_eq!(round.after_fault(at(183)), ", 3.0 s after the fault");
+        round.chat = Some(at(183));
+        round.sms = Some(at(193));
+        round.resolved = Some(at(255));
+        assert_eq!(
+            round.summary().unwrap(),
+            "2: chat +3.0 s, sms +13.0 s, resolved +75.0 s"
+        );
+        assert_eq!(Round::default().summary(), None);
+    }
+
+    #[test]
+    fn headlines_are_plain_and_short() {
+        for (text, expected) in [
+            (
+                "### [Critical] guide/wow\\_feed **down**\n\nmore",
+                "[Critical] guide/wow_feed down",
+            ),
+            ("\n\nplain", "plain"),
+            ("a\u{1b}[31mb", "a [31mb"),
+            ("", "(an empty message)"),
+        ] {
+            assert_eq!(headline(text), expected);
+        }
+        assert_eq!(
+            headline(&"x".repeat(500)).chars().count(),
+            TEXT_CHARS_MAX + 1
+        );
+    }
+}
