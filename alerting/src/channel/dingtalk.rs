@@ -1,0 +1,373 @@
+//! A DingTalk group robot: signed address, markdown or a card with a button, answers by `errcode`.
+//!
+//! A robot takes 20 messages a minute and then nothing for ten minutes. Mentions ring only from a
+//! `markdown` message whose text also holds `@mobile`; a card's buttons are larger, so a message
+//! that mentions nobody and can be acknowledged becomes a card.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono_tz::Tz;
+use declare::{Node, Problems, Record, Shape};
+use model::{Secret, Timestamp};
+use outbound::{Answer, Outbound};
+use serde::{Deserialize, Serialize};
+
+use super::sign::hmac_sha256;
+use super::{ReadSecret, answer, read};
+use crate::delivery::{Attempt, Delivery, Limits, MessageKind, Person, Retry};
+use crate::message::{self, Message, cut_chars, escape_markdown};
+
+const PENALTY: Duration = Duration::from_mins(10);
+
+/// Ten at once and ten a minute: a bucket of twenty refilled by twenty a minute would let forty
+/// through in one, and the twenty-first shuts the door for ten.
+pub(super) const LIMITS: Limits = Limits {
+    burst: 10,
+    per: Duration::from_mins(1),
+    min_gap: Duration::ZERO,
+    penalty: PENALTY,
+};
+
+/// The provider's limit is 20,000 bytes; the rest is for title, mentions and frame.
+const TEXT_BYTES_MAX: usize = 19_000;
+const TITLE_CHARS_MAX: usize = 100;
+const MENTIONS_MAX: usize = 20;
+/// A difference of clocks worth a hint; the provider allows an hour.
+const SKEW_NOTABLE: Duration = Duration::from_mins(5);
+
+/// Who is called by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mention {
+    OnCall,
+    Everybody,
+    Nobody,
+}
+
+/// A robot in a group chat.
+#[derive(Clone, Debug)]
+pub struct DingTalk {
+    url: Secret<String>,
+    secret: Option<Secret<String>>,
+    keyword: Option<String>,
+    at: Mention,
+    deadline: Duration,
+    pub(super) zone: Option<Tz>,
+}
+
+pub(super) fn record() -> Record {
+    let record = Record::new("dingtalk", "a robot in a DingTalk group chat")
+        .field(
+            "url",
+            Shape::Url,
+            "the robot's address, with its access_token",
+        )
+        .field("url_file", Shape::Text, "a file that holds the address")
+        .field("secret", Shape::Text, "the robot's signing secret, SEC…")
+        .field("secret_file", Shape::Text, "a file that holds the secret")
+        .field(
+            "keyword",
+            Shape::Text,
+            "a word every message must hold, where the robot asks for one",
+        )
+        .field(
+            "at",
+            Shape::Choice(&["oncall", "all", "none"]),
+            "who is called by name when an incident opens; who is on call when absent",
+        )
+        .exactly_one(&["url", "url_file"]);
+    read::with_common(record)
+}
+
+impl DingTalk {
+    pub(super) fn read(
+        node: &Node,
+        problems: &mut Problems,
+        secrets: ReadSecret<'_>,
+    ) -> Option<DingTalk> {
+        let url = read::url(node, problems, secrets);
+        let secret = read::secret(node, "secret", "secret_file", problems, secrets);
+        Some(DingTalk {
+            secret,
+            keyword: node.text_of("keyword").map(str::to_owned),
+            at: match node.text_of("at") {
+                Some("all") => Mention::Everybody,
+                Some("none") => Mention::Nobody,
+                _ => Mention::OnCall,
+            },
+            deadline: read::deadline(node, problems),
+            zone: node.field("time_zone").and_then(Node::time_zone),
+            url: url?,
+        })
+    }
+
+    pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
+        let url = self.signed_url(delivery.now);
+        let body = self.body(delivery);
+        match answer::post_json(outbound, url, Vec::new(), body, self.deadline).await {
+            Ok(answer) => judge(&answer, delivery.now),
+            Err(error) => answer::lost(&error),
+        }
+    }
+
+    /// The address with time and signature; the robot refuses what is more than an hour off.
+    fn signed_url(&self, now: Timestamp) -> String {
+        let url = self.url.expose();
+        let Some(secret) = &self.secret else {
+            return url.clone();
+        };
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let millis = now.as_millis();
+        let sign = percent_encoded(&signature(secret.expose(), millis));
+        format!("{url}{separator}timestamp={millis}&sign={sign}")
+    }
+
+    /// The request's body as JSON.
+    pub(super) fn body(&self, delivery: &Delivery) -> Vec<u8> {
+        // Texts, lists and a flag always serialize.
+        serde_json::to_vec(&self.compose(delivery)).unwrap_or_default()
+    }
+
+    fn compose(&self, delivery: &Delivery) -> Body {
+        let message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let at = self.mentions(delivery);
+        let title = cut_chars(
+            &message.title_with(&escape_markdown(&message.headline)),
+            TITLE_CHARS_MAX,
+        );
+        let button = message.acknowledge.clone().filter(|_| at.is_nobody());
+        let mut markdown = message::markdown(&message, &at.words(), button.is_none());
+        if let Some(keyword) = &self.keyword {
+            let _ = write!(markdown.tail, "\n\n{keyword}");
+        }
+        let text = markdown.fit(TEXT_BYTES_MAX);
+        let Some(button) = button else {
+            return Body::Markdown {
+                markdown: Text { title, text },
+                at,
+            };
+        };
+        let buttons = [Some(button), message.page];
+        let buttons = buttons.into_iter().flatten().map(|link| Button {
+            title: link.text,
+            action_url: link.url,
+        });
+        Body::Card {
+            action_card: Card {
+                title,
+                text,
+                orientation: "0",
+                buttons: buttons.collect(),
+            },
+        }
+    }
+
+    /// Nobody is rung for good news.
+    fn mentions(&self, delivery: &Delivery) -> At {
+        let mut at = At::default();
+        if delivery.kind == MessageKind::Resolved {
+            return at;
+        }
+        match self.at {
+            Mention::Nobody => {}
+            Mention::Everybody => at.everybody = true,
+            Mention::OnCall => {
+                let recipient = &delivery.recipient;
+                let people = recipient.mentions.iter().chain(&recipient.person);
+                people.for_each(|person| at.add(person));
+            }
+        }
+        at
+    }
+}
+
+/// `base64(HMAC-SHA256(key = secret, "<millis>\n<secret>"))`.
+fn signature(secret: &str, millis: i64) -> String {
+    let signed = format!("{millis}\n{secret}");
+    STANDARD.encode(hmac_sha256(secret.as_bytes(), &[signed.as_bytes()]))
+}
+
+fn percent_encoded(text: &str) -> String {
+    let encode = |byte: u8| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    text.bytes().map(encode).collect()
+}
+
+#[derive(Serialize)]
+#[serde(tag = "msgtype")]
+enum Body {
+    #[serde(rename = "markdown")]
+    Markdown { markdown: Text, at: At },
+    #[serde(rename = "actionCard")]
+    Card {
+        #[serde(rename = "actionCard")]
+        action_card: Card,
+    },
+}
+
+#[derive(Serialize)]
+struct Text {
+    title: String,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Card {
+    title: String,
+    text: String,
+    #[serde(rename = "btnOrientation")]
+    orientation: &'static str,
+    #[serde(rename = "btns")]
+    buttons: Vec<Button>,
+}
+
+#[derive(Serialize)]
+struct Button {
+    title: String,
+    #[serde(rename = "actionURL")]
+    action_url: String,
+}
+
+#[derive(Default, Serialize)]
+struct At {
+    #[serde(rename = "atMobiles")]
+    mobiles: Vec<String>,
+    #[serde(rename = "atUserIds")]
+    users: Vec<String>,
+    #[serde(rename = "isAtAll")]
+    everybody: bool,
+}
+
+impl At {
+    fn add(&mut self, person: &Person) {
+        let Some(name) = person.im.get("dingtalk").map(|name| name.trim()) else {
+            return;
+        };
+        let digits = name.strip_prefix('+').unwrap_or(name);
+        let is_mobile = (5..=20).contains(&digits.len())
+            && digits.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        let is_user = (1..=64).contains(&name.len())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+            && !name.eq_ignore_ascii_case("all");
+        let list = match (is_mobile, is_user) {
+            (true, _) => &mut self.mobiles,
+            (false, true) => &mut self.users,
+            (false, false) => return,
+        };
+        if list.len() < MENTIONS_MAX && !list.iter().any(|known| known == name) {
+            list.push(name.to_owned());
+        }
+    }
+
+    fn is_nobody(&self) -> bool {
+        !self.everybody && self.mobiles.is_empty() && self.users.is_empty()
+    }
+
+    /// What the text must hold for the mentions to ring.
+    fn words(&self) -> Vec<String> {
+        let named = self.mobiles.iter().chain(&self.users);
+        let mut words: Vec<String> = named.map(|name| format!("@{name}")).collect();
+        if self.everybody {
+            words.push("@all".to_owned());
+        }
+        words
+    }
+}
+
+#[derive(Deserialize)]
+struct Verdict {
+    errcode: i64,
+    #[serde(default)]
+    errmsg: String,
+}
+
+/// The robot says what it thinks with HTTP 200; other statuses come from what stands before it.
+pub(super) fn judge(answer: &Answer, now: Timestamp) -> Attempt {
+    if answer.status != 200 {
+        return answer::refusal(answer, now);
+    }
+    let Ok(verdict) = serde_json::from_slice::<Verdict>(&answer.body) else {
+        let said = answer::short_reason(&String::from_utf8_lossy(&answer.body));
+        return Attempt::Unknown {
+            reason: format!("HTTP 200 without an errcode: {said}"),
+        };
+    };
+    let code = verdict.errcode;
+    if code == 0 {
+        return Attempt::Accepted {
+            detail: "errcode 0".to_owned(),
+            provider_id: None,
+        };
+    }
+    let said = answer::short_reason(&verdict.errmsg);
+    let (retry, hint) = match code {
+        130_101 | 410_100 => (
+            Retry::After(PENALTY),
+            "the robot is blocked for ten minutes".to_owned(),
+        ),
+        310_000 => (Retry::Never, security_hint(&said, answer, now)),
+        460_101 => (
+            Retry::Never,
+            "the message is too long for the robot".to_owned(),
+        ),
+        300_001 | 300_005 | 400_101 => (Retry::Never, "check the access_token in `url`".to_owned()),
+        400_013 | 400_102 => (
+            Retry::Never,
+            "the robot is disabled or its group is gone".to_owned(),
+        ),
+        40_035 | 400_105 | 400_106 => {
+            (Retry::Never, "the robot cannot read the message".to_owned())
+        }
+        _ => (Retry::Backoff, String::new()),
+    };
+    let reason = match hint.as_str() {
+        "" => format!("errcode {code}: {said}"),
+        hint => format!("errcode {code}: {said}; {hint}"),
+    };
+    Attempt::Refused { reason, retry }
+}
+
+/// Which of the robot's security settings it was: signature, clock, keyword or address.
+fn security_hint(said: &str, answer: &Answer, now: Timestamp) -> String {
+    let theirs = answer.header("date").and_then(answer::http_date);
+    let skew = theirs.map(|theirs| theirs.since(now).max(now.since(theirs)));
+    if let Some(skew) = skew.filter(|skew| *skew > SKEW_NOTABLE) {
+        let skew = Duration::from_secs(skew.as_secs());
+        return format!(
+            "this machine's clock is {} off the provider's, set it",
+            model::format_duration(skew)
+        );
+    }
+    let said = said.to_lowercase();
+    let hint = if said.contains("keyword") {
+        "the robot asks for a keyword, set `keyword`"
+    } else if said.contains("ip") && said.contains("white") {
+        "this machine's address is not on the robot's list"
+    } else if said.contains("timestamp") {
+        "check this machine's clock"
+    } else {
+        "check `secret` and this machine's clock"
+    };
+    hint.to_owned()
+}
+
+#[cfg(test)]
+mod vectors {
+    use super::*;
+
+    #[test]
+    fn signature_is_the_providers() {
+        let signed = signature("SECtest", 1_700_000_000_000);
+        assert_eq!(signed, "aZLLrriXgn05YbwaGR7knYsLeJADjr9NwLaNNKpxh4g=");
+        assert_eq!(percent_encoded("a+/="), "a%2B%2F%3D");
+    }
+}

@@ -1,0 +1,105 @@
+//! Reading what the channels' configuration has in common: secrets, addresses, deadlines, zones.
+
+use std::time::Duration;
+
+use declare::{Node, Problems, Record, Shape};
+use model::Secret;
+
+use super::ReadSecret;
+
+pub(super) const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
+const DEADLINE_MIN: Duration = Duration::from_millis(100);
+const DEADLINE_MAX: Duration = Duration::from_mins(1);
+
+/// Adds the fields every channel has.
+pub(super) fn with_common(record: Record) -> Record {
+    record
+        .field(
+            "deadline",
+            Shape::Duration,
+            "how long one attempt may take, 100ms to 1m; 10s when absent",
+        )
+        .field(
+            "time_zone",
+            Shape::TimeZone,
+            "the zone for times in its messages",
+        )
+}
+
+/// The deadline, clamped with a problem when it is out of bounds.
+pub(super) fn deadline(node: &Node, problems: &mut Problems) -> Duration {
+    let Some(field) = node.field("deadline") else {
+        return DEADLINE_DEFAULT;
+    };
+    let deadline = field.duration().unwrap_or(DEADLINE_DEFAULT);
+    if !(DEADLINE_MIN..=DEADLINE_MAX).contains(&deadline) {
+        problems
+            .error(field, "the deadline of one attempt is out of bounds")
+            .hint("write 100ms to 1m; what fails is tried again anyway");
+    }
+    deadline.clamp(DEADLINE_MIN, DEADLINE_MAX)
+}
+
+/// The secret in `name` or in the file that `name_file` points to, without the line break editors
+/// leave at its end. `None` when neither is there or something is wrong, which is then reported.
+pub(super) fn secret(
+    node: &Node,
+    name: &str,
+    name_file: &str,
+    problems: &mut Problems,
+    secrets: ReadSecret<'_>,
+) -> Option<Secret<String>> {
+    let direct = node.field(name);
+    let file = node.field(name_file);
+    if let (Some(_), Some(file)) = (direct, file) {
+        problems
+            .error(file, format!("both `{name}` and `{name_file}` are given"))
+            .hint("keep one of them");
+        return None;
+    }
+    let (place, text) = match (direct, file) {
+        (Some(direct), _) => (direct, Ok(direct.text()?.to_owned())),
+        (None, Some(file)) => (file, secrets(file.text()?)),
+        (None, None) => return None,
+    };
+    match text {
+        Ok(text) if text.trim().is_empty() => {
+            problems.error(place, format!("the {name} is empty"));
+            None
+        }
+        Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(reason) => {
+            problems.error(place, format!("cannot read the {name}: {reason}"));
+            None
+        }
+    }
+}
+
+/// The http or https address in `url` or `url_file`.
+pub(super) fn url(
+    node: &Node,
+    problems: &mut Problems,
+    secrets: ReadSecret<'_>,
+) -> Option<Secret<String>> {
+    let url = secret(node, "url", "url_file", problems, secrets)?;
+    if is_http_url(url.expose()) {
+        return Some(url);
+    }
+    // The file's content is a secret and must not be shown.
+    let place = node.field("url_file").or(node.field("url"))?;
+    problems
+        .error(place, "the address is not an http or https address")
+        .hint("write https://host/path, in one line");
+    None
+}
+
+fn is_http_url(text: &str) -> bool {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty()
+            && !rest.starts_with(['/', '?', '#'])
+            && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+    })
+}
