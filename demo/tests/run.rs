@@ -139,7 +139,7 @@ async fn traffic_arrives_a_text_message_is_answered_and_all_stops() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let told = tokio::time::timeout(Duration::from_secs(60), story).await;
+    let told = tokio::time::timeout(Duration::from_mins(1), story).await;
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();
     let text = sheet.text();
