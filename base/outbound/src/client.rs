@@ -33,8 +33,7 @@ pub struct Limits {
     pub requests_in_flight_max: usize,
     /// Longest deadline; a request that asks for more gets this.
     pub deadline_max: Duration,
-    /// Longest wait for a connection, so that a silent address leaves time for nothing else only
-    /// when the deadline itself is short.
+    /// Longest wait for a connection; a silent address is given up before the deadline passes.
     pub connect_max: Duration,
     /// Largest body sent.
     pub request_bytes_max: usize,
@@ -46,7 +45,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             requests_in_flight_max: 256,
-            deadline_max: Duration::from_secs(300),
+            deadline_max: Duration::from_mins(5),
             connect_max: Duration::from_secs(10),
             request_bytes_max: 16 << 20,
             answer_bytes_max: 64 << 20,
@@ -282,4 +281,34 @@ fn chain_below(error: &reqwest::Error) -> String {
 
 fn chain(error: &reqwest::Error) -> String {
     format!("{error}: {}", chain_below(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// `pinned.invalid` has no address anywhere, so an answer proves that the pinned one was used
+    /// and that nothing was looked up again.
+    #[tokio::test]
+    async fn the_address_that_was_checked_is_the_one_connected_to() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let count = stream.read(&mut request).await.unwrap();
+            let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            String::from_utf8_lossy(&request[..count]).into_owned()
+        });
+        let outbound = Outbound::new(AllowList::default(), Limits::default());
+        let target = Target::parse(&format!("http://Pinned.INVALID:{}/", address.port())).unwrap();
+        let client = outbound
+            .pinned_client(&target, &[address], Arc::new(AtomicBool::new(false)))
+            .unwrap();
+        let response = client.get(target.url.clone()).send().await.unwrap();
+        assert_eq!(response.status(), 204);
+        assert!(serving.await.unwrap().contains("host: pinned.invalid:"));
+    }
 }

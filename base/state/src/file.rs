@@ -6,10 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Row as _};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row as _};
 
-use crate::StateError;
+use crate::{StateError, events};
 
 /// How long a connection waits for another process before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,32 +38,79 @@ pub(crate) fn create(path: &Path) -> Result<(), StateError> {
     Ok(())
 }
 
-/// The one connection that writes.
+/// The one connection that writes. When this fails the file is closed again before it returns, so
+/// that the caller may rename it.
 pub(crate) async fn connect_writer(path: &Path) -> Result<SqliteConnection, StateError> {
-    let opening = |cause: sqlx::Error| StateError::opening(path, &cause);
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging()
         .connect()
         .await
-        .map_err(opening)?;
-    let verdict: String = sqlx::query("pragma quick_check(1)")
-        .fetch_one(&mut connection)
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(opening)?;
-    if verdict != "ok" {
-        return Err(StateError::Corrupt {
-            path: path.to_owned(),
-            cause: verdict,
-        });
+        .map_err(|cause| StateError::opening(path, &cause))?;
+    match inspect(&mut connection).await {
+        Ok(()) => Ok(connection),
+        Err(cause) => {
+            close(connection).await;
+            Err(match cause {
+                Unready::Failed(cause) => StateError::opening(path, &cause),
+                Unready::Damaged(cause) => StateError::Corrupt {
+                    path: path.to_owned(),
+                    cause,
+                },
+            })
+        }
     }
-    Ok(connection)
+}
+
+enum Unready {
+    Failed(sqlx::Error),
+    Damaged(String),
+}
+
+impl From<sqlx::Error> for Unready {
+    fn from(cause: sqlx::Error) -> Self {
+        Unready::Failed(cause)
+    }
+}
+
+/// Reads the whole file once without changing it.
+///
+/// `synchronous` is set here because it reads the file too: were it left to the connect, that would
+/// drop a connection which fails there without waiting for its end.
+async fn inspect(connection: &mut SqliteConnection) -> Result<(), Unready> {
+    sqlx::query("pragma synchronous = full")
+        .execute(&mut *connection)
+        .await?;
+    let verdict: String = sqlx::query("pragma quick_check(1)")
+        .fetch_one(&mut *connection)
+        .await?
+        .try_get(0)?;
+    if verdict == "ok" {
+        Ok(())
+    } else {
+        Err(Unready::Damaged(verdict))
+    }
+}
+
+/// Lets readers go on while the writer commits. Kept in the file, so it is only asked for once the
+/// file is known to be ours.
+pub(crate) async fn use_write_ahead_log(
+    connection: &mut SqliteConnection,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("pragma journal_mode = wal")
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// Closes a connection and waits until it has let go of the file.
+pub(crate) async fn close(connection: SqliteConnection) {
+    if let Err(cause) = connection.close().await {
+        events::close_failed(&cause);
+    }
 }
 
 /// How the reading connections are made.

@@ -63,6 +63,9 @@ pub(crate) async fn migrate(
             });
         }
     }
+    file::use_write_ahead_log(connection)
+        .await
+        .map_err(opening)?;
     if due.is_empty() {
         return Ok(());
     }
@@ -153,7 +156,7 @@ async fn migrate_room(connection: &mut SqliteConnection, due: &Due) -> Result<()
     let outcome = match run_steps(connection, due).await {
         Ok(()) => execute(connection, "commit")
             .await
-            .map_err(|cause| failed(room, due.to(), cause.to_string())),
+            .map_err(|cause| failed(room, due.to(), words(&cause))),
         Err(cause) => Err(cause),
     };
     if outcome.is_err() {
@@ -168,7 +171,7 @@ async fn run_steps(connection: &mut SqliteConnection, due: &Due) -> Result<(), S
     let already = usize::try_from(due.from).unwrap_or(0);
     let outstanding = (due.from + 1..).zip(due.migrations.steps.iter().skip(already));
     for (version, step) in outstanding {
-        let wrong = |cause: sqlx::Error| failed(room, version, cause.to_string());
+        let wrong = |cause: sqlx::Error| failed(room, version, words(&cause));
         sql::check_migration(step).map_err(|cause| failed(room, version, cause))?;
         let before = objects(connection).await.map_err(wrong)?;
         sqlx::raw_sql(*step)
@@ -183,7 +186,7 @@ async fn run_steps(connection: &mut SqliteConnection, due: &Due) -> Result<(), S
         .bind(due.to())
         .execute(&mut *connection)
         .await
-        .map_err(|cause| failed(room, due.to(), cause.to_string()))?;
+        .map_err(|cause| failed(room, due.to(), words(&cause)))?;
     Ok(())
 }
 
@@ -193,6 +196,13 @@ fn failed(room: &'static str, version: i64, cause: String) -> StateError {
         version,
         cause,
     }
+}
+
+/// SQLite's own words, without sqlx's preamble.
+fn words(cause: &sqlx::Error) -> String {
+    cause
+        .as_database_error()
+        .map_or_else(|| cause.to_string(), |error| error.message().to_owned())
 }
 
 /// A table or index as the schema lists it.

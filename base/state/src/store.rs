@@ -78,7 +78,10 @@ impl State {
     ) -> Result<State, StateError> {
         file::create(path)?;
         let mut connection = file::connect_writer(path).await?;
-        migrate::migrate(&mut connection, path, rooms).await?;
+        if let Err(cause) = migrate::migrate(&mut connection, path, rooms).await {
+            file::close(connection).await;
+            return Err(cause);
+        }
         let readers = SqlitePoolOptions::new()
             .max_connections(limits.read_connections_max.max(1))
             .acquire_timeout(limits.read_wait_max)

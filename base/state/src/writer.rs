@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Arguments, AssertSqlSafe, Connection};
+use sqlx::{Arguments, AssertSqlSafe};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{StateError, Statement, Value, events};
+use crate::{StateError, Statement, Value, events, file};
 
 /// What a job gives back: rows affected by each statement.
 pub(crate) type Outcome = Result<Vec<u64>, StateError>;
@@ -65,9 +65,7 @@ impl Writer {
                 self.commit(group).await;
             }
         }
-        if let Err(cause) = self.connection.close().await {
-            events::close_failed(&cause);
-        }
+        file::close(self.connection).await;
         for closed in self.closing {
             let _ = closed.send(()); // whoever asked may have gone
         }
@@ -201,4 +199,83 @@ async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result
 /// SQLite ends the transaction itself on some errors; then there is nothing left to roll back.
 fn is_no_transaction(error: &StateError) -> bool {
     matches!(error, StateError::Statement(cause) if cause.contains("no transaction is active"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use sqlx::ConnectOptions;
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    use super::*;
+
+    fn options(path: &Path) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .busy_timeout(Duration::from_millis(1))
+    }
+
+    async fn file_with_a_table(directory: &tempfile::TempDir) -> std::path::PathBuf {
+        let path = directory.path().join("x.db");
+        let mut connection = options(&path).connect().await.unwrap();
+        execute(&mut connection, "create table rules_x(bytes blob)")
+            .await
+            .unwrap();
+        file::close(connection).await;
+        path
+    }
+
+    fn writer(connection: SqliteConnection) -> Writer {
+        let (_, queue) = mpsc::channel(1);
+        Writer::new(connection, queue, 1, Arc::default())
+    }
+
+    fn insert(bytes: usize) -> Vec<Vec<Statement>> {
+        let sql = "insert into rules_x values (zeroblob(?1))";
+        vec![vec![Statement::new(sql).bind(bytes as i64)]]
+    }
+
+    #[tokio::test]
+    async fn a_storage_failure_is_final() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = file_with_a_table(&directory).await;
+        let mut writer = writer(options(&path).read_only(true).connect().await.unwrap());
+        let first = writer.write_group(&insert(1)).await.unwrap_err();
+        assert!(matches!(first, StateError::Storage(_)), "{first:?}");
+        // Even what would not touch storage at all is refused now.
+        assert_eq!(writer.write_group(&[]).await, Err(first));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = file_with_a_table(&directory).await;
+        let ten_pages = options(&path).pragma("max_page_count", "10");
+        let mut writer = writer(ten_pages.connect().await.unwrap());
+        let fits = Ok(vec![Ok(vec![1])]);
+        assert_eq!(writer.write_group(&insert(8_000)).await, fits);
+        for _ in 0..2 {
+            assert_eq!(
+                writer.write_group(&insert(80_000)).await,
+                Err(StateError::Full)
+            );
+        }
+        assert_eq!(writer.write_group(&insert(8_000)).await, fits);
+        assert_eq!(writer.counters.commits.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn another_process_is_named_and_waited_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = file_with_a_table(&directory).await;
+        let mut other = options(&path).connect().await.unwrap();
+        let mut writer = writer(options(&path).connect().await.unwrap());
+        execute(&mut other, "begin immediate").await.unwrap();
+        assert_eq!(writer.write_group(&insert(1)).await, Err(StateError::Busy));
+        execute(&mut other, "commit").await.unwrap();
+        assert_eq!(writer.write_group(&insert(1)).await, Ok(vec![Ok(vec![1])]));
+    }
 }
