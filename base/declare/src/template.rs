@@ -3,6 +3,7 @@
 
 mod escape;
 mod filters;
+mod names;
 mod values;
 
 use std::fmt;
@@ -16,7 +17,8 @@ use serde::Serialize;
 pub use escape::Escape;
 
 use crate::suggest::did_you_mean;
-use values::Watched;
+use names::Use;
+use values::{Missing, Watched};
 
 /// The longest template, in bytes.
 pub const TEMPLATE_BYTES_MAX: usize = 64 << 10;
@@ -48,6 +50,24 @@ pub struct TemplateError {
 }
 
 impl TemplateError {
+    fn of_whole(message: String) -> Self {
+        TemplateError {
+            message,
+            hint: None,
+            line: 1,
+            column: 1,
+        }
+    }
+
+    fn at(name: &names::Name<'_>, message: String, hint: Option<String>) -> Self {
+        TemplateError {
+            message,
+            hint,
+            line: name.line,
+            column: name.column,
+        }
+    }
+
     /// What is wrong.
     pub fn message(&self) -> &str {
         &self.message
@@ -73,12 +93,8 @@ impl Template {
     /// Compiles a template.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         if text.len() > TEMPLATE_BYTES_MAX {
-            return Err(TemplateError {
-                message: format!("the template is longer than {TEMPLATE_BYTES_MAX} bytes"),
-                hint: None,
-                line: 1,
-                column: 1,
-            });
+            let message = format!("the template is longer than {TEMPLATE_BYTES_MAX} bytes");
+            return Err(TemplateError::of_whole(message));
         }
         let mut environment = new_environment();
         environment
@@ -120,12 +136,9 @@ impl Template {
             .map(drop);
         match rendered {
             Ok(()) => Ok(String::from_utf8_lossy(&output.bytes).into_owned()),
-            Err(_) if output.full => Err(TemplateError {
-                message: format!("the text grows beyond {OUTPUT_BYTES_MAX} bytes"),
-                hint: None,
-                line: 1,
-                column: 1,
-            }),
+            Err(_) if output.full => Err(TemplateError::of_whole(format!(
+                "the text grows beyond {OUTPUT_BYTES_MAX} bytes"
+            ))),
             Err(error) => Err(explain(&self.text, &error, Some(&watched))),
         }
     }
@@ -147,34 +160,69 @@ impl Template {
     /// One error for each variable it uses that is not among those known, so that a mistake is found
     /// before the night it would be rendered.
     pub fn unknown_variables(&self, known: &[&str]) -> Vec<TemplateError> {
-        self.variables()
-            .into_iter()
-            .filter(|name| !known.contains(&name.as_str()))
-            .map(|name| {
-                let (line, column) = find_word(&self.text, 1, &name).unwrap_or((1, 1));
-                TemplateError {
-                    message: format!("unknown variable `{name}`"),
-                    hint: did_you_mean(&name, known.iter().copied()),
-                    line,
-                    column,
+        let names = names::find(&self.text);
+        let unknown = self.variables().into_iter();
+        unknown
+            .filter(|variable| !known.contains(&variable.as_str()))
+            .map(|variable| {
+                let message = format!("unknown variable `{variable}`");
+                let hint = did_you_mean(&variable, known.iter().copied());
+                let place = names.iter().find(|name| {
+                    name.text == variable && matches!(name.used, Use::Variable | Use::Call)
+                });
+                match place {
+                    Some(name) => TemplateError::at(name, message, hint),
+                    None => TemplateError {
+                        hint,
+                        ..TemplateError::of_whole(message)
+                    },
                 }
             })
             .collect()
     }
 
-    /// Unknown filters and tests come to light only when they are reached; a rendering with nothing
-    /// known reaches those outside branches, which is most of them.
+    /// Refuses filters, tests and functions that do not exist; the engine would say so only when it
+    /// reaches them.
     fn check_names(&self) -> Result<(), TemplateError> {
-        let mut environment = self.environment.clone();
-        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-        let rendered = environment
-            .get_template(NAME)
-            .and_then(|template| template.render_captured_to((), std::io::sink()))
-            .map(drop);
-        match rendered {
-            Err(error) if names_something_unknown(&error) => Err(explain(&self.text, &error, None)),
-            _ => Ok(()),
+        let variables = self.variables();
+        for name in names::find(&self.text) {
+            let text = name.text;
+            let (what, is_known) = match name.used {
+                Use::Filter => ("filter", self.evaluates(&format!("1|{text}"))),
+                Use::Test => ("test", self.evaluates(&format!("1 is {text}"))),
+                // A value is never a function, so what is called must be one of the engine's.
+                Use::Call => (
+                    "function",
+                    !variables.iter().any(|variable| variable == text),
+                ),
+                Use::Variable | Use::Attribute => continue,
+            };
+            if !is_known {
+                let hint = (name.used == Use::Filter)
+                    .then(|| did_you_mean(text, filters::NAMES.iter().copied()))
+                    .flatten();
+                return Err(TemplateError::at(
+                    &name,
+                    format!("unknown {what} `{text}`"),
+                    hint,
+                ));
+            }
         }
+        Ok(())
+    }
+
+    /// Whether the engine knows the filter or test in an expression, whatever it makes of its input.
+    fn evaluates(&self, expression: &str) -> bool {
+        let evaluated = self
+            .environment
+            .compile_expression(expression)
+            .and_then(|expression| expression.eval(()));
+        !evaluated.is_err_and(|error| {
+            matches!(
+                error.kind(),
+                ErrorKind::UnknownFilter | ErrorKind::UnknownTest
+            )
+        })
     }
 }
 
@@ -226,73 +274,41 @@ impl Write for Limited {
     }
 }
 
-fn names_something_unknown(error: &minijinja::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction
-    )
-}
-
 fn explain(text: &str, error: &minijinja::Error, watched: Option<&Arc<Watched>>) -> TemplateError {
     let line = error.line().unwrap_or(1);
     let detail = error.detail().unwrap_or_default();
-    let named = unknown_name(detail);
-    let mut hint = None;
-    let mut at = None;
     let message = match error.kind() {
-        ErrorKind::UndefinedError => match watched.and_then(|watched| watched.last_missing()) {
-            Some(missing) => {
-                hint = did_you_mean(&missing.name, missing.known.iter().map(String::as_str));
-                at = find_word(text, line, &missing.name);
-                format!("unknown variable `{}`", missing.path)
+        ErrorKind::UndefinedError => {
+            if let Some(missing) = watched.and_then(|watched| watched.last_missing()) {
+                return explain_missing(text, line, &missing);
             }
-            None => "a value that is not there is used".to_owned(),
-        },
-        ErrorKind::UnknownFilter => {
-            let name = named.unwrap_or(detail);
-            hint = did_you_mean(name, filters::NAMES.iter().copied());
-            at = find_word(text, line, name);
-            format!("unknown filter `{name}`")
-        }
-        ErrorKind::UnknownTest | ErrorKind::UnknownFunction => {
-            let name = named.unwrap_or(detail);
-            at = find_word(text, line, name);
-            format!("{} `{name}`", error.kind())
+            "a value that is not there is used".to_owned()
         }
         ErrorKind::OutOfFuel => {
             format!("the template does more than {INSTRUCTIONS_MAX} steps")
         }
-        _ if detail.is_empty() => error.kind().to_string(),
+        kind if detail.is_empty() => kind.to_string(),
         kind => format!("{kind}: {}", detail.replace('"', "`")),
     };
-    let (line, column) = at.unwrap_or_else(|| (line, tag_column(text, line)));
     TemplateError {
         message,
-        hint,
+        hint: None,
         line,
-        column,
+        column: tag_column(text, line),
     }
 }
 
-/// The engine writes `filter foo is unknown`.
-fn unknown_name(detail: &str) -> Option<&str> {
-    detail.strip_suffix(" is unknown")?.split(' ').next_back()
-}
-
-/// Where a word first stands as a whole word, from a line on.
-fn find_word(text: &str, from_line: usize, word: &str) -> Option<(usize, usize)> {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    text.lines()
-        .enumerate()
-        .skip(from_line.saturating_sub(1))
-        .find_map(|(index, line)| {
-            line.match_indices(word).find_map(|(at, _)| {
-                let before = line.get(..at)?;
-                let after = line.get(at + word.len()..)?;
-                let whole = !before.ends_with(is_part) && !after.starts_with(is_part);
-                whole.then(|| (index + 1, before.chars().count() + 1))
-            })
-        })
+fn explain_missing(text: &str, line: usize, missing: &Missing) -> TemplateError {
+    let names = names::find(text);
+    let place = names
+        .iter()
+        .find(|name| name.line >= line && name.text == missing.name);
+    TemplateError {
+        message: format!("unknown variable `{}`", missing.path),
+        hint: did_you_mean(&missing.name, missing.known.iter().map(String::as_str)),
+        line: place.map_or(line, |name| name.line),
+        column: place.map_or_else(|| tag_column(text, line), |name| name.column),
+    }
 }
 
 /// The engine tells lines, not columns. The tag on this line that is to blame is found by breaking the

@@ -8,7 +8,7 @@ use saphyr_parser::{Event, ScalarStyle, Span, Tag};
 use super::{DEPTH_LEVELS_MAX, NODES_MAX};
 use crate::leaf::quote;
 use crate::tree::{Content, Scalar};
-use crate::{Level, Node, Place, Problem, Problems, SourceFile};
+use crate::{Kind, Level, Node, Place, Problem, Problems, SourceFile};
 
 /// Reading cannot go on; the reason is among the problems.
 pub(super) struct Stop;
@@ -149,6 +149,11 @@ impl<'a> Builder<'a> {
         if self.open.len() >= DEPTH_LEVELS_MAX {
             return Err(self.too_deep(place));
         }
+        // Of brackets only the opening one is meant; block records and lists have none.
+        let place = Place {
+            width: place.width.min(1),
+            ..place
+        };
         self.open.push(Open {
             place,
             anchor,
@@ -230,6 +235,11 @@ impl<'a> Builder<'a> {
             Children::Record { key, fields, names } => {
                 if let Some(key) = key.take() {
                     fields.push((key, node));
+                } else if let Some(outer) = place_of_double_brace(&node) {
+                    // Reading on would only complain about what follows from it.
+                    self.error(outer, "a text that begins with `{{` must be quoted")
+                        .hint("write \"{{ … }}\" in quotes");
+                    return Err(Stop);
                 } else {
                     let mistake = key_mistake(&node, names);
                     *key = Some(node);
@@ -249,6 +259,18 @@ impl<'a> Builder<'a> {
         );
         Stop
     }
+}
+
+/// The place of `{{`, which YAML reads as a record whose key is a record.
+fn place_of_double_brace(key: &Node) -> Option<Place> {
+    let place = key.place();
+    let outer = place.column.checked_sub(2)?;
+    let written = key.file().line(place.line).chars().skip(outer).take(2);
+    (key.kind() == Kind::Record && written.eq("{{".chars())).then_some(Place {
+        line: place.line,
+        column: outer + 1,
+        width: 2,
+    })
 }
 
 /// What is wrong with a key, given the keys before it in the same record.

@@ -2,7 +2,7 @@
 
 use saphyr_parser::ScanError;
 
-use crate::{Level, Problem, SourceFile};
+use crate::{Level, Place, Problem, SourceFile};
 
 /// A piece of the parser's message, what to say instead, and the way out.
 const SENTENCES: &[(&str, &str, Option<&str>)] = &[
@@ -86,7 +86,9 @@ const SENTENCES: &[(&str, &str, Option<&str>)] = &[
     (
         "invalid trailing content after double-quoted",
         "something follows the closing quote",
-        Some("quote the whole value, and write \\\" for a quote inside it"),
+        Some(
+            "quote the whole value; a quote inside it is '' in single quotes, \\\" in double quotes",
+        ),
     ),
     (
         "unknown escape character",
@@ -126,7 +128,7 @@ const SENTENCES: &[(&str, &str, Option<&str>)] = &[
     (
         "block scalar",
         "the `|` or `>` of a block must end its line",
-        None,
+        Some("quote the whole value if it is not meant as a block"),
     ),
     (
         "unexpected character",
@@ -156,7 +158,7 @@ const SENTENCES: &[(&str, &str, Option<&str>)] = &[
     (
         "expected node content",
         "a value is expected here",
-        Some("quote a text that begins with `,`, `]` or `}`"),
+        Some("close open brackets; quote a text that begins with `,`, `]` or `}`"),
     ),
     ("recursion limit", "brackets are nested too deep", None),
     (
@@ -195,19 +197,54 @@ const SENTENCES: &[(&str, &str, Option<&str>)] = &[
 pub(super) fn syntax_problem(file: &SourceFile, error: &ScanError) -> Problem {
     let info = error.info();
     let known = SENTENCES.iter().find(|(piece, ..)| info.contains(piece));
-    let marker = error.marker();
-    let column = if info.contains("tab") {
-        let before_tab = file.line(marker.line()).split('\t').next();
-        before_tab.unwrap_or_default().chars().count()
+    let (message, hint) = match known {
+        Some((_, sentence, hint)) => ((*sentence).to_owned(), *hint),
+        None => (format!("this is not YAML: {info}"), None),
+    };
+    let line = error.marker().line();
+    let place = if info.contains("tab") {
+        tab_from(file, line)
     } else {
-        marker.col()
+        None
     };
-    let place = file.place(marker.line(), column, Some(column + 1));
-    let message = match known {
-        Some((_, sentence, _)) => (*sentence).to_owned(),
-        None => format!("this is not YAML: {info}"),
-    };
+    let place = place
+        .or_else(|| end_of_text(file, line))
+        .unwrap_or_else(|| {
+            let column = error.marker().col();
+            file.place(line, column, Some(column + 1))
+        });
     let mut problem = Problem::new(file, place, Level::Error, message);
-    problem.maybe_hint(known.and_then(|(_, _, hint)| *hint));
+    problem.maybe_hint(missing_space(file, line, info).or(hint));
     problem
+}
+
+/// The tab that indents this line or the next: the parser stops on either.
+fn tab_from(file: &SourceFile, line: usize) -> Option<Place> {
+    (line..=line + 1).find_map(|line| {
+        let written = file.line(line);
+        let indent = written.len() - written.trim_start().len();
+        let column = written.get(..indent)?.find('\t')?;
+        Some(file.place(line, column, Some(column + 1)))
+    })
+}
+
+/// What ends too early is shown after the last line that says something.
+fn end_of_text(file: &SourceFile, line: usize) -> Option<Place> {
+    let is_blank = |line: usize| file.line(line).trim().is_empty();
+    if !(line..=file.line_count()).all(is_blank) {
+        return None;
+    }
+    let last = (1..line).rev().find(|line| !is_blank(*line))?;
+    let end = file.line(last).trim_end().chars().count();
+    Some(file.place(last, end, Some(end)))
+}
+
+/// `a:1` is a text that runs on into the next line, where the parser then meets a `:`.
+fn missing_space(file: &SourceFile, line: usize, info: &str) -> Option<&'static str> {
+    let above = file.line(line.checked_sub(1)?).trim();
+    let (key, value) = above.split_once(':')?;
+    let joined =
+        !value.is_empty() && !value.starts_with([' ', '/']) && !key.contains([' ', '"', '\'']);
+    (joined && info.contains("mapping values are not allowed"))
+        .then_some("put a space after the `:` of the line above")
 }

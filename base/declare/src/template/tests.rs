@@ -85,6 +85,13 @@ const BROKEN: &[(&str, usize, usize, &str, &str)] = &[
         "did you mean `percent`?",
     ),
     (
+        "{{ a | percent }} {% if b %}{{ c | precent }}{% endif %}",
+        1,
+        36,
+        "unknown filter `precent`",
+        "percent",
+    ),
+    (
         "导航 {{ value | percentage }}",
         1,
         15,
