@@ -56,7 +56,8 @@ pub(crate) struct Flusher {
     pub(crate) health: Arc<Health>,
     pub(crate) segments: Segments,
     pub(crate) manifest: Mutex<Manifest>,
-    /// Tells the files of one flush, and of its repetitions, apart.
+    /// Tells files apart that have the same sequence number: those of one flush, of its repetitions,
+    /// and merged ones. No number of a file there is comes again.
     pub(crate) file_number: AtomicU64,
     pub(crate) last_flush: Mutex<Option<Timestamp>>,
     /// Set, under the manifest's lock, when the directory may not be touched any more.

@@ -147,14 +147,20 @@ pub(crate) fn load(fs: &dyn Fs, directory: &Path) -> Result<Loaded, ManifestErro
         Header::Damaged => loaded.damaged = true,
         Header::Sound => {}
     }
+    let mut edits = 0_u64;
     loop {
         let edit = match reader.next()? {
+            // Even a new manifest holds a checkpoint.
+            Step::End if edits == 0 => None,
             Step::End => break,
             Step::Damaged => None,
             Step::Record(payload) => serde_json::from_slice(&payload).ok(),
         };
         match edit {
-            Some(edit) => loaded.state.apply(edit),
+            Some(edit) => {
+                edits += 1;
+                loaded.state.apply(edit);
+            }
             None => {
                 loaded.damaged = true;
                 break;

@@ -55,7 +55,9 @@ pub fn sum_minutes<'a>(
             }
         }
     }
-    sums.into_iter().map(|((key, minute), counts)| (key, minute, counts)).collect()
+    sums.into_iter()
+        .map(|((key, minute), counts)| (key, minute, counts))
+        .collect()
 }
 
 struct MinuteRows {
@@ -68,7 +70,10 @@ struct MinuteRows {
 impl MinuteRows {
     fn new() -> Self {
         MinuteRows {
-            minute: NumberColumn::of_type(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+            minute: NumberColumn::of_type(DataType::Timestamp(
+                TimeUnit::Microsecond,
+                Some("UTC".into()),
+            )),
             words: std::array::from_fn(|_| WordColumn::new()),
             traffic: CodeColumn::default(),
             counts: std::array::from_fn(|_| NumberColumn::new()),
@@ -85,7 +90,11 @@ impl MinuteRows {
         zone.push(texts[4]);
         self.traffic.push(traffic as usize);
         let sums = [counts.weighted, counts.cold_starts, counts.duration_us];
-        for (column, count) in self.counts.iter_mut().zip(counts.outcomes.into_iter().chain(sums)) {
+        for (column, count) in self
+            .counts
+            .iter_mut()
+            .zip(counts.outcomes.into_iter().chain(sums))
+        {
             column.push(count);
         }
     }
@@ -117,10 +126,14 @@ struct MinuteColumns<'a> {
 
 impl<'a> MinuteColumns<'a> {
     fn of(batch: &'a RecordBatch) -> Option<Self> {
-        let minute = batch.column_by_name("minute")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+        let minute = batch
+            .column_by_name("minute")?
+            .as_primitive_opt::<TimestampMicrosecondType>()?;
         let words = |name| Words::of(batch, name);
         let numbers = |name: &str| {
-            let column = batch.column_by_name(name)?.as_primitive_opt::<UInt64Type>()?;
+            let column = batch
+                .column_by_name(name)?
+                .as_primitive_opt::<UInt64Type>()?;
             (column.null_count() == 0).then(|| column.values().as_ref())
         };
         Some(MinuteColumns {
@@ -137,17 +150,25 @@ impl<'a> MinuteColumns<'a> {
                 .iter()
                 .map(|outcome| numbers(outcome_column(*outcome)))
                 .collect::<Option<_>>()?,
-            sums: [numbers("weighted")?, numbers("cold_starts")?, numbers("duration_us")?],
+            sums: [
+                numbers("weighted")?,
+                numbers("cold_starts")?,
+                numbers("duration_us")?,
+            ],
         })
     }
 
     fn minute(&self, row: usize) -> i64 {
-        self.minute.get(row).map_or(0, |micros| micros.div_euclid(MINUTE_US))
+        self.minute
+            .get(row)
+            .map_or(0, |micros| micros.div_euclid(MINUTE_US))
     }
 
     fn key(&self, row: usize) -> SeriesKey {
-        let [namespace, function, version, unit, zone] =
-            self.words.each_ref().map(|words| words.text(words.code(row)).to_owned());
+        let [namespace, function, version, unit, zone] = self
+            .words
+            .each_ref()
+            .map(|words| words.text(words.code(row)).to_owned());
         let traffic = Traffic::from_word(self.traffic.text(self.traffic.code(row)));
         SeriesKey {
             namespace: if namespace.is_empty() {
@@ -168,11 +189,98 @@ impl<'a> MinuteColumns<'a> {
         for (count, column) in counts.outcomes.iter_mut().zip(&self.outcomes) {
             *count = column.get(row).copied().unwrap_or(0);
         }
-        let [weighted, cold_starts, duration_us] =
-            self.sums.map(|column| column.get(row).copied().unwrap_or(0));
+        let [weighted, cold_starts, duration_us] = self
+            .sums
+            .map(|column| column.get(row).copied().unwrap_or(0));
         counts.weighted = weighted;
         counts.cold_starts = cold_starts;
         counts.duration_us = duration_us;
         counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{Invocation, InvocationRows};
+    use model::Timestamp;
+    use proptest::prelude::*;
+
+    type Call = (u8, u8, i64, usize, i64);
+
+    fn batch(calls: &[Call]) -> RecordBatch {
+        let mut rows = InvocationRows::new();
+        for (function, unit, second, outcome, duration_us) in calls {
+            let (function, unit) = (format!("fn{function}"), format!("u{unit}"));
+            rows.push(&Invocation {
+                ts: Timestamp::from_seconds(*second),
+                namespace: "guide",
+                function: &function,
+                unit: if unit == "u0" { "" } else { &unit },
+                outcome: Outcome::ALL[*outcome],
+                duration_us: *duration_us,
+                cold_start: *outcome == 1,
+                weight: 3,
+                ..Invocation::default()
+            });
+        }
+        rows.finish()
+    }
+
+    fn naive(calls: &[Call]) -> Vec<(SeriesKey, i64, Counts)> {
+        let mut sums: BTreeMap<(SeriesKey, i64), Counts> = BTreeMap::new();
+        for (function, unit, second, outcome, duration_us) in calls {
+            let key = SeriesKey {
+                namespace: "guide".to_owned(),
+                function: format!("fn{function}"),
+                version: String::new(),
+                unit: if *unit == 0 {
+                    String::new()
+                } else {
+                    format!("u{unit}")
+                },
+                zone: String::new(),
+                traffic: Traffic::Live,
+            };
+            let duration = (*duration_us).clamp(0, 3_600_000_000);
+            let minute = (second * 1_000_000 + duration).div_euclid(MINUTE_US);
+            let sum = sums.entry((key, minute)).or_default();
+            sum.add(
+                Outcome::ALL[*outcome],
+                3,
+                *outcome == 1,
+                duration.unsigned_abs(),
+            );
+        }
+        sums.into_iter()
+            .map(|((key, minute), counts)| (key, minute, counts))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn partial_sums_add_up_however_rows_are_split(
+            calls in prop::collection::vec((0..3_u8, 0..2_u8, -200..400_i64, 0..7_usize, -5..90_000_000_i64), 0..120),
+            cuts in prop::collection::vec(0..120_usize, 0..5),
+        ) {
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(calls.len())).collect();
+            cuts.extend([0, calls.len()]);
+            cuts.sort_unstable();
+            let partials: Vec<RecordBatch> = cuts
+                .windows(2)
+                .map(|cut| minute_rows(&batch(&calls[cut[0]..cut[1]])))
+                .collect();
+            prop_assert!(partials.iter().all(|partial| partial.schema() == Table::Minutes.schema()));
+            prop_assert_eq!(sum_minutes(&partials, i64::MIN..i64::MAX), naive(&calls));
+            let some: Vec<_> = naive(&calls).into_iter().filter(|(_, minute, _)| (0..3).contains(minute)).collect();
+            prop_assert_eq!(sum_minutes(&partials, 0..3), some);
+        }
+    }
+
+    #[test]
+    fn a_batch_of_another_table_gives_no_minutes() {
+        let logs = crate::rows::LogRows::new().finish();
+        assert_eq!(minute_rows(&logs).num_rows(), 0);
+        assert!(sum_minutes([&logs], i64::MIN..i64::MAX).is_empty());
     }
 }

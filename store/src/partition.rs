@@ -23,6 +23,8 @@ use crate::schema::Table;
 
 /// The directory of all Parquet files.
 pub(crate) const TABLES: &str = "tables";
+/// How a finished file ends.
+pub(crate) const PARQUET: &str = ".parquet";
 /// How an unfinished file ends.
 pub(crate) const TEMPORARY: &str = ".tmp";
 const HOUR_SECONDS: i64 = 3600;
@@ -162,6 +164,11 @@ pub(crate) fn directory_of(table: Table, hour: i64) -> String {
     format!("{TABLES}/{}/{}", table.name(), hour.format("dt=%Y-%m-%d/hour=%H"))
 }
 
+/// The `<n>` of a file's name.
+pub(crate) fn number_of(path: &str) -> Option<u64> {
+    path.strip_suffix(PARQUET)?.rsplit_once('-')?.1.parse().ok()
+}
+
 /// Writes one file, durable under its final name when this returns. `each` sees the rows as they are
 /// written. After an error no part of the file is left, if the disk lets it go.
 pub(crate) fn write_file(
@@ -174,7 +181,7 @@ pub(crate) fn write_file(
     each: impl FnMut(&RecordBatch),
 ) -> Result<TableFile, PartitionError> {
     let directory = directory_of(table, hour);
-    let path = format!("{directory}/{name}.parquet");
+    let path = format!("{directory}/{name}{PARQUET}");
     let absolute = root.join(&path);
     let temporary = root.join(format!("{path}{TEMPORARY}"));
     let failed = |source| PartitionError::Io {

@@ -19,7 +19,7 @@ use crate::idempotency::{Ledger, Limits};
 use crate::journal::FORMAT;
 use crate::manifest::{self, KeptKey, Loaded, Manifest, ManifestError};
 use crate::options::Options;
-use crate::partition::{TABLES, TEMPORARY};
+use crate::partition::{PARQUET, TABLES, TEMPORARY, number_of};
 use crate::rollup::{AHEAD_SECONDS, Rollups};
 use crate::wal::{self, Record, ReplayError, Segments};
 
@@ -155,36 +155,14 @@ fn claim(fs: &dyn Fs, directory: &Path) -> Result<Arc<dyn Lock>, OpenError> {
 }
 
 /// Makes the files equal to the manifest: files it does not name are removed, since their rows are in
-/// the log, or put aside when the manifest is damaged and may once have named them.
+/// the log, or put aside when that is not certain.
 fn reconcile(
     fs: &dyn Fs,
     directory: &Path,
     loaded: &mut Loaded,
     found: &mut Found,
 ) -> io::Result<()> {
-    let mut present = BTreeSet::new();
-    let mut pending = vec![TABLES.to_owned()];
-    let suspicious = loaded.damaged || !loaded.existed;
-    while let Some(below) = pending.pop() {
-        for entry in fs.list(&directory.join(&below))? {
-            let path = format!("{below}/{}", entry.name);
-            let known = loaded.state.files.get(&path);
-            if entry.directory {
-                pending.push(path);
-            } else if !(entry.name.ends_with(".parquet") || entry.name.ends_with(TEMPORARY)) {
-                // Not one of ours; somebody else's file is left alone.
-            } else if known.is_some_and(|file| file.bytes == entry.bytes) {
-                present.insert(path);
-            } else if entry.name.ends_with(TEMPORARY) || (known.is_none() && !suspicious) {
-                events::file_set_aside(&directory.join(&path), "it is not in the manifest", false);
-                remove(fs, &directory.join(&path));
-            } else {
-                events::file_set_aside(&directory.join(&path), "the manifest says otherwise", true);
-                put_aside(fs, directory, &path)?;
-                found.quarantined += 1;
-            }
-        }
-    }
+    let (present, strangers) = survey(fs, directory, loaded)?;
     loaded.state.files.retain(|path, _| {
         let kept = present.contains(path);
         if !kept {
@@ -193,10 +171,72 @@ fn reconcile(
         }
         kept
     });
+    let suspicious = loaded.damaged
+        || !loaded.existed
+        || found.missing > 0
+        || !log_follows(fs, directory, loaded.state.flushed)?;
+    for Stranger { path, unfinished, named } in strangers {
+        if unfinished || !(suspicious || named) {
+            events::file_set_aside(&directory.join(&path), "it is not in the manifest", false);
+            remove(fs, &directory.join(&path));
+        } else {
+            events::file_set_aside(&directory.join(&path), "the manifest says otherwise", true);
+            put_aside(fs, directory, &path)?;
+            found.quarantined += 1;
+        }
+    }
     if loaded.damaged {
         found.quarantined += 1;
     }
     Ok(())
+}
+
+/// A file that is not as the manifest says.
+struct Stranger {
+    path: String,
+    /// It was being written.
+    unfinished: bool,
+    /// The manifest names it, with another length.
+    named: bool,
+}
+
+/// The files that are as the manifest says, and ours that are not.
+fn survey(
+    fs: &dyn Fs,
+    directory: &Path,
+    loaded: &Loaded,
+) -> io::Result<(BTreeSet<String>, Vec<Stranger>)> {
+    let (mut present, mut strangers) = (BTreeSet::new(), Vec::new());
+    let mut pending = vec![TABLES.to_owned()];
+    while let Some(below) = pending.pop() {
+        for entry in fs.list(&directory.join(&below))? {
+            let path = format!("{below}/{}", entry.name);
+            let named = loaded.state.files.get(&path);
+            let unfinished = entry.name.ends_with(TEMPORARY);
+            if entry.directory {
+                pending.push(path);
+            } else if named.is_some_and(|file| file.bytes == entry.bytes) {
+                present.insert(path);
+            } else if unfinished || entry.name.ends_with(PARQUET) {
+                strangers.push(Stranger {
+                    path,
+                    unfinished,
+                    named: named.is_some(),
+                });
+            }
+        }
+    }
+    Ok((present, strangers))
+}
+
+/// Whether the log goes on where the manifest ends. Where it does not, edits of the manifest are gone
+/// without a trace, and files it does not name may be all there is of their rows.
+fn log_follows(fs: &dyn Fs, directory: &Path, flushed: u64) -> io::Result<bool> {
+    let segments = fs.list(&directory.join(WAL))?;
+    let first = segments
+        .iter()
+        .find_map(|entry| entry.name.strip_suffix(".wal")?.parse::<u64>().ok());
+    Ok(first.is_some_and(|first| first <= flushed + 1))
 }
 
 fn put_aside(fs: &dyn Fs, directory: &Path, path: &str) -> io::Result<()> {
@@ -237,6 +277,7 @@ fn assemble(
         state.flushed,
     ));
     let next = state.flushed + 1;
+    let next_file_number = state.files.keys().filter_map(|path| number_of(path)).max().map_or(0, |last| last + 1);
     let manifest = Manifest::write(Arc::clone(fs), directory, state)
         .map_err(|source| io_error(directory.join(manifest::FILE_NAME), source))?;
     let health = Arc::new(Health::default());
@@ -252,7 +293,7 @@ fn assemble(
         health: Arc::clone(&health),
         segments: segments.clone(),
         manifest: Mutex::new(manifest),
-        file_number: AtomicU64::new(0),
+        file_number: AtomicU64::new(next_file_number),
         last_flush: Mutex::new(None),
         closed: false.into(),
     });

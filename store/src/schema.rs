@@ -15,7 +15,9 @@ use arrow::error::ArrowError;
 use model::{Outcome, Timestamp};
 
 /// One of the tables a store keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Table {
     /// One row per call of a function.
@@ -54,7 +56,12 @@ pub enum SchemaError {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 4] = [Table::Invocations, Table::Logs, Table::Samples, Table::Minutes];
+    pub const ALL: [Table; 4] = [
+        Table::Invocations,
+        Table::Logs,
+        Table::Samples,
+        Table::Minutes,
+    ];
 
     /// The name in SQL and in directory names.
     pub const fn name(self) -> &'static str {
@@ -175,7 +182,9 @@ impl Schemas {
 }
 
 static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
-    Schemas([invocations(), logs(), samples(), minutes()].map(|fields| Arc::new(Schema::new(fields))))
+    Schemas(
+        [invocations(), logs(), samples(), minutes()].map(|fields| Arc::new(Schema::new(fields))),
+    )
 });
 
 /// A text with few distinct values.

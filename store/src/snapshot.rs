@@ -51,7 +51,12 @@ impl Snapshot {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = |table| self.memory_of(table).iter().map(RecordBatch::num_rows).sum::<usize>();
+        let rows = |table| {
+            self.memory_of(table)
+                .iter()
+                .map(RecordBatch::num_rows)
+                .sum::<usize>()
+        };
         let mut parts = f.debug_struct("Snapshot");
         for table in Table::ALL {
             parts.field(table.name(), &(rows(table), self.files_of(table)));

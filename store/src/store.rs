@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use model::{SharedClock, Timestamp};
+use model::{FunctionId, SharedClock, Timestamp};
 use tokio::sync::{Notify, broadcast, oneshot};
 
 use crate::batch::{Batch, Idempotency};
@@ -164,6 +164,17 @@ impl Store {
         to: Timestamp,
     ) -> Result<Vec<(SeriesKey, i64, Counts)>, QueryError> {
         self.shared.engine.minutes(self.snapshot(), from, to).await
+    }
+
+    /// The same of one function, which reads only what concerns it.
+    pub async fn minutes_of(
+        &self,
+        function: &FunctionId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(SeriesKey, i64, Counts)>, QueryError> {
+        let engine = &self.shared.engine;
+        engine.minutes_of(self.snapshot(), function, from, to).await
     }
 
     /// Answers one SELECT over the tables as they are now.

@@ -82,7 +82,10 @@ impl Calls {
             ts: numbers(batch, "ts")?,
             duration_us: numbers(batch, "duration_us")?,
             weight: numbers(batch, "weight")?,
-            cold_start: batch.column_by_name("cold_start")?.as_boolean_opt()?.clone(),
+            cold_start: batch
+                .column_by_name("cold_start")?
+                .as_boolean_opt()?
+                .clone(),
             outcome,
             outcomes,
             dimensions: [
@@ -99,16 +102,10 @@ impl Calls {
     /// The texts behind codes, in the order of [`super::Dimension::ALL`] without traffic, and whose
     /// traffic it is; an unknown word counts as live.
     pub(crate) fn texts(&self, codes: &Codes) -> ([&str; 5], Traffic) {
-        let [namespace, function, version, unit, zone, traffic] = &self.dimensions;
-        let [a, b, c, d, e, f] = *codes;
-        let texts = [
-            namespace.text(a),
-            function.text(b),
-            version.text(c),
-            unit.text(d),
-            zone.text(e),
-        ];
-        (texts, Traffic::from_word(traffic.text(f)).unwrap_or(Traffic::Live))
+        let text = |at: usize| self.dimensions[at].text(codes[at]);
+        let texts = [text(0), text(1), text(2), text(3), text(4)];
+        let traffic = Traffic::from_word(text(5)).unwrap_or(Traffic::Live);
+        (texts, traffic)
     }
 
     /// Gathers every call for which `bucket` names one; `visit` is told each with its series.
@@ -143,7 +140,11 @@ impl Calls {
         let outcome = *self.outcomes.get(self.outcome.code(row) as usize)?;
         let duration_us = clamped(*self.duration_us.values().get(row)?);
         Some(Call {
-            completed: self.ts.values().get(row)?.saturating_add(duration_us as i64),
+            completed: self
+                .ts
+                .values()
+                .get(row)?
+                .saturating_add(duration_us as i64),
             duration_us,
             outcome: outcome?,
             weight: *self.weight.values().get(row)?,
@@ -153,17 +154,19 @@ impl Calls {
 
     #[inline]
     fn codes(&self, row: usize) -> Codes {
-        let [a, b, c, d, e, f] = &self.dimensions;
-        [a.code(row), b.code(row), c.code(row), d.code(row), e.code(row), f.code(row)]
+        self.dimensions.each_ref().map(|words| words.code(row))
     }
 }
 
 impl Gathering {
     fn key_of(&mut self, codes: Codes) -> u32 {
-        let [a, b, c, d, e, f] = codes.map(u64::from);
-        let hash = mix(mix(a << 32 | b, c << 32 | d), e << 32 | f);
+        let pair = |at: usize| u64::from(codes[at]) << 32 | u64::from(codes[at + 1]);
+        let hash = mix(mix(pair(0), pair(2)), pair(4));
         let keys = &self.keys;
-        if let Some(key) = self.table.find(hash, |key| keys.get(key as usize) == Some(&codes)) {
+        if let Some(key) = self
+            .table
+            .find(hash, |key| keys.get(key as usize) == Some(&codes))
+        {
             return key;
         }
         let key = self.keys.len() as u32;
@@ -178,7 +181,8 @@ impl Gathering {
         let Some(cell) = self.cells.get_mut(at as usize) else {
             return;
         };
-        cell.counts.add(call.outcome, call.weight, call.cold_start, call.duration_us);
+        cell.counts
+            .add(call.outcome, call.weight, call.cold_start, call.duration_us);
         cell.earliest = cell.earliest.min(call.completed);
         cell.latest = cell.latest.max(call.completed);
     }
@@ -189,7 +193,11 @@ impl Gathering {
             let cell = cells.get(at as usize);
             cell.is_some_and(|cell| cell.key == key && cell.bucket == bucket)
         };
-        let last = self.last_cell.get(key as usize).copied().unwrap_or(u32::MAX);
+        let last = self
+            .last_cell
+            .get(key as usize)
+            .copied()
+            .unwrap_or(u32::MAX);
         if is_it(last) {
             return last;
         }
@@ -231,7 +239,11 @@ impl Words {
         if self.codes.is_null(row) {
             return self.values.len() as u32;
         }
-        self.codes.keys().values().get(row).map_or(0, |code| *code as u32)
+        self.codes
+            .keys()
+            .values()
+            .get(row)
+            .map_or(0, |code| *code as u32)
     }
 
     pub(crate) fn text(&self, code: u32) -> &str {

@@ -65,22 +65,31 @@ impl Cell {
                 *field = take_varint(bytes)?;
             }
         }
-        let [ok, duration_us, a, b, c, d, e, f, cold_starts, extra] = fields;
+        let [ok, duration_us, .., cold_starts, extra] = fields;
         let mut cell = Cell {
-            outcomes: [ok, a, b, c, d, e, f].map(|count| count as u32),
             cold_starts: cold_starts as u32,
-            weighted: 0,
             duration_us,
+            ..Cell::default()
         };
+        let counts = [ok].into_iter().chain(fields.into_iter().skip(2));
+        for (count, field) in cell.outcomes.iter_mut().zip(counts) {
+            *count = field as u32;
+        }
         cell.weighted = extra.wrapping_add(cell.calls());
         Some(cell)
     }
 
     /// What is often not zero first, so that most masks take one byte.
     fn fields(&self) -> [u64; OUTCOMES + 3] {
-        let [ok, a, b, c, d, e, f] = self.outcomes.map(u64::from);
         let extra = self.weighted.wrapping_sub(self.calls());
-        [ok, self.duration_us, a, b, c, d, e, f, u64::from(self.cold_starts), extra]
+        let mut fields = [0; OUTCOMES + 3];
+        let [ok, failed @ ..] = self.outcomes.map(u64::from);
+        let counted = [ok, self.duration_us].into_iter().chain(failed);
+        let counted = counted.chain([u64::from(self.cold_starts), extra]);
+        for (field, value) in fields.iter_mut().zip(counted) {
+            *field = value;
+        }
+        fields
     }
 }
 

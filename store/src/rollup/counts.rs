@@ -34,7 +34,9 @@ impl Counts {
 
     /// All calls, whatever their outcome.
     pub fn calls(&self) -> u64 {
-        self.outcomes.iter().fold(0, |sum, count| sum.saturating_add(*count))
+        self.outcomes
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Calls that are part of the success rate.

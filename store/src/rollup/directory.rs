@@ -8,7 +8,8 @@ use super::calls::{Codes, Gathered};
 use super::latency::Latencies;
 use super::seconds::Seconds;
 use super::{
-    Applied, BACK_SECONDS, Counts, Delta, FunctionIndex, IDLE_SECONDS, Latency, RollupStats, SeriesKey,
+    Applied, BACK_SECONDS, Counts, Delta, FunctionIndex, IDLE_SECONDS, Latency, RollupStats,
+    SeriesKey,
 };
 use crate::rows::intern::{CodeTable, hash_text, mix, seed};
 
@@ -99,7 +100,10 @@ impl Directory {
         self.functions.get(*self.by_id.get(id)?)
     }
 
-    pub(super) fn series_of<'a>(&'a self, function: &'a Function) -> impl Iterator<Item = &'a Series> {
+    pub(super) fn series_of<'a>(
+        &'a self,
+        function: &'a Function,
+    ) -> impl Iterator<Item = &'a Series> {
         function.series.iter().filter_map(|at| self.series.get(*at))
     }
 
@@ -210,7 +214,9 @@ impl Directory {
             .collect();
         cells.sort_unstable_by_key(|(at, cell)| (*at, cell.bucket));
         let mut deltas: Vec<Delta> = Vec::with_capacity(cells.len());
-        for run in cells.chunk_by(|(at, cell), (next, other)| at == next && cell.bucket == other.bucket) {
+        for run in
+            cells.chunk_by(|(at, cell), (next, other)| at == next && cell.bucket == other.bucket)
+        {
             let Some((at, first)) = run.first() else {
                 continue;
             };
@@ -284,12 +290,16 @@ impl Directory {
             return;
         }
         self.swept_until = now;
-        let slots = self.series.slots.len();
+        let slots = self.series.places.len();
         // A clock set back, or the first batch, counts as one second.
         let share = elapsed.clamp(1, SWEEP_SECONDS) as usize;
         let looks = (slots * share).div_ceil(SWEEP_SECONDS as usize);
         for _ in 0..looks {
-            self.sweep_at = if self.sweep_at + 1 < slots { self.sweep_at + 1 } else { 0 };
+            self.sweep_at = if self.sweep_at + 1 < slots {
+                self.sweep_at + 1
+            } else {
+                0
+            };
             self.sweep_one(self.sweep_at as u32);
         }
         if self.stale_keys > self.series.len + 1_024 {
@@ -328,7 +338,7 @@ impl Directory {
     fn rebuild_keys(&mut self) {
         self.by_key = CodeTable::default();
         self.stale_keys = 0;
-        for (at, series) in self.series.slots.iter().enumerate() {
+        for (at, series) in self.series.places.iter().enumerate() {
             if let Some(series) = series {
                 self.by_key.insert(series.hash, at as u32);
             }
@@ -339,7 +349,7 @@ impl Directory {
 /// Things with a number that stays theirs until they are taken out.
 #[derive(Debug)]
 struct Slots<T> {
-    slots: Vec<Option<T>>,
+    places: Vec<Option<T>>,
     free: Vec<u32>,
     len: usize,
 }
@@ -347,38 +357,38 @@ struct Slots<T> {
 impl<T> Slots<T> {
     fn new() -> Self {
         Slots {
-            slots: Vec::new(),
+            places: Vec::new(),
             free: Vec::new(),
             len: 0,
         }
     }
 
     fn get(&self, at: u32) -> Option<&T> {
-        self.slots.get(at as usize)?.as_ref()
+        self.places.get(at as usize)?.as_ref()
     }
 
     fn get_mut(&mut self, at: u32) -> Option<&mut T> {
-        self.slots.get_mut(at as usize)?.as_mut()
+        self.places.get_mut(at as usize)?.as_mut()
     }
 
     fn iter(&self) -> impl Iterator<Item = &T> {
-        self.slots.iter().flatten()
+        self.places.iter().flatten()
     }
 
     fn put(&mut self, thing: T) -> u32 {
         self.len += 1;
         if let Some(at) = self.free.pop()
-            && let Some(slot) = self.slots.get_mut(at as usize)
+            && let Some(slot) = self.places.get_mut(at as usize)
         {
             *slot = Some(thing);
             return at;
         }
-        self.slots.push(Some(thing));
-        (self.slots.len() - 1) as u32
+        self.places.push(Some(thing));
+        (self.places.len() - 1) as u32
     }
 
     fn take(&mut self, at: u32) -> Option<T> {
-        let thing = self.slots.get_mut(at as usize)?.take()?;
+        let thing = self.places.get_mut(at as usize)?.take()?;
         self.free.push(at);
         self.len -= 1;
         Some(thing)

@@ -41,7 +41,11 @@ impl Latencies {
 
     /// Forgets what is past `horizon`.
     pub(super) fn tidy(&mut self, horizon: i64) {
-        while self.0.front().is_some_and(|(ten, _)| (ten + 1) * SKETCH_SECONDS <= horizon) {
+        while self
+            .0
+            .front()
+            .is_some_and(|(ten, _)| (ten + 1) * SKETCH_SECONDS <= horizon)
+        {
             self.0.pop_front();
         }
     }
@@ -50,7 +54,11 @@ impl Latencies {
     pub(super) fn sweep(&mut self, now_second: i64, horizon: i64) {
         self.tidy(horizon);
         let reach = now_second + AHEAD_SECONDS;
-        while self.0.back().is_some_and(|(ten, _)| ten * SKETCH_SECONDS > reach) {
+        while self
+            .0
+            .back()
+            .is_some_and(|(ten, _)| ten * SKETCH_SECONDS > reach)
+        {
             self.0.pop_back();
         }
         let newest = self.0.back().map_or(i64::MAX, |(ten, _)| *ten);

@@ -1,8 +1,8 @@
 //! Counts per second and latency per ten seconds, for every series of the last quarter of an hour.
 //!
-//! A call belongs to the second it *completed* in. Rows that complete more than [`BACK_SECONDS`]
+//! A call belongs to the second it *completed* in. Rows that complete more than [`Rollups::BACK_SECONDS`]
 //! before now are late: they are not counted here, only in the table `minutes`. Rows more than
-//! [`AHEAD_SECONDS`] after now are not believed.
+//! [`Rollups::AHEAD_SECONDS`] after now are not believed.
 
 mod bytes;
 pub(crate) mod calls;
@@ -29,22 +29,22 @@ use directory::Directory;
 
 pub use counts::Counts;
 pub use select::{Dimension, Group, Selection, SeriesKey};
-pub use sketch::{RELATIVE_ACCURACY, Sketch};
+pub use sketch::Sketch;
 
 /// How long a second stays in the hot form, where sums over any window cost the same.
-pub const HOT_SECONDS: i64 = 120;
+pub(crate) const HOT_SECONDS: i64 = 120;
 /// How far back seconds and sketches reach.
-pub const BACK_SECONDS: i64 = 900;
+pub(crate) const BACK_SECONDS: i64 = 900;
 /// How far ahead of now a row may complete and still be believed.
-pub const AHEAD_SECONDS: i64 = 600;
+pub(crate) const AHEAD_SECONDS: i64 = 600;
 /// How much time one latency sketch covers.
-pub const SKETCH_SECONDS: i64 = 10;
+pub(crate) const SKETCH_SECONDS: i64 = 10;
 /// How long a series without traffic is remembered.
-pub const IDLE_SECONDS: i64 = 6 * 3_600;
+pub(crate) const IDLE_SECONDS: i64 = 6 * 3_600;
 /// How many series are told apart unless asked otherwise.
-pub const SERIES_MAX: usize = 400_000;
+pub(crate) const SERIES_MAX: usize = 400_000;
 /// How many points one timeline has at most.
-pub const TIMELINE_POINTS_MAX: usize = 10_000;
+pub(crate) const TIMELINE_POINTS_MAX: usize = 10_000;
 
 const DURATION_MAX_US: i64 = 3_600_000_000;
 const MICROS: i64 = 1_000_000;
@@ -106,6 +106,15 @@ impl Default for Rollups {
 }
 
 impl Rollups {
+    /// How far back seconds and sketches reach, in seconds.
+    pub const BACK_SECONDS: i64 = BACK_SECONDS;
+    /// How far ahead of now a row may complete and still be believed, in seconds.
+    pub const AHEAD_SECONDS: i64 = AHEAD_SECONDS;
+    /// How much time one latency sketch covers, in seconds.
+    pub const SKETCH_SECONDS: i64 = SKETCH_SECONDS;
+    /// How many points a timeline has at most.
+    pub const TIMELINE_POINTS_MAX: usize = TIMELINE_POINTS_MAX;
+
     /// Empty rollups that tell at most `series_max` series apart; calls of further ones are counted
     /// under the function `__other__/__other__`.
     pub fn new(series_max: usize) -> Self {
@@ -142,11 +151,15 @@ impl Rollups {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Directory> {
-        self.directory.read().unwrap_or_else(PoisonError::into_inner)
+        self.directory
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Directory> {
-        self.directory.write().unwrap_or_else(PoisonError::into_inner)
+        self.directory
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -24,13 +24,18 @@ impl Rollups {
     ) -> Vec<(Group, Counts)> {
         let directory = self.read();
         let from = from_second.max(directory.horizon());
-        directory.fold(select, by, || Counts::ZERO, |sum, series| {
-            sum.merge(&series.seconds.total(from, to_second));
-        })
+        directory.fold(
+            select,
+            by,
+            || Counts::ZERO,
+            |sum, series| {
+                sum.merge(&series.seconds.total(from, to_second));
+            },
+        )
     }
 
     /// Counts per group and step, oldest first: the first step begins at `from_second`, the last may
-    /// be cut short by `to_second`. At most [`TIMELINE_POINTS_MAX`] steps are told.
+    /// be cut short by `to_second`. At most [`Rollups::TIMELINE_POINTS_MAX`] steps are told.
     pub fn timeline(
         &self,
         select: &Selection,
@@ -45,14 +50,19 @@ impl Rollups {
         let points = points.min(TIMELINE_POINTS_MAX);
         let directory = self.read();
         let from = from_second.max(directory.horizon());
-        directory.fold(select, by, || vec![Counts::ZERO; points], |line, series| {
-            series.seconds.each(from, to_second, |second, cell| {
-                let at = (second - from_second).unsigned_abs() / step.unsigned_abs();
-                if let Some(counts) = line.get_mut(at as usize) {
-                    cell.add_to(counts);
-                }
-            });
-        })
+        directory.fold(
+            select,
+            by,
+            || vec![Counts::ZERO; points],
+            |line, series| {
+                series.seconds.each(from, to_second, |second, cell| {
+                    let at = (second - from_second).unsigned_abs() / step.unsigned_abs();
+                    if let Some(counts) = line.get_mut(at as usize) {
+                        cell.add_to(counts);
+                    }
+                });
+            },
+        )
     }
 
     /// Latency per group over the sketches that begin in `from_second..to_second`, the first one
@@ -107,7 +117,11 @@ impl Directory {
         let mut groups = Groups::new(&dimensions, empty);
         let exact = select.exact.as_ref().map(|id| self.function(id));
         let named = exact.iter().flatten().copied();
-        let others = exact.is_none().then(|| self.functions()).into_iter().flatten();
+        let others = exact
+            .is_none()
+            .then(|| self.functions())
+            .into_iter()
+            .flatten();
         for function in named.chain(others) {
             let FunctionId { namespace, name } = &function.id;
             if !select.takes_function(namespace, name, &function.text) {
@@ -128,7 +142,7 @@ struct Groups<'a, A, E> {
     dimensions: &'a [Dimension],
     empty: E,
     index: HashMap<[&'a str; Dimension::ALL.len()], usize>,
-    groups: Vec<([&'a str; Dimension::ALL.len()], A)>,
+    sums: Vec<([&'a str; Dimension::ALL.len()], A)>,
     last: usize,
 }
 
@@ -138,7 +152,7 @@ impl<'a, A, E: Fn() -> A> Groups<'a, A, E> {
             dimensions,
             empty,
             index: HashMap::new(),
-            groups: Vec::new(),
+            sums: Vec::new(),
             last: 0,
         }
     }
@@ -150,25 +164,35 @@ impl<'a, A, E: Fn() -> A> Groups<'a, A, E> {
         for (value, dimension) in values.iter_mut().zip(self.dimensions) {
             *value = series.key.get(*dimension);
         }
-        if self.groups.get(self.last).is_none_or(|(own, _)| *own != values) {
-            self.last = *self.index.entry(values).or_insert(self.groups.len());
-            if self.last == self.groups.len() {
-                self.groups.push((values, (self.empty)()));
+        if self
+            .sums
+            .get(self.last)
+            .is_none_or(|(own, _)| *own != values)
+        {
+            self.last = *self.index.entry(values).or_insert(self.sums.len());
+            if self.last == self.sums.len() {
+                self.sums.push((values, (self.empty)()));
             }
         }
-        if let Some((_, sum)) = self.groups.get_mut(self.last) {
+        if let Some((_, sum)) = self.sums.get_mut(self.last) {
             add(sum, series);
         }
     }
 
     fn into_sorted(self) -> Vec<(Group, A)> {
-        let mut groups = self.groups;
-        groups.sort_unstable_by_key(|(values, _)| *values);
+        let mut sums = self.sums;
+        sums.sort_unstable_by_key(|(values, _)| *values);
         let named = |values: [&str; 6]| {
             let pairs = self.dimensions.iter().zip(values);
-            Group(pairs.map(|(dimension, value)| (*dimension, value.to_owned())).collect())
+            Group(
+                pairs
+                    .map(|(dimension, value)| (*dimension, value.to_owned()))
+                    .collect(),
+            )
         };
-        groups.into_iter().map(|(values, sum)| (named(values), sum)).collect()
+        sums.into_iter()
+            .map(|(values, sum)| (named(values), sum))
+            .collect()
     }
 }
 

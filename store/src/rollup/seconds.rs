@@ -65,7 +65,11 @@ impl Seconds {
             }
             self.seal_until(end);
         }
-        while self.sealed.front().is_some_and(|minute| minute.start + MINUTE <= horizon) {
+        while self
+            .sealed
+            .front()
+            .is_some_and(|minute| minute.start + MINUTE <= horizon)
+        {
             self.sealed.pop_front();
         }
     }
@@ -77,10 +81,17 @@ impl Seconds {
         while self.hot.back().is_some_and(|(second, _)| *second > reach) {
             self.hot.pop_back();
         }
-        while self.sealed.back().is_some_and(|minute| minute.start > reach) {
+        while self
+            .sealed
+            .back()
+            .is_some_and(|minute| minute.start > reach)
+        {
             self.sealed.pop_back();
         }
-        let sealed_end = self.sealed.back().map_or(i64::MIN, |minute| minute.start + MINUTE);
+        let sealed_end = self
+            .sealed
+            .back()
+            .map_or(i64::MIN, |minute| minute.start + MINUTE);
         if self.sealed_until > now_second {
             self.sealed_until = sealed_end;
         }
@@ -109,7 +120,9 @@ impl Seconds {
         if from < to {
             let first = self.hot.partition_point(|(second, _)| *second < from);
             let end = self.hot.partition_point(|(second, _)| *second < to);
-            self.total_before(end).minus(&self.total_before(first)).add_to(&mut counts);
+            self.total_before(end)
+                .minus(&self.total_before(first))
+                .add_to(&mut counts);
         }
         counts
     }
@@ -125,15 +138,25 @@ impl Seconds {
         }
         let first = self.hot.partition_point(|(second, _)| *second < from);
         let mut before = self.total_before(first);
-        for (second, total) in self.hot.iter().skip(first).take_while(|(second, _)| *second < to) {
+        for (second, total) in self
+            .hot
+            .iter()
+            .skip(first)
+            .take_while(|(second, _)| *second < to)
+        {
             visit(*second, &total.minus(&before));
             before = *total;
         }
     }
 
     fn sealed_between(&self, from: i64, to: i64) -> impl Iterator<Item = &Minute> {
-        let first = self.sealed.partition_point(|minute| minute.start + MINUTE <= from);
-        self.sealed.iter().skip(first).take_while(move |minute| minute.start < to)
+        let first = self
+            .sealed
+            .partition_point(|minute| minute.start + MINUTE <= from);
+        self.sealed
+            .iter()
+            .skip(first)
+            .take_while(move |minute| minute.start < to)
     }
 
     fn total_before(&self, at: usize) -> Cell {
@@ -160,7 +183,9 @@ impl Seconds {
     fn add_sealed(&mut self, second: i64, cell: &Cell) {
         let start = minute_of(second);
         let mut seconds = Vec::new();
-        if let Ok(at) = self.sealed.binary_search_by_key(&start, |minute| minute.start)
+        if let Ok(at) = self
+            .sealed
+            .binary_search_by_key(&start, |minute| minute.start)
             && let Some(minute) = self.sealed.get(at)
         {
             minute.each(|second, cell| seconds.push((second, *cell)));
@@ -178,7 +203,10 @@ impl Seconds {
 
     fn put_minute(&mut self, start: i64, seconds: &[(i64, Cell)]) {
         let minute = Minute::of(start, seconds);
-        match self.sealed.binary_search_by_key(&start, |minute| minute.start) {
+        match self
+            .sealed
+            .binary_search_by_key(&start, |minute| minute.start)
+        {
             Ok(at) => {
                 if let Some(own) = self.sealed.get_mut(at) {
                     *own = minute;

@@ -86,7 +86,9 @@ impl Dimension {
 
     /// The dimension with this word.
     pub fn from_word(word: &str) -> Option<Self> {
-        Dimension::ALL.into_iter().find(|dimension| dimension.as_str() == word)
+        Dimension::ALL
+            .into_iter()
+            .find(|dimension| dimension.as_str() == word)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use super::bytes::{put_varint, take_varint};
 
 /// The relative accuracy α.
-pub const RELATIVE_ACCURACY: f64 = 0.01;
+const RELATIVE_ACCURACY: f64 = 0.01;
 
 const GAMMA: f64 = (1.0 + RELATIVE_ACCURACY) / (1.0 - RELATIVE_ACCURACY);
 static BINS_PER_E: LazyLock<f64> = LazyLock::new(|| 1.0 / GAMMA.ln());
@@ -36,6 +36,9 @@ pub struct Sketch {
 }
 
 impl Sketch {
+    /// Quantiles are at most this share off.
+    pub const RELATIVE_ACCURACY: f64 = RELATIVE_ACCURACY;
+
     /// Of nothing.
     pub fn new() -> Self {
         Self::default()

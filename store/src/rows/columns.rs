@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, DictionaryArray, MapArray, NullBufferBuilder, PrimitiveArray, StringArray, StructArray,
+    ArrayRef, DictionaryArray, MapArray, NullBufferBuilder, PrimitiveArray, StringArray,
+    StructArray,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Int32Type};
@@ -141,9 +142,9 @@ impl WordColumn {
         }
         let hash = hash_text(self.seed, word);
         let words = &self.words;
-        let found = self
-            .table
-            .find(hash, |code| words.get(code as usize) == Some(word.as_bytes()));
+        let found = self.table.find(hash, |code| {
+            words.get(code as usize) == Some(word.as_bytes())
+        });
         self.last = match found {
             Some(code) => code as i32,
             None => self.add(hash, word),
@@ -186,7 +187,10 @@ impl CodeColumn {
         self.0.len() * 4
     }
 
-    pub(crate) fn finish(&mut self, words: impl Iterator<Item = &'static str>) -> Result<ArrayRef, ArrowError> {
+    pub(crate) fn finish(
+        &mut self,
+        words: impl Iterator<Item = &'static str>,
+    ) -> Result<ArrayRef, ArrowError> {
         let values = Arc::new(StringArray::from_iter_values(words));
         coded(std::mem::take(&mut self.0), values)
     }
@@ -291,7 +295,9 @@ impl MapColumn {
             return Err(ArrowError::SchemaError("maps are not maps".to_owned()));
         };
         let DataType::Struct(fields) = entries.data_type().clone() else {
-            return Err(ArrowError::SchemaError("map entries are not a struct".to_owned()));
+            return Err(ArrowError::SchemaError(
+                "map entries are not a struct".to_owned(),
+            ));
         };
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.keys.finish(None)?),

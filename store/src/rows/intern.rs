@@ -86,7 +86,8 @@ pub(crate) fn seed() -> u64 {
 /// Mixes two words through a 128-bit product, the folded multiply of wyhash and its relatives.
 #[inline]
 pub(crate) fn mix(left: u64, right: u64) -> u64 {
-    let product = u128::from(left ^ 0x9e37_79b9_7f4a_7c15) * u128::from(right ^ 0xd6e8_feb8_6659_fd93);
+    let product =
+        u128::from(left ^ 0x9e37_79b9_7f4a_7c15) * u128::from(right ^ 0xd6e8_feb8_6659_fd93);
     (product as u64) ^ ((product >> 64) as u64)
 }
 

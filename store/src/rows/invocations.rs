@@ -1,8 +1,8 @@
 //! Rows of the table `invocations`.
 
-use arrow::array::RecordBatch;
-use arrow::array::BooleanBufferBuilder;
 use arrow::array::BooleanArray;
+use arrow::array::BooleanBufferBuilder;
+use arrow::array::RecordBatch;
 use arrow::datatypes::{
     DataType, Int64Type, TimeUnit, TimestampMicrosecondType, UInt16Type, UInt32Type, UInt64Type,
 };

@@ -60,7 +60,10 @@ impl LogRows {
     pub fn new() -> Self {
         LogRows {
             len: 0,
-            ts: NumberColumn::of_type(DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+            ts: NumberColumn::of_type(DataType::Timestamp(
+                TimeUnit::Microsecond,
+                Some("UTC".into()),
+            )),
             namespace: WordColumn::new(),
             function: WordColumn::new(),
             version: WordColumn::new(),
@@ -105,7 +108,13 @@ impl LogRows {
 
     /// About how much memory the collected rows take.
     pub fn approx_bytes(&self) -> usize {
-        let words = [&self.namespace, &self.function, &self.version, &self.instance, &self.level];
+        let words = [
+            &self.namespace,
+            &self.function,
+            &self.version,
+            &self.instance,
+            &self.level,
+        ];
         let words: usize = words.iter().map(|column| column.bytes_used()).sum();
         let texts = [&self.request_id, &self.trace_id, &self.message];
         let texts: usize = texts.iter().map(|column| column.bytes_used()).sum();

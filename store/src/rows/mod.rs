@@ -5,6 +5,8 @@ pub(crate) mod intern;
 mod invocations;
 mod logs;
 mod samples;
+#[cfg(test)]
+mod tests;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::error::ArrowError;

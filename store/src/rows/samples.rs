@@ -43,7 +43,10 @@ impl SampleRows {
     pub fn new() -> Self {
         SampleRows {
             len: 0,
-            ts: NumberColumn::of_type(DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))),
+            ts: NumberColumn::of_type(DataType::Timestamp(
+                TimeUnit::Millisecond,
+                Some("UTC".into()),
+            )),
             series: NumberColumn::new(),
             name: WordColumn::new(),
             labels: MapColumn::new(),
@@ -102,7 +105,11 @@ pub fn series_id(name: &str, labels: &Labels) -> u64 {
     const NAME_LABEL: &str = "__name__";
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut feed = |label: &str, value: &str| {
-        let bytes = label.bytes().chain([0xff]).chain(value.bytes()).chain([0xff]);
+        let bytes = label
+            .bytes()
+            .chain([0xff])
+            .chain(value.bytes())
+            .chain([0xff]);
         for byte in bytes {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }

@@ -6,8 +6,8 @@
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    DataType, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -60,11 +60,18 @@ impl QueryAnswer {
     /// A header line and a line per row, ended by CR LF.
     pub fn to_csv(&self) -> String {
         let mut text = String::new();
-        let names = self.schema.fields().iter().map(|field| quoted(field.name()));
+        let names = self
+            .schema
+            .fields()
+            .iter()
+            .map(|field| quoted(field.name()));
         push_line(&mut text, names);
         for batch in &self.batches {
             for row in 0..batch.num_rows() {
-                push_line(&mut text, batch.columns().iter().map(|column| csv_field(column, row)));
+                push_line(
+                    &mut text,
+                    batch.columns().iter().map(|column| csv_field(column, row)),
+                );
             }
         }
         text
@@ -111,7 +118,9 @@ fn quoted(text: &str) -> String {
 fn type_word(data_type: &DataType) -> &'static str {
     match data_type {
         DataType::Boolean => "boolean",
-        DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Decimal128(..) => "number",
+        DataType::Float16 | DataType::Float32 | DataType::Float64 | DataType::Decimal128(..) => {
+            "number"
+        }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text",
         DataType::Timestamp(..) => "timestamp",
         DataType::Date32 | DataType::Date64 => "date",
@@ -172,7 +181,11 @@ fn nested(column: &ArrayRef, row: usize) -> Value {
         DataType::Struct(fields) => {
             let columns = column.as_struct().columns();
             let pairs = fields.iter().zip(columns);
-            Value::Object(pairs.map(|(field, column)| (field.name().clone(), value(column, row))).collect())
+            Value::Object(
+                pairs
+                    .map(|(field, column)| (field.name().clone(), value(column, row)))
+                    .collect(),
+            )
         }
         _ => {
             let dictionary = column.as_any_dictionary();
@@ -213,18 +226,22 @@ fn decimal(column: &ArrayRef, row: usize) -> Value {
 
 fn instant(column: &ArrayRef, row: usize, unit: TimeUnit) -> Value {
     let at = match unit {
-        TimeUnit::Second => DateTime::from_timestamp(column.as_primitive::<TimestampSecondType>().value(row), 0),
-        TimeUnit::Millisecond => {
-            DateTime::from_timestamp_millis(column.as_primitive::<TimestampMillisecondType>().value(row))
+        TimeUnit::Second => {
+            DateTime::from_timestamp(column.as_primitive::<TimestampSecondType>().value(row), 0)
         }
-        TimeUnit::Microsecond => {
-            DateTime::from_timestamp_micros(column.as_primitive::<TimestampMicrosecondType>().value(row))
-        }
+        TimeUnit::Millisecond => DateTime::from_timestamp_millis(
+            column.as_primitive::<TimestampMillisecondType>().value(row),
+        ),
+        TimeUnit::Microsecond => DateTime::from_timestamp_micros(
+            column.as_primitive::<TimestampMicrosecondType>().value(row),
+        ),
         TimeUnit::Nanosecond => Some(DateTime::<Utc>::from_timestamp_nanos(
             column.as_primitive::<TimestampNanosecondType>().value(row),
         )),
     };
-    at.map_or(Value::Null, |at| json!(at.to_rfc3339_opts(SecondsFormat::AutoSi, true)))
+    at.map_or(Value::Null, |at| {
+        json!(at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    })
 }
 
 fn displayed(column: &ArrayRef, row: usize) -> Value {

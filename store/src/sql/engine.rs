@@ -1,13 +1,17 @@
 //! Runs a question: on threads of its own, so that no query delays what pages people.
 
 use std::num::NonZeroUsize;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::MemoryCatalogProviderList;
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider, SchemaProvider,
+};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -19,13 +23,14 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement;
 use futures_util::StreamExt;
-use model::{SharedClock, Timestamp};
+use model::{FunctionId, Outcome, SharedClock, Timestamp};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::functions::success_rate;
+use super::plan::stoppable;
 use super::table::SnapshotTable;
 use super::{ANSWER_BYTES_MAX, CONCURRENT_MAX, QueryAnswer, QueryError, QueryLimits, guard};
 use crate::minutes::{minute_rows, sum_minutes};
@@ -35,6 +40,9 @@ use crate::snapshot::Snapshot;
 
 /// Deep expressions are walked recursively; the depth allowed needs this much in unoptimised builds.
 const STACK_BYTES: usize = 64 << 20;
+/// How long summing minutes may take.
+const MINUTES_DEADLINE: Duration = Duration::from_mins(1);
+
 /// Answers questions over snapshots.
 #[derive(Debug)]
 pub struct QueryEngine {
@@ -69,14 +77,18 @@ struct Question {
 impl QueryEngine {
     /// An engine whose queries together use at most `memory_bytes`; `now()` is what `clock` says.
     pub fn new(memory_bytes: usize, clock: SharedClock) -> Self {
-        let threads = available_parallelism().map_or(2, NonZeroUsize::get).clamp(2, 16);
+        let threads = available_parallelism()
+            .map_or(2, NonZeroUsize::get)
+            .clamp(2, 16);
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("store-query")
             .thread_stack_size(STACK_BYTES)
             .enable_time()
             .build()
-            .inspect_err(|error| tracing::warn!(%error, "queries share the threads of everything else"))
+            .inspect_err(
+                |error| tracing::warn!(%error, "queries share the threads of everything else"),
+            )
             .ok();
         QueryEngine {
             memory_bytes,
@@ -97,11 +109,11 @@ impl QueryEngine {
     ) -> Result<QueryAnswer, QueryError> {
         let question = self.question(snapshot, *limits);
         let sql = sql.to_owned();
-        self.run(limits.deadline, async move {
+        let work = Box::pin(async move {
             let (statement, tables) = guard::admit(&sql)?;
             question.answer(statement, &tables).await
-        })
-        .await
+        });
+        self.run(limits.deadline, work).await
     }
 
     /// Counts per series and minute for the minutes that begin in `from..to`, in order.
@@ -111,18 +123,38 @@ impl QueryEngine {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<(SeriesKey, i64, Counts)>, QueryError> {
+        self.minutes_where(snapshot, minutes_sql(None, from, to))
+            .await
+    }
+
+    /// The same of one function, reading only what concerns it.
+    pub async fn minutes_of(
+        &self,
+        snapshot: Snapshot,
+        function: &FunctionId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(SeriesKey, i64, Counts)>, QueryError> {
+        self.minutes_where(snapshot, minutes_sql(Some(function), from, to))
+            .await
+    }
+
+    async fn minutes_where(
+        &self,
+        snapshot: Snapshot,
+        sql: String,
+    ) -> Result<Vec<(SeriesKey, i64, Counts)>, QueryError> {
         let limits = QueryLimits {
             rows_max: usize::MAX,
-            deadline: Duration::from_secs(60),
+            deadline: MINUTES_DEADLINE,
         };
         let question = self.question(snapshot, limits);
-        self.run(limits.deadline, async move {
-            let sql = minutes_sql(from, to);
+        let work = Box::pin(async move {
             let (statement, tables) = guard::admit(&sql)?;
             let answer = question.answer(statement, &tables).await?;
             Ok(sum_minutes(&answer.batches, i64::MIN..i64::MAX))
-        })
-        .await
+        });
+        self.run(limits.deadline, work).await
     }
 
     fn question(&self, snapshot: Snapshot, limits: QueryLimits) -> Question {
@@ -141,7 +173,7 @@ impl QueryEngine {
     async fn run<T: Send + 'static>(
         &self,
         deadline: Duration,
-        work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
+        work: Pin<Box<dyn Future<Output = Result<T, QueryError>> + Send>>,
     ) -> Result<T, QueryError> {
         let started = self.clock.0.elapsed();
         let slot = timeout(deadline, Arc::clone(&self.slots).acquire_owned())
@@ -149,7 +181,10 @@ impl QueryEngine {
             .map_err(|_| QueryError::Busy)?
             .map_err(|_| QueryError::Busy)?;
         let waited = self.clock.0.elapsed().saturating_sub(started);
-        let handle = self.runtime.as_ref().map_or_else(Handle::current, |own| own.handle().clone());
+        let handle = self
+            .runtime
+            .as_ref()
+            .map_or_else(Handle::current, |own| own.handle().clone());
         // Dropping the set at the deadline, or with the caller, aborts the work.
         let mut tasks = JoinSet::new();
         tasks.spawn_on(
@@ -178,26 +213,43 @@ impl Drop for QueryEngine {
 }
 
 impl Question {
-    async fn answer(mut self, statement: Statement, tables: &[Table]) -> Result<QueryAnswer, QueryError> {
+    async fn answer(
+        mut self,
+        statement: Statement,
+        tables: &[Table],
+    ) -> Result<QueryAnswer, QueryError> {
         let memory_bytes = self.memory_bytes;
         let fail = |error: DataFusionError| QueryError::from_engine(&error, memory_bytes);
-        let state = self.session(tables).map_err(fail)?;
-        let plan = logical(&state, statement).await.map_err(fail)?;
-        let plan = state.create_physical_plan(&plan).await.map_err(fail)?;
+        let (plan, state) = self.plan(statement, tables).await.map_err(fail)?;
         collect(plan, &state, &self.limits).await.map_err(fail)
+    }
+
+    async fn plan(
+        &mut self,
+        statement: Statement,
+        tables: &[Table],
+    ) -> Result<(Arc<dyn ExecutionPlan>, SessionState), DataFusionError> {
+        let state = self.session(tables)?;
+        let plan = logical(&state, statement).await?;
+        let plan = stoppable(state.create_physical_plan(&plan).await?)?;
+        Ok((plan, state))
     }
 
     /// A session that knows the tables of the snapshot and nothing else.
     fn session(&mut self, tables: &[Table]) -> Result<SessionState, DataFusionError> {
+        let schema = MemorySchemaProvider::new();
+        for table in tables {
+            schema.register_table(table.name().to_owned(), Arc::new(self.table(*table)))?;
+        }
+        let defaults = &self.template.config_options().catalog;
+        let catalog = MemoryCatalogProvider::new();
+        catalog.register_schema(&defaults.default_schema, Arc::new(schema))?;
+        let catalogs = MemoryCatalogProviderList::new();
+        catalogs.register_catalog(defaults.default_catalog.clone(), Arc::new(catalog));
         let mut state = SessionStateBuilder::new_from_existing(self.template.clone())
-            .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
+            .with_catalog_list(Arc::new(catalogs))
             .build();
         state.execution_props_mut().query_execution_start_time = Some(self.now.to_utc());
-        for table in tables {
-            let provider = Arc::new(self.table(*table));
-            let schema = state.schema_for_ref(table.name())?;
-            schema.register_table(table.name().to_owned(), provider)?;
-        }
         Ok(state)
     }
 
@@ -214,7 +266,10 @@ impl Question {
     }
 }
 
-async fn logical(state: &SessionState, statement: Statement) -> Result<LogicalPlan, DataFusionError> {
+async fn logical(
+    state: &SessionState,
+    statement: Statement,
+) -> Result<LogicalPlan, DataFusionError> {
     let plan = state.statement_to_plan(statement).await?;
     SQLOptions::new()
         .with_allow_ddl(false)
@@ -237,7 +292,11 @@ async fn collect(
         truncated: false,
     };
     let mut rows_left = limits.rows_max;
-    let mut bytes_left = if limits.rows_max == usize::MAX { usize::MAX } else { ANSWER_BYTES_MAX };
+    let mut bytes_left = if limits.rows_max == usize::MAX {
+        usize::MAX
+    } else {
+        ANSWER_BYTES_MAX
+    };
     while let Some(batch) = stream.next().await {
         let batch: RecordBatch = batch?;
         if batch.num_rows() == 0 {
@@ -265,7 +324,7 @@ fn template(memory_bytes: usize, threads: usize) -> SessionState {
     let mut config = SessionConfig::new()
         .with_target_partitions(threads)
         .with_information_schema(false)
-        .with_create_default_catalog_and_schema(true);
+        .with_create_default_catalog_and_schema(false);
     let options = config.options_mut();
     options.execution.enable_recursive_ctes = false;
     options.execution.parquet.pushdown_filters = true;
@@ -294,17 +353,42 @@ fn environment(memory_bytes: usize) -> Arc<RuntimeEnv> {
     })
 }
 
-fn minutes_sql(from: Timestamp, to: Timestamp) -> String {
-    let sums: String = model::Outcome::ALL
-        .iter()
-        .map(|outcome| outcome.as_str())
+fn minutes_sql(function: Option<&FunctionId>, from: Timestamp, to: Timestamp) -> String {
+    let outcomes = Outcome::ALL.iter().map(|outcome| outcome.as_str());
+    let sums: Vec<String> = outcomes
         .chain(["weighted", "cold_starts", "duration_us"])
-        .map(|column| format!(", sum({column}) as {column}"))
+        .map(|column| format!("sum({column}) as {column}"))
         .collect();
+    let sums = sums.join(", ");
+    let only = function.map_or_else(String::new, |id| {
+        format!(
+            " and function_id = '{}'",
+            id.to_string().replace('\'', "''")
+        )
+    });
     let key = "minute, namespace, function, version, unit, zone, traffic";
     format!(
-        "select {key}{sums} from minutes where minute >= to_timestamp_micros({}) and minute < to_timestamp_micros({}) group by {key}",
+        "select {key}, {sums} from minutes where minute >= to_timestamp_micros({}) \
+         and minute < to_timestamp_micros({}){only} group by {key}",
         from.as_micros(),
         to.as_micros(),
     )
+}
+
+#[cfg(test)]
+impl QueryEngine {
+    /// Runs a query and gives its plan, whose metrics then tell what was read.
+    pub(super) async fn executed_plan(
+        &self,
+        snapshot: Snapshot,
+        sql: &str,
+    ) -> Arc<dyn ExecutionPlan> {
+        let mut question = self.question(snapshot, QueryLimits::default());
+        let (statement, tables) = guard::admit(sql).unwrap();
+        let (plan, state) = question.plan(statement, &tables).await.unwrap();
+        collect(Arc::clone(&plan), &state, &question.limits)
+            .await
+            .unwrap();
+        plan
+    }
 }

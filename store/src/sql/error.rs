@@ -49,7 +49,9 @@ pub enum QueryError {
     #[error("the query took longer than {}; narrow it, for example with ts >= now() - interval '1 hour'", model::format_duration(*.0))]
     Deadline(Duration),
     /// It needed more memory than queries may have.
-    #[error("the query needs more than the {memory_bytes} bytes of memory that queries may use; narrow it or group by less")]
+    #[error(
+        "the query needs more than the {memory_bytes} bytes of memory that queries may use; narrow it or group by less"
+    )]
     Memory {
         /// What all queries together may use.
         memory_bytes: usize,
@@ -86,14 +88,19 @@ impl QueryError {
             | DataFusionError::NotImplemented(text)
             | DataFusionError::Execution(text)
             | DataFusionError::Configuration(text) => QueryError::Invalid(readable(text)),
-            DataFusionError::ArrowError(inner, _) => QueryError::Invalid(readable(&inner.to_string())),
+            DataFusionError::ArrowError(inner, _) => {
+                QueryError::Invalid(readable(&inner.to_string()))
+            }
             other => QueryError::Failed(readable(&other.strip_backtrace())),
         }
     }
 
     fn from_schema(error: &SchemaError) -> QueryError {
         match error {
-            SchemaError::FieldNotFound { field, valid_fields } => {
+            SchemaError::FieldNotFound {
+                field,
+                valid_fields,
+            } => {
                 let mut known: Vec<String> = Vec::new();
                 for field in valid_fields {
                     if !known.contains(&field.name) {

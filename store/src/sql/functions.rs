@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
-use datafusion::common::{Result, exec_err, internal_datafusion_err, not_impl_err};
+use datafusion::common::{Result, ScalarValue, exec_err, internal_datafusion_err, not_impl_err};
 use datafusion::functions_aggregate::expr_fn::avg;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion::logical_expr::function::{AccumulatorArgs, AggregateFunctionSimplification};
@@ -116,7 +116,12 @@ impl AggregateUDFImpl for SuccessRate {
     /// The mean of 1 for ok, 0 for what failed and null for what does not count.
     fn simplify(&self) -> Option<AggregateFunctionSimplification> {
         Some(Box::new(|call: AggregateFunction, _| {
-            let AggregateFunctionParams { args, filter, distinct, .. } = call.params;
+            let AggregateFunctionParams {
+                args,
+                filter,
+                distinct,
+                ..
+            } = call.params;
             if distinct {
                 return not_impl_err!("success_rate of DISTINCT outcomes");
             }
@@ -125,8 +130,8 @@ impl AggregateUDFImpl for SuccessRate {
                 .next()
                 .ok_or_else(|| internal_datafusion_err!("success_rate without its outcome"))?;
             let failed = Outcome::ALL.iter().filter(|outcome| outcome.failed());
-            let failed = failed.map(|outcome| lit(outcome.as_str())).collect();
-            let score = when(outcome.clone().eq(lit(Outcome::Ok.as_str())), lit(1.0_f64))
+            let failed = failed.map(|outcome| word(*outcome)).collect();
+            let score = when(outcome.clone().eq(word(Outcome::Ok)), lit(1.0_f64))
                 .when(outcome.in_list(failed, false), lit(0.0_f64))
                 .end()?;
             match filter {
@@ -135,4 +140,9 @@ impl AggregateUDFImpl for SuccessRate {
             }
         }))
     }
+}
+
+/// An outcome as a literal of the type outcomes have in queries; types are settled before this is used.
+fn word(outcome: Outcome) -> Expr {
+    lit(ScalarValue::Utf8View(Some(outcome.as_str().to_owned())))
 }

@@ -18,9 +18,25 @@ use crate::schema::Table;
 
 /// Functions that make much out of little, or reach outside the tables.
 const REFUSED_FUNCTIONS: [&str; 19] = [
-    "array_pad", "array_repeat", "array_resize", "current_setting", "gen_series", "generate_series",
-    "list_pad", "list_repeat", "list_resize", "lpad", "pg_read_file", "range", "read_csv", "read_json",
-    "read_parquet", "repeat", "rpad", "set_config", "space",
+    "array_pad",
+    "array_repeat",
+    "array_resize",
+    "current_setting",
+    "gen_series",
+    "generate_series",
+    "list_pad",
+    "list_repeat",
+    "list_resize",
+    "lpad",
+    "pg_read_file",
+    "range",
+    "read_csv",
+    "read_json",
+    "read_parquet",
+    "repeat",
+    "rpad",
+    "set_config",
+    "space",
 ];
 
 /// The statement, if it is one that is answered, and which tables it reads.
@@ -40,7 +56,7 @@ pub(super) fn admit(text: &str) -> Result<(Parsed, Vec<Table>), QueryError> {
     if let ControlFlow::Break(reason) = inner.visit(&mut guard) {
         return Err(reason);
     }
-    let tables = guard.tables(&statement)?;
+    let tables = tables_of(&statement)?;
     Ok((statement, tables))
 }
 
@@ -95,33 +111,36 @@ fn first_word(text: &str) -> String {
     word.chars().take(32).collect::<String>().to_uppercase()
 }
 
+/// Which tables are read; any other name is refused here, so that no name ever reaches a catalogue.
+fn tables_of(statement: &Parsed) -> Result<Vec<Table>, QueryError> {
+    let (references, _) = datafusion::sql::resolve::resolve_table_references(statement, true)
+        .map_err(|error| QueryError::from_engine(&error, 0))?;
+    let mut tables = Vec::new();
+    for reference in references {
+        let bare = reference.schema().is_none() && reference.catalog().is_none();
+        let table = Table::from_name(reference.table()).filter(|_| bare);
+        let Some(table) = table else {
+            return Err(QueryError::UnknownTable {
+                name: reference.to_string(),
+                suggestion: nearest(
+                    reference.table(),
+                    Table::ALL.iter().map(|table| table.name()),
+                ),
+            });
+        };
+        if !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
+    Ok(tables)
+}
+
 #[derive(Default)]
 struct Guard {
     depth: usize,
 }
 
 impl Guard {
-    /// Which tables are read; any other name is refused here, so that no name ever reaches a catalogue.
-    fn tables(&self, statement: &Parsed) -> Result<Vec<Table>, QueryError> {
-        let (references, _) = datafusion::sql::resolve::resolve_table_references(statement, true)
-            .map_err(|error| QueryError::from_engine(&error, 0))?;
-        let mut tables = Vec::new();
-        for reference in references {
-            let bare = reference.schema().is_none() && reference.catalog().is_none();
-            let table = Table::from_name(reference.table()).filter(|_| bare);
-            let Some(table) = table else {
-                return Err(QueryError::UnknownTable {
-                    name: reference.to_string(),
-                    suggestion: nearest(reference.table(), Table::ALL.iter().map(|table| table.name())),
-                });
-            };
-            if !tables.contains(&table) {
-                tables.push(table);
-            }
-        }
-        Ok(tables)
-    }
-
     fn deeper(&mut self) -> ControlFlow<QueryError> {
         self.depth += 1;
         if self.depth > NESTING_MAX {

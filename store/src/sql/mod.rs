@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod functions;
 mod guard;
+mod plan;
 mod pruning;
 mod table;
 #[cfg(test)]
@@ -20,15 +21,15 @@ pub use engine::QueryEngine;
 pub use error::QueryError;
 
 /// The longest text of a query, in bytes.
-pub const TEXT_BYTES_MAX: usize = 64 * 1_024;
+pub(crate) const TEXT_BYTES_MAX: usize = 64 * 1_024;
 /// The most words and signs in a query.
-pub const TOKENS_MAX: usize = 20_000;
+pub(crate) const TOKENS_MAX: usize = 20_000;
 /// How deep queries and expressions may nest.
-pub const NESTING_MAX: usize = 100;
+pub(crate) const NESTING_MAX: usize = 100;
 /// How many queries run at once; further ones wait for their deadline at most.
-pub const CONCURRENT_MAX: usize = 4;
+pub(crate) const CONCURRENT_MAX: usize = 4;
 /// The most memory an answer may take; beyond it the answer is truncated.
-pub const ANSWER_BYTES_MAX: usize = 64 << 20;
+pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// What one query may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

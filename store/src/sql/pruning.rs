@@ -34,17 +34,23 @@ impl Span {
 
     /// The span that all of these conditions leave. What is not understood leaves everything.
     pub(super) fn of(conditions: &[Expr], column: &str) -> Span {
-        conditions
-            .iter()
-            .fold(Span::ALWAYS, |span, condition| span.narrow(Span::of_one(condition, column)))
+        conditions.iter().fold(Span::ALWAYS, |span, condition| {
+            span.narrow(Span::of_one(condition, column))
+        })
     }
 
     fn of_one(condition: &Expr, column: &str) -> Span {
         match condition {
-            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-                Span::of_one(left, column).narrow(Span::of_one(right, column))
-            }
-            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: Operator::And,
+                right,
+            }) => Span::of_one(left, column).narrow(Span::of_one(right, column)),
+            Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: Operator::Or,
+                right,
+            }) => {
                 let (one, other) = (Span::of_one(left, column), Span::of_one(right, column));
                 Span {
                     from: one.from.min(other.from),
@@ -62,7 +68,12 @@ impl Span {
                     _ => Span::ALWAYS,
                 }
             }
-            Expr::Between(Between { expr, negated: false, low, high }) if is_column(expr, column) => Span {
+            Expr::Between(Between {
+                expr,
+                negated: false,
+                low,
+                high,
+            }) if is_column(expr, column) => Span {
                 from: micros(low).map_or(i64::MIN, |at| at.0),
                 to: micros(high).map_or(i64::MAX, |at| at.1),
             },
@@ -72,9 +83,26 @@ impl Span {
 
     fn of_comparison(operator: Operator, at: (i64, i64)) -> Span {
         match operator {
-            Operator::Eq => Span { from: at.0, to: at.1 },
-            Operator::Gt | Operator::GtEq => Span { from: at.0, to: i64::MAX },
-            Operator::Lt | Operator::LtEq => Span { from: i64::MIN, to: at.1 },
+            Operator::Eq => Span {
+                from: at.0,
+                to: at.1,
+            },
+            Operator::Gt => Span {
+                from: at.0.saturating_add(1),
+                to: i64::MAX,
+            },
+            Operator::GtEq => Span {
+                from: at.0,
+                to: i64::MAX,
+            },
+            Operator::Lt => Span {
+                from: i64::MIN,
+                to: at.1.saturating_sub(1),
+            },
+            Operator::LtEq => Span {
+                from: i64::MIN,
+                to: at.1,
+            },
             _ => Span::ALWAYS,
         }
     }
@@ -104,15 +132,16 @@ fn micros(expr: &Expr) -> Option<(i64, i64)> {
 
 /// What conditions on `function_id` mean for the stored columns: Parquet statistics know those.
 pub(super) fn function_parts(conditions: &[Expr]) -> Option<Expr> {
-    conditions
-        .iter()
-        .filter_map(parts_of)
-        .reduce(Expr::and)
+    conditions.iter().filter_map(parts_of).reduce(Expr::and)
 }
 
 fn parts_of(condition: &Expr) -> Option<Expr> {
     match condition {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Eq,
+            right,
+        }) => {
             let (column, literal) = if is_column(left, FUNCTION_ID) {
                 (left, right)
             } else {
@@ -120,26 +149,36 @@ fn parts_of(condition: &Expr) -> Option<Expr> {
             };
             is_column(column, FUNCTION_ID).then(|| text(literal).map(is_function))?
         }
-        Expr::InList(InList { expr, list, negated: false }) if is_column(expr, FUNCTION_ID) => {
+        Expr::InList(InList {
+            expr,
+            list,
+            negated: false,
+        }) if is_column(expr, FUNCTION_ID) => {
             let ids: Option<Vec<Expr>> = list.iter().map(|id| text(id).map(is_function)).collect();
             ids?.into_iter().reduce(Expr::or)
         }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-            match (parts_of(left), parts_of(right)) {
-                (Some(one), Some(other)) => Some(one.and(other)),
-                (one, other) => one.or(other),
-            }
-        }
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            Some(parts_of(left)?.or(parts_of(right)?))
-        }
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::And,
+            right,
+        }) => match (parts_of(left), parts_of(right)) {
+            (Some(one), Some(other)) => Some(one.and(other)),
+            (one, other) => one.or(other),
+        },
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Or,
+            right,
+        }) => Some(parts_of(left)?.or(parts_of(right)?)),
         _ => None,
     }
 }
 
 fn is_function(id: &str) -> Expr {
     match id.split_once('/') {
-        Some((namespace, function)) => named("namespace", namespace).and(named("function", function)),
+        Some((namespace, function)) => {
+            named("namespace", namespace).and(named("function", function))
+        }
         None => lit(false),
     }
 }

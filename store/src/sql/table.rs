@@ -58,15 +58,27 @@ struct Columns {
 }
 
 impl SnapshotTable {
-    pub(super) fn new(table: Table, memory: Vec<RecordBatch>, files: Vec<SnapshotFile>, threads: usize) -> Self {
-        let fields: Vec<Field> = table.schema().fields().iter().map(|field| as_seen(field)).collect();
+    pub(super) fn new(
+        table: Table,
+        memory: Vec<RecordBatch>,
+        files: Vec<SnapshotFile>,
+        threads: usize,
+    ) -> Self {
+        let fields: Vec<Field> = table
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| as_seen(field))
+            .collect();
         let stored = Arc::new(Schema::new(fields.clone()));
         let id = Field::new(FUNCTION_ID, DataType::Utf8View, false);
         let derived = table.has_function().then_some(id);
         SnapshotTable {
             table,
             stored,
-            visible: Arc::new(Schema::new(fields.into_iter().chain(derived).collect::<Vec<_>>())),
+            visible: Arc::new(Schema::new(
+                fields.into_iter().chain(derived).collect::<Vec<_>>(),
+            )),
             memory,
             files,
             threads: threads.max(1),
@@ -116,15 +128,24 @@ impl SnapshotTable {
         Ok(Columns { read, given })
     }
 
-    fn memory_scan(&self, session: &dyn Session, columns: &Columns) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut partitions: Vec<Vec<RecordBatch>> = vec![Vec::new(); self.threads.min(self.memory.len())];
+    fn memory_scan(
+        &self,
+        session: &dyn Session,
+        columns: &Columns,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut partitions: Vec<Vec<RecordBatch>> =
+            vec![Vec::new(); self.threads.min(self.memory.len())];
         let count = partitions.len();
         for (at, batch) in self.memory.iter().enumerate() {
             if let Some(partition) = partitions.get_mut(at % count) {
                 partition.push(batch.clone());
             }
         }
-        let source = MemorySourceConfig::try_new(&partitions, self.table.schema(), Some(columns.read.clone()))?;
+        let source = MemorySourceConfig::try_new(
+            &partitions,
+            self.table.schema(),
+            Some(columns.read.clone()),
+        )?;
         self.give(session, columns, DataSourceExec::from_data_source(source))
     }
 
@@ -143,7 +164,7 @@ impl SnapshotTable {
         );
         let mut options = TableParquetOptions::new();
         options.global = session.config_options().execution.parquet.clone();
-        let schema = TableSchema::from_file_schema(Arc::clone(&self.stored));
+        let schema = TableSchema::from(Arc::clone(&self.stored));
         let mut source = ParquetSource::new(schema)
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(Arc::new(reader));
@@ -166,20 +187,27 @@ impl SnapshotTable {
     fn groups(&self, files: &[&SnapshotFile]) -> Result<Vec<FileGroup>> {
         let mut by_size = files.to_vec();
         by_size.sort_unstable_by_key(|file| std::cmp::Reverse((file.bytes, &file.path)));
-        let mut groups: Vec<(u64, Vec<PartitionedFile>)> = vec![(0, Vec::new()); self.threads.min(files.len())];
+        let mut groups: Vec<(u64, Vec<PartitionedFile>)> =
+            vec![(0, Vec::new()); self.threads.min(files.len())];
         for file in by_size {
             if let Some((bytes, group)) = groups.iter_mut().min_by_key(|(bytes, _)| *bytes) {
                 *bytes += file.bytes;
                 group.push(self.partitioned(file)?);
             }
         }
-        Ok(groups.into_iter().map(|(_, files)| FileGroup::new(files)).collect())
+        Ok(groups
+            .into_iter()
+            .map(|(_, files)| FileGroup::new(files))
+            .collect())
     }
 
     fn partitioned(&self, file: &SnapshotFile) -> Result<PartitionedFile> {
         let location = std::path::absolute(&file.path)
             .map_err(DataFusionError::from)
-            .and_then(|path| Path::from_absolute_path(path).map_err(|error| DataFusionError::External(error.into())))?;
+            .and_then(|path| {
+                Path::from_absolute_path(path)
+                    .map_err(|error| DataFusionError::External(error.into()))
+            })?;
         let mut statistics = Statistics::new_unknown(&self.stored);
         statistics.num_rows = Precision::Exact(file.rows as usize);
         let meta = ObjectMeta {
@@ -210,7 +238,11 @@ impl SnapshotTable {
             let expr = if field.name() == FUNCTION_ID {
                 function_id(session, &read)?
             } else {
-                cast(column(field.name(), &read)?, &read, field.data_type().clone())?
+                cast(
+                    column(field.name(), &read)?,
+                    &read,
+                    field.data_type().clone(),
+                )?
             };
             given.push(ProjectionExpr {
                 expr,
@@ -269,7 +301,10 @@ impl TableProvider for SnapshotTable {
     }
 
     /// Every condition helps to leave out files and row groups; none is fully answered by that.
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> Result<Vec<TableProviderFilterPushDown>> {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
     }
 }

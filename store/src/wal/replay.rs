@@ -73,9 +73,12 @@ pub(crate) fn replay(
                 replayed.quarantined += 1;
                 events::wal_damaged(&path, sound, &outcome.reason);
             }
-            if !cut_off(fs, &path, sound, outcome.records).map_err(|source| io_error(&path, source))? {
-                continue;
-            }
+            cut_off(fs, &path, sound, outcome.records).map_err(|source| io_error(&path, source))?;
+        }
+        if outcome.records == 0 {
+            // Begun, but nothing became durable in it; its name is needed again.
+            fs.remove(&path).map_err(|source| io_error(&path, source))?;
+            continue;
         }
         replayed.segments.push(Segment {
             path,
@@ -205,14 +208,12 @@ fn copy_aside(fs: &dyn Fs, path: &Path, from: u64, quarantine: &Path) -> io::Res
     Ok(())
 }
 
-/// Cuts a segment to its sound part; removes it (and says `false`) when that holds no record.
-fn cut_off(fs: &dyn Fs, path: &Path, sound: u64, records: u64) -> io::Result<bool> {
-    if records == 0 {
-        fs.remove(path)?;
-        return Ok(false);
+/// Cuts a segment to its sound part, unless that is nothing.
+fn cut_off(fs: &dyn Fs, path: &Path, sound: u64, records: u64) -> io::Result<()> {
+    match records {
+        0 => Ok(()),
+        _ => Journal::reopen(fs, path, sound)?.sync(),
     }
-    Journal::reopen(fs, path, sound)?.sync()?;
-    Ok(true)
 }
 
 fn io_error(path: &Path, source: io::Error) -> ReplayError {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::Timestamp;
 use store::{Batch, Idempotency, Store, Table};
 
-use crate::rows::{NOON, batch, census, invocations};
+use crate::rows::{NOW, batch, census, invocations};
 use crate::sim::{Bug, SimFs};
 use crate::store::{clock, open_disk, open_sim, options};
 
@@ -29,7 +29,7 @@ async fn committed_rows_answer_queries_from_memory_and_from_parquet() {
     let directory = tempfile::tempdir().unwrap();
     let clock = clock();
     let store = open_disk(options(directory.path()), &clock).await;
-    store.commit(batch(0, 0, 7, NOON)).await.unwrap();
+    store.commit(batch(0, 0, 7, NOW)).await.unwrap();
     let checks = [
         ("select count(*) from invocations", 7),
         ("select count(*) from logs", 5),
@@ -46,10 +46,10 @@ async fn committed_rows_answer_queries_from_memory_and_from_parquet() {
     for (sql, expected) in checks {
         assert_eq!(count(&store, sql).await, expected, "{sql}, from Parquet");
     }
-    store.commit(batch(0, 1, 2, NOON)).await.unwrap();
+    store.commit(batch(0, 1, 2, NOW)).await.unwrap();
     assert_eq!(count(&store, checks[0].0).await, 9, "from both");
     let minutes = store
-        .minutes(NOON - Duration::from_secs(3600), NOON + Duration::from_secs(60))
+        .minutes(NOW - Duration::from_secs(3600), NOW + Duration::from_secs(60))
         .await
         .unwrap();
     let calls: u64 = minutes.iter().map(|(_, _, counts)| counts.calls()).sum();
@@ -87,7 +87,7 @@ async fn counting_while_flushing_and_merging_never_dips_or_exceeds() {
     };
     for round in 0..30 {
         for part in 0..4 {
-            store.commit(plain(&format!("r{round}p{part}"), 50, NOON)).await.unwrap();
+            store.commit(plain(&format!("r{round}p{part}"), 50, NOW)).await.unwrap();
         }
         store.flush().await.unwrap();
         if round % 5 == 4 {
@@ -113,7 +113,7 @@ async fn merged_files_stay_readable_for_who_has_them_open() {
     let clock = clock();
     let store = open_sim(&fs, &clock).await.unwrap();
     for number in 0..3 {
-        store.commit(batch(0, number, 10, NOON)).await.unwrap();
+        store.commit(batch(0, number, 10, NOW)).await.unwrap();
         store.flush().await.unwrap();
     }
     let before = store.snapshot();
@@ -142,14 +142,14 @@ async fn retention_drops_whole_hours_of_each_table_in_its_time() {
     options.retention.invocations = Duration::from_secs(2 * 3600);
     options.retention.logs = Duration::from_secs(3600);
     let store = crate::store::open_sim_with(&fs, &clock, options).await.unwrap();
-    store.commit(batch(0, 0, 10, NOON)).await.unwrap();
+    store.commit(batch(0, 0, 10, NOW)).await.unwrap();
     store.flush().await.unwrap();
     let rows = |store: &Store| {
         let stats = store.stats();
         [Table::Invocations, Table::Logs, Table::Samples].map(|table| stats.rows(table))
     };
-    // Noon's hour ends at one.
-    clock.advance(Duration::from_secs(2 * 3600));
+    // The rows' hour ends half an hour from now.
+    clock.advance(Duration::from_secs(3600 + 1800));
     store.tidy().await.unwrap();
     assert_eq!(rows(&store), [10, 5, 5]);
     clock.advance(Duration::from_secs(1));
@@ -161,7 +161,7 @@ async fn retention_drops_whole_hours_of_each_table_in_its_time() {
     let left: Vec<_> = fs.files().into_keys().filter(|path| path.starts_with("/data/tables")).collect();
     assert_eq!(left.len(), 2, "samples and minutes: {left:?}");
     // Rows that come too late are not written at all, but their minutes are.
-    store.commit(batch(0, 1, 10, NOON)).await.unwrap();
+    store.commit(batch(0, 1, 10, NOW)).await.unwrap();
     store.flush().await.unwrap();
     assert_eq!(rows(&store), [0, 0, 10]);
     store.close().await;
@@ -185,7 +185,7 @@ async fn the_log_is_kept_for_rollups_and_then_removed() {
         store.commit(batch(0, number, 10, model::Clock::now(clock.as_ref()))).await.unwrap();
         store.flush().await.unwrap();
     }
-    assert_eq!(segments(&fs), 4, "those of the last quarter of an hour");
+    assert_eq!(segments(&fs), 3, "those of the last quarter of an hour");
     store.close().await;
     let store = open_sim(&fs, &clock).await.unwrap();
     let now = model::Clock::now(clock.as_ref()).as_seconds();
@@ -201,7 +201,7 @@ async fn positions_and_keys_outlive_the_log() {
     let fs = SimFs::new(Bug::None);
     let clock = clock();
     let store = open_sim(&fs, &clock).await.unwrap();
-    store.commit(batch(1, 7, 3, NOON)).await.unwrap();
+    store.commit(batch(1, 7, 3, NOW)).await.unwrap();
     store.flush().await.unwrap();
     store.close().await;
     for path in fs.files().keys().filter(|path| path.starts_with("/data/wal")) {
@@ -209,7 +209,7 @@ async fn positions_and_keys_outlive_the_log() {
     }
     let store = open_sim(&fs, &clock).await.unwrap();
     assert_eq!(store.position("lane1").as_deref(), Some("7"));
-    let again = store.commit(batch(1, 7, 3, NOON)).await.unwrap();
+    let again = store.commit(batch(1, 7, 3, NOW)).await.unwrap();
     assert_eq!(again.repeated.as_deref(), Some("answer of lane1-batch7"));
     assert_eq!(again.sequence, 1);
     // A key without rows is remembered as well, and forgotten when its time is over.
@@ -231,7 +231,7 @@ async fn of_many_commits_with_one_key_one_is_written() {
     let commits: Vec<_> = (0..20)
         .map(|_| {
             let store = store.clone();
-            tokio::spawn(async move { store.commit(batch(0, 0, 10, NOON)).await.unwrap() })
+            tokio::spawn(async move { store.commit(batch(0, 0, 10, NOW)).await.unwrap() })
         })
         .collect();
     let mut written = 0;
@@ -251,14 +251,14 @@ async fn who_listens_hears_the_counts_of_every_group() {
     let store = open_sim(&fs, &clock()).await.unwrap();
     let mut deltas = store.deltas(8);
     for number in 0..3 {
-        store.commit(batch(0, number, 10, NOON)).await.unwrap();
+        store.commit(batch(0, number, 10, NOW)).await.unwrap();
         let heard = deltas.recv().await.unwrap();
-        assert_eq!((heard.sequence, heard.at), (number + 1, NOON));
+        assert_eq!((heard.sequence, heard.at), (number + 1, NOW));
         let calls: u64 = heard.changes.iter().map(|delta| delta.counts.calls()).sum();
         assert_eq!(calls, 10);
     }
     for number in 3..20 {
-        store.commit(batch(0, number, 1, NOON)).await.unwrap();
+        store.commit(batch(0, number, 1, NOW)).await.unwrap();
     }
     let lagged = deltas.recv().await.unwrap_err();
     assert!(matches!(lagged, tokio::sync::broadcast::error::RecvError::Lagged(9)), "{lagged:?}");

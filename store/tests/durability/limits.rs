@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use store::{Batch, CommitError, Durability, FlushError, OpenError, Position, Table};
 
-use crate::rows::{NOON, batch, census, invocations};
+use crate::rows::{NOW, batch, census, invocations};
 use crate::sim::{Bug, SimFs};
 use crate::store::{clock, open_disk, open_sim, open_sim_with, options};
 
@@ -18,7 +18,7 @@ async fn memory_over_budget_is_refused_until_a_flush() {
     let store = open_sim_with(&fs, &clock(), options).await.unwrap();
     let mut number = 0;
     let refused = loop {
-        match store.commit(batch(0, number, 500, NOON)).await {
+        match store.commit(batch(0, number, 500, NOW)).await {
             Ok(_) => number += 1,
             Err(error) => break error,
         }
@@ -31,10 +31,10 @@ async fn memory_over_budget_is_refused_until_a_flush() {
     assert!(retry_after >= Duration::from_secs(1));
     assert!(number > 0 && store.stats().memory_bytes <= 600 << 10);
     store.flush().await.unwrap();
-    store.commit(batch(0, number, 500, NOON)).await.unwrap();
+    store.commit(batch(0, number, 500, NOW)).await.unwrap();
     assert_eq!(store.stats().rows(Table::Invocations), 500 * (number + 1));
-    let mut huge = batch(0, number + 1, 1, NOON);
-    huge.invocations = Some(invocations("huge", 20_000, NOON));
+    let mut huge = batch(0, number + 1, 1, NOW);
+    huge.invocations = Some(invocations("huge", 20_000, NOW));
     let error = store.commit(huge).await.unwrap_err();
     assert!(matches!(error, CommitError::TooLarge { .. }), "{error}");
     store.close().await;
@@ -50,7 +50,7 @@ async fn a_full_queue_is_refused_and_recovers() {
     let commits: Vec<_> = (0..30)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { store.commit(batch(0, number, 10, NOON)).await })
+            tokio::spawn(async move { store.commit(batch(0, number, 10, NOW)).await })
         })
         .collect();
     let (mut accepted, mut full) = (0, 0);
@@ -64,7 +64,7 @@ async fn a_full_queue_is_refused_and_recovers() {
     assert!(accepted >= 5 && full >= 1, "{accepted} accepted, {full} refused");
     assert_eq!(store.stats().rows(Table::Invocations), accepted * 10);
     assert_eq!(store.stats().queue_rows, 0);
-    store.commit(batch(0, 99, 10, NOON)).await.unwrap();
+    store.commit(batch(0, 99, 10, NOW)).await.unwrap();
     store.close().await;
 }
 
@@ -78,7 +78,7 @@ async fn commits_share_a_sync() {
     let commits: Vec<_> = (0..50)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { store.commit(batch(0, number, 1, NOON)).await.unwrap() })
+            tokio::spawn(async move { store.commit(batch(0, number, 1, NOW)).await.unwrap() })
         })
         .collect();
     for commit in commits {
@@ -94,14 +94,14 @@ async fn a_failed_sync_stops_the_store_for_good() {
         let fs = SimFs::new(Bug::None);
         let clock = clock();
         let store = open_sim(&fs, &clock).await.unwrap();
-        store.commit(batch(0, 0, 3, NOON)).await.unwrap();
+        store.commit(batch(0, 0, 3, NOW)).await.unwrap();
         fs.fail_sync(Some((part, kind)));
-        let error = store.commit(batch(0, 1, 3, NOON)).await.unwrap_err();
+        let error = store.commit(batch(0, 1, 3, NOW)).await.unwrap_err();
         assert!(matches!(error, CommitError::Storage(_)), "{error}");
         assert!(!store.healthy());
         let syncs = fs.syncs();
         fs.fail_sync(None);
-        let error = store.commit(batch(0, 2, 3, NOON)).await.unwrap_err();
+        let error = store.commit(batch(0, 2, 3, NOW)).await.unwrap_err();
         assert!(matches!(error, CommitError::Storage(_)), "{error}");
         assert!(matches!(store.flush().await, Err(FlushError::Storage(_))));
         assert_eq!(fs.syncs(), syncs, "the sync is never tried again");
@@ -122,7 +122,7 @@ async fn a_failed_write_of_files_or_manifest_stops_the_store() {
             let fs = SimFs::new(Bug::None);
             let clock = clock();
             let store = open_sim(&fs, &clock).await.unwrap();
-            store.commit(batch(0, 0, 3, NOON)).await.unwrap();
+            store.commit(batch(0, 0, 3, NOW)).await.unwrap();
             let fault = Some((part, ErrorKind::Other));
             if sync { fs.fail_sync(fault) } else { fs.fail_write(fault) }
             let error = store.flush().await.unwrap_err();
@@ -145,19 +145,19 @@ async fn a_full_disk_refuses_and_recovers_by_itself() {
     let fs = SimFs::new(Bug::None);
     let clock = clock();
     let store = open_sim(&fs, &clock).await.unwrap();
-    store.commit(batch(0, 0, 3, NOON)).await.unwrap();
+    store.commit(batch(0, 0, 3, NOW)).await.unwrap();
     let full = |result: Result<_, CommitError>| {
         assert!(matches!(result, Err(CommitError::Full { what: "disk", .. })), "{result:?}");
     };
     fs.set_free_bytes(1000);
-    full(store.commit(batch(0, 1, 3, NOON)).await.map(|_| ()));
+    full(store.commit(batch(0, 1, 3, NOW)).await.map(|_| ()));
     fs.set_free_bytes(1 << 40);
-    store.commit(batch(0, 1, 3, NOON)).await.unwrap();
+    store.commit(batch(0, 1, 3, NOW)).await.unwrap();
     // The reserve was taken by somebody else in between: half a group is written, and cut off again.
     fs.fail_write(Some(("/wal/", ErrorKind::StorageFull)));
-    full(store.commit(batch(0, 2, 3, NOON)).await.map(|_| ()));
+    full(store.commit(batch(0, 2, 3, NOW)).await.map(|_| ()));
     fs.fail_write(None);
-    store.commit(batch(0, 3, 3, NOON)).await.unwrap();
+    store.commit(batch(0, 3, 3, NOW)).await.unwrap();
     // Files do not fit: rows stay in memory, nothing is left behind, a later flush works.
     for part in [".parquet", "manifest"] {
         fs.fail_write(Some((part, ErrorKind::StorageFull)));
@@ -188,7 +188,7 @@ async fn weaker_durability_syncs_less_and_loses_only_unsynced_ends() {
         let store = open_sim_with(&fs, &clock, options).await.unwrap();
         let before = fs.syncs();
         for number in 0..10 {
-            store.commit(batch(0, number, 3, NOON)).await.unwrap();
+            store.commit(batch(0, number, 3, NOW)).await.unwrap();
         }
         assert_eq!(fs.syncs(), before, "{durability:?}");
         store.close().await;
@@ -212,7 +212,7 @@ async fn a_directory_is_opened_once() {
     let clone = store.clone();
     store.close().await;
     assert!(matches!(clone.flush().await, Err(FlushError::Closed)));
-    let late = clone.commit(batch(0, 0, 1, NOON)).await.unwrap_err();
+    let late = clone.commit(batch(0, 0, 1, NOW)).await.unwrap_err();
     assert!(matches!(late, CommitError::Closing), "{late}");
     open_disk(options(directory.path()), &clock).await.close().await;
 }
@@ -234,7 +234,7 @@ async fn a_newer_format_is_refused_untouched() {
         let fs = SimFs::new(Bug::None);
         let clock = clock();
         let store = open_sim(&fs, &clock).await.unwrap();
-        store.commit(batch(0, 0, 3, NOON)).await.unwrap();
+        store.commit(batch(0, 0, 3, NOW)).await.unwrap();
         store.close().await;
         let path = std::path::Path::new("/data").join(name);
         let mut content = fs.files()[&path].clone();
@@ -258,11 +258,11 @@ async fn batches_that_do_not_fit_are_refused_and_empty_ones_write_nothing() {
     let store = open_sim(&fs, &clock()).await.unwrap();
     let changes = fs.changes();
     assert_eq!(store.commit(Batch::default()).await.unwrap().sequence, 0);
-    let mut wrong = batch(0, 0, 3, NOON);
+    let mut wrong = batch(0, 0, 3, NOW);
     wrong.logs.clone_from(&wrong.samples);
     let error = store.commit(wrong).await.unwrap_err();
     assert!(matches!(error, CommitError::Schema(_)), "{error}");
-    let mut long = batch(0, 0, 3, NOON);
+    let mut long = batch(0, 0, 3, NOW);
     long.idempotency.as_mut().unwrap().key = "k".repeat(513);
     assert!(matches!(store.commit(long).await.unwrap_err(), CommitError::Invalid(_)));
     assert_eq!(fs.changes(), changes);

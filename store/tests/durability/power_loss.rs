@@ -23,15 +23,6 @@ struct Senders {
     next: [u64; LANES as usize],
 }
 
-impl Senders {
-    fn acknowledged(&self) -> impl Iterator<Item = (&(u64, u64), usize)> {
-        self.sent
-            .iter()
-            .filter(|(_, (_, acknowledged))| *acknowledged)
-            .map(|(batch, (rows, _))| (batch, *rows))
-    }
-}
-
 /// Sends, flushes and tidies until the power goes or enough was done.
 async fn live(store: &Store, senders: &mut Senders, random: &mut Random, clock: &ManualClock) {
     for _ in 0..random.below(24) {
@@ -137,7 +128,7 @@ fn judge_rollups(store: &Store, visible: u64, clock: &ManualClock) -> Result<(),
 }
 
 fn clock_started_recently(now_seconds: i64) -> bool {
-    now_seconds - crate::rows::NOON.as_seconds() < 800
+    now_seconds - crate::rows::NOW.as_seconds() < 800
 }
 
 /// Senders repeat what they did not hear of, with the same key; afterwards all is there once.
@@ -207,8 +198,6 @@ async fn lives(seed: u64, bug: Bug) -> Result<(), String> {
         store.close().await;
         fs.lose_power(&mut random);
     }
-    let known = senders.acknowledged().count();
-    assert!(known <= senders.sent.len());
     Ok(())
 }
 

@@ -15,8 +15,8 @@ use store::{
     Snapshot, Table, minute_rows,
 };
 
-/// When the tests play.
-pub(crate) const NOON: Timestamp = Timestamp::from_seconds(1_794_744_000);
+/// When the tests play: 2026-11-15 12:30 UTC.
+pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_794_745_800);
 
 /// `count` invocations whose request ids begin with `name`, one second apart from `at` backwards.
 pub(crate) fn invocations(name: &str, count: usize, at: Timestamp) -> RecordBatch {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::{ManualClock, SharedClock};
 use store::{OpenError, Options, Store};
 
-use crate::rows::NOON;
+use crate::rows::NOW;
 use crate::sim::SimFs;
 
 pub(crate) fn options(directory: impl AsRef<Path>) -> Options {
@@ -19,7 +19,7 @@ pub(crate) fn options(directory: impl AsRef<Path>) -> Options {
 }
 
 pub(crate) fn clock() -> Arc<ManualClock> {
-    ManualClock::at(NOON)
+    ManualClock::at(NOW)
 }
 
 pub(crate) async fn open_sim(fs: &SimFs, clock: &Arc<ManualClock>) -> Result<Store, OpenError> {
