@@ -1,1 +1,58 @@
-//! rules
+//! Rules: what is declared to be wrong, and whether it is.
+//!
+//! Owns: conditions, windows, baselines, phases, modes; the tables `rules_*`.
+//! Never: sends anything to people (alerts leave through an [`AlertSink`]), reads a clock in its pure
+//! part, or learns where calls come from.
+//! Entry point: [`RuleSet::parse`], then [`Rules::start`]; the pure core is [`Engine`] over [`Windows`].
+//!
+//! The way of a verdict: [`Windows`] → [`condition`] → [`Phase::advance`] → [`Change`] → the ledger →
+//! the sink.
+
+mod baseline;
+pub mod condition;
+mod driver;
+mod engine;
+mod events;
+mod hand_over;
+mod layers;
+mod ledger;
+mod lint;
+mod mode;
+mod phase;
+mod read;
+mod routes;
+mod rule;
+mod runtime;
+mod set;
+mod sight;
+mod sink;
+mod tables;
+mod text;
+mod view;
+pub mod wilson;
+mod windows;
+
+pub use engine::{Change, Engine, Episode, LabelSetView, RuleView, StoredPhase, TICK};
+pub use ledger::{LedgerError, MIGRATIONS};
+pub use mode::{ModeError, ModeStatus, Modes, mode_shape, read_mode};
+pub use phase::{Effect, Phase, Timing};
+pub use read::shape;
+pub use routes::routes;
+pub use rule::{NoData, Rule, Settings};
+pub use runtime::{Options, Rules};
+pub use set::RuleSet;
+pub use sight::{Completeness, Sight};
+pub use sink::{AlertSink, Delivery};
+pub use view::sum_rollups;
+pub use windows::{
+    Against, Baselines, By, EvaluationError, GroupKey, LagRate, Recent, Recents, Select, Tally,
+    Windows,
+};
+
+/// The rules that watch when none are declared, as a file to copy.
+pub const STARTER_YAML: &str = include_str!("starter.yaml");
+
+/// The rules that watch when none are declared: every function, few assumptions.
+pub fn starter() -> RuleSet {
+    RuleSet::parse("starter.yaml", STARTER_YAML).unwrap_or_default()
+}

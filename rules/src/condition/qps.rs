@@ -1,0 +1,65 @@
+//! The record `qps:` and which of its kinds it is.
+
+use declare::{Problems, Record, Shape};
+
+use super::{Condition, absent, not_available, qps_drop, qps_level};
+use crate::layers::Layers;
+
+const KINDS: &[&str] = &["drop", "absent_for", "below", "above"];
+const NOT_AVAILABLE: [&str; 3] = ["detect", "false_pages", "above_capacity"];
+
+pub(super) fn record() -> Record {
+    let record = Record::new("qps", "fires on too few or too many calls per second");
+    let record = qps_level::fields(absent::fields(qps_drop::fields(record)))
+        .field(
+            "over",
+            Shape::Duration,
+            "the window, 1s to 15m; 5m for `drop`, 1m for `below` and `above` if left out",
+        )
+        .field(
+            "min_baseline",
+            Shape::Rate,
+            "judged only where this much traffic is usual; 1/s if left out",
+        );
+    NOT_AVAILABLE.iter().fold(record, |record, name| {
+        record.field(name, Shape::Any, "not available in this version")
+    })
+}
+
+pub(super) fn read(
+    record: &Layers<'_>,
+    zone: chrono_tz::Tz,
+    problems: &mut Problems,
+) -> Option<Condition> {
+    for name in NOT_AVAILABLE {
+        if let Some(node) = record.field(name) {
+            not_available(node, name, problems);
+            return None;
+        }
+    }
+    let present: Vec<&str> = KINDS
+        .iter()
+        .copied()
+        .filter(|kind| record.field(kind).is_some())
+        .collect();
+    match present.as_slice() {
+        ["drop"] => qps_drop::read(record, zone, problems).map(Condition::QpsDrop),
+        ["absent_for"] => absent::read(record, problems).map(Condition::Absent),
+        ["below" | "above"] => qps_level::read(record, problems).map(Condition::QpsLevel),
+        [] => {
+            problems
+                .error(record.place(), "`qps` does not say what is wrong")
+                .hint("write one of `drop`, `absent_for`, `below`, `above`");
+            None
+        }
+        several => {
+            problems
+                .error(
+                    record.place(),
+                    format!("`qps` holds {} at once", several.join(" and ")),
+                )
+                .hint("write one rule for each");
+            None
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Too many failures: the success rate is *provably* below the threshold.
+
+use std::time::Duration;
+
+use declare::{Problems, Record, Shape};
+use model::{Ratio, format_duration};
+use serde_json::{Value, json};
+
+use super::{Evidence, Verdict, Why, not_available, percent, read_window};
+use crate::layers::Layers;
+use crate::wilson;
+use crate::windows::Tally;
+
+/// Breach: at least `min_calls` calls, and even the upper Wilson bound of their success rate lies
+/// below `below`. All calls failing is a breach; no calls at all is unknown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SuccessRate {
+    /// The threshold.
+    pub below: Ratio,
+    /// The window.
+    pub over: Duration,
+    /// The fewest calls to judge by.
+    pub min_calls: u64,
+    /// Confidence of the two-sided interval.
+    pub confidence: Ratio,
+    /// An episode ends only when the observed rate reaches this.
+    pub recover_above: Ratio,
+}
+
+const NEVER_AVAILABLE: [&str; 3] = ["objective", "detect", "false_pages"];
+
+pub(super) fn record() -> Record {
+    Record::new(
+        "success_rate",
+        "fires when the success rate is provably below a threshold",
+    )
+    .field("below", Shape::Ratio, "the threshold, such as 99%")
+    .field(
+        "over",
+        Shape::Duration,
+        "the window, 1s to 15m; 1m if left out",
+    )
+    .field(
+        "min_calls",
+        Shape::Integer {
+            min: 1,
+            max: 1_000_000_000,
+        },
+        "the fewest calls to judge by; 100 if left out",
+    )
+    .field(
+        "confidence",
+        Shape::Ratio,
+        "how sure the interval must be, 50% to 99.9999%; 99.9% if left out",
+    )
+    .field(
+        "recover_above",
+        Shape::Ratio,
+        "an episode ends only when the rate is back at this; `below` if left out",
+    )
+    .field("objective", Shape::Any, "not available in this version")
+    .field("detect", Shape::Any, "not available in this version")
+    .field("false_pages", Shape::Any, "not available in this version")
+}
+
+pub(super) fn read(record: &Layers<'_>, problems: &mut Problems) -> Option<SuccessRate> {
+    let unavailable = NEVER_AVAILABLE
+        .into_iter()
+        .find_map(|name| record.field(name).map(|node| (name, node)));
+    if let Some((name, node)) = unavailable {
+        not_available(node, name, problems);
+        return None;
+    }
+    let Some(below) = record.field("below") else {
+        problems
+            .error(record.place(), "field `below` is missing")
+            .hint("write a threshold: `below: 99%`");
+        return None;
+    };
+    let below_node = below;
+    let below = below.ratio()?;
+    if below.get() <= 0.0 {
+        problems
+            .error(
+                below_node,
+                "`below: 0%` can never fire: no rate is below zero",
+            )
+            .hint("write the objective that must be kept, such as 99%");
+        return None;
+    }
+    let confidence = record.ratio("confidence").or_else(|| Ratio::new(0.999))?;
+    if !(0.5..=0.999_999).contains(&confidence.get()) {
+        problems.error(
+            record.place_of("confidence"),
+            format!("confidence {confidence} is out of range: write 50% to 99.9999%"),
+        );
+    }
+    let recover_above = record.ratio("recover_above").unwrap_or(below);
+    if recover_above < below {
+        problems
+            .error(
+                record.place_of("recover_above"),
+                format!("`recover_above: {recover_above}` lies under `below: {below}`"),
+            )
+            .hint("an episode would end while the rate is still below the threshold");
+    }
+    Some(SuccessRate {
+        below,
+        over: read_window(record, "over", Duration::from_mins(1), problems),
+        min_calls: record.whole("min_calls").unwrap_or(100).max(1),
+        confidence,
+        recover_above,
+    })
+}
+
+impl SuccessRate {
+    /// The verdict about one window.
+    pub fn evaluate(&self, tally: &Tally) -> Verdict {
+        let counted = tally.counted;
+        if counted == 0 {
+            return Verdict::Unknown { why: Why::NoCalls };
+        }
+        if counted < self.min_calls {
+            return Verdict::Unknown {
+                why: Why::FewCalls {
+                    counted,
+                    needed: self.min_calls,
+                },
+            };
+        }
+        let ok = counted.saturating_sub(tally.failed);
+        let value = ok as f64 / counted as f64;
+        // The upper bound is never below the share itself, so most windows end here.
+        if value >= self.below.get() || self.upper_bound(ok, counted) >= self.below.get() {
+            return Verdict::Ok {
+                value,
+                recovered: value >= self.recover_above.get(),
+            };
+        }
+        Verdict::Breach {
+            value,
+            evidence: Evidence {
+                calls: counted,
+                failed: tally.failed,
+                baseline: None,
+            },
+        }
+    }
+
+    /// How often per 1,000 days a healthy function with this traffic would break the condition by
+    /// chance, judged by windows side by side and without `for`. Healthy means a tenth of the
+    /// failures that the threshold allows. `None` below `min_calls`, where it cannot fire at all.
+    pub fn expected_false_breaches(&self, calls_per_minute: f64) -> Option<f64> {
+        let calls = (calls_per_minute * self.over.as_secs_f64() / 60.0).floor();
+        if calls < self.min_calls as f64 || calls < 1.0 {
+            return None;
+        }
+        let calls = calls as u64;
+        let windows = 1_000.0 * 86_400.0 / self.over.as_secs_f64().max(1.0);
+        let healthy_failures = (1.0 - self.below.get()) / 10.0;
+        let chance = wilson::failures_that_prove(
+            calls,
+            self.below.get(),
+            wilson::z_of(self.confidence.get()),
+        )
+        .map_or(0.0, |needed| {
+            wilson::binomial_tail(calls, needed, healthy_failures)
+        });
+        Some(windows * chance)
+    }
+
+    fn upper_bound(&self, ok: u64, counted: u64) -> f64 {
+        wilson::interval(ok, counted, wilson::z_of(self.confidence.get())).upper
+    }
+
+    pub(super) fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
+        format!(
+            "{who}: {} of {} calls succeeded in {}; the objective is {}",
+            percent(value),
+            evidence.calls,
+            format_duration(self.over),
+            percent(self.below.get())
+        )
+    }
+
+    pub(super) fn summary(&self) -> String {
+        format!(
+            "success rate below {} in {}",
+            percent(self.below.get()),
+            format_duration(self.over)
+        )
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({"success_rate": {
+            "below": self.below.to_string(),
+            "over": format_duration(self.over),
+            "min_calls": self.min_calls,
+            "confidence": self.confidence.to_string(),
+            "recover_above": self.recover_above.to_string(),
+        }})
+    }
+}

@@ -1,0 +1,61 @@
+//! Rampart itself does not see enough. Built in, so that blindness is never mistaken for health.
+
+use std::time::Duration;
+
+use model::Ratio;
+use serde_json::{Value, json};
+
+use super::{Evidence, Verdict, Why, percent};
+use crate::sight::Completeness;
+
+/// Breach: a completeness is known and below the minimum.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TelemetryLate {
+    /// The share of the expected data that must be there.
+    pub min_completeness: Ratio,
+}
+
+impl TelemetryLate {
+    /// The alert's name.
+    pub const NAME: &'static str = "TelemetryLate";
+    /// The window looked at.
+    pub const OVER: Duration = Duration::from_mins(1);
+    /// How far it ends before now: data on its ordinary way is not late.
+    pub const SETTLED: Duration = Duration::from_secs(30);
+
+    /// The verdict.
+    pub fn evaluate(&self, completeness: Completeness) -> Verdict {
+        match completeness {
+            Completeness::Unknown { why } => Verdict::Unknown {
+                why: Why::Blind(why),
+            },
+            Completeness::Known(share) if share < self.min_completeness => Verdict::Breach {
+                value: share.get(),
+                evidence: Evidence::default(),
+            },
+            Completeness::Known(share) => Verdict::Ok {
+                value: share.get(),
+                recovered: true,
+            },
+        }
+    }
+
+    pub(super) fn describe(&self, value: f64) -> String {
+        format!(
+            "Rampart is partly blind: {} of the expected data has arrived, {} is needed; rules about missing calls hold",
+            percent(value),
+            percent(self.min_completeness.get())
+        )
+    }
+
+    pub(super) fn summary(&self) -> String {
+        format!(
+            "less than {} of the expected data arrives",
+            percent(self.min_completeness.get())
+        )
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({"completeness": {"below": self.min_completeness.to_string()}})
+    }
+}

@@ -1,0 +1,301 @@
+//! Verdicts by table: what the counts say, and what they cannot say.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use model::{Rate, Ratio, Timestamp};
+use proptest::prelude::*;
+
+use super::*;
+use crate::windows::{Against, LagRate, Recent, Tally};
+
+fn ratio(text: &str) -> Ratio {
+    Ratio::parse(text).unwrap()
+}
+
+fn rate(text: &str) -> Rate {
+    Rate::parse(text).unwrap()
+}
+
+fn success(below: &str, min_calls: u64) -> SuccessRate {
+    SuccessRate {
+        below: ratio(below),
+        over: Duration::from_mins(1),
+        min_calls,
+        confidence: ratio("99.9%"),
+        recover_above: ratio("99.5%"),
+    }
+}
+
+fn calls(counted: u64, failed: u64) -> Tally {
+    Tally {
+        counted,
+        failed,
+        weighted: counted,
+    }
+}
+
+/// `ok`, `band` (ok, not recovered), `breach` or the reason.
+fn word(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Ok {
+            recovered: true, ..
+        } => "ok".to_owned(),
+        Verdict::Ok { .. } => "band".to_owned(),
+        Verdict::Breach { .. } => "breach".to_owned(),
+        Verdict::Unknown { why } => why.to_string(),
+    }
+}
+
+#[test]
+fn success_rate_judges_what_is_proven() {
+    let condition = success("99%", 100);
+    for (counted, failed, expected) in [
+        (0, 0, "no calls in the window"),
+        (99, 99, "99 calls in the window, min_calls is 100"),
+        (100, 0, "ok"),
+        (100, 4, "band"),
+        (100, 5, "breach"),
+        (100, 100, "breach"),
+        (1_000, 5, "ok"),
+        (1_000, 9, "band"),
+        // 97.5 % of a thousand is proof, of a hundred it is luck.
+        (1_000, 25, "breach"),
+    ] {
+        let verdict = condition.evaluate(&calls(counted, failed));
+        assert_eq!(word(&verdict), expected, "{failed} of {counted} failed");
+    }
+    assert_eq!(
+        condition.evaluate(&calls(402, 116)),
+        Verdict::Breach {
+            value: 286.0 / 402.0,
+            evidence: Evidence {
+                calls: 402,
+                failed: 116,
+                baseline: None
+            }
+        }
+    );
+}
+
+#[test]
+fn the_sentence_is_one_a_person_can_act_on() {
+    let evidence = Evidence {
+        calls: 402,
+        failed: 116,
+        baseline: None,
+    };
+    let condition = Condition::SuccessRate(success("99%", 100));
+    assert_eq!(
+        condition.describe("guide/wow-video-feed in unit b", 286.0 / 402.0, &evidence),
+        "guide/wow-video-feed in unit b: 71.14 % of 402 calls succeeded in 1m; the objective is 99 %"
+    );
+    let fallen = Evidence {
+        baseline: Some(120.0),
+        ..Evidence::default()
+    };
+    assert_eq!(
+        Condition::QpsDrop(dropping("50%")).describe("guide/feed", 30.0, &fallen),
+        "guide/feed: 30/s over 5m, 75 % less than the usual 120/s at this time"
+    );
+}
+
+/// The figures every reader can check against the binomial distribution.
+#[test]
+fn chance_breaks_thresholds_as_often_as_the_binomial_says() {
+    let at = |confidence: &str, per_minute: f64| {
+        SuccessRate {
+            confidence: ratio(confidence),
+            ..success("99%", 100)
+        }
+        .expected_false_breaches(per_minute)
+    };
+    let usual = at("95%", 100.0).unwrap();
+    assert!((200.0..240.0).contains(&usual), "{usual}");
+    let sure = at("99.9%", 100.0).unwrap();
+    assert!((0.05..0.2).contains(&sure), "{sure}");
+    assert_eq!(at("99.9%", 60.0), None, "60 calls a minute never reach 100");
+}
+
+fn dropping(drop: &str) -> QpsDrop {
+    QpsDrop {
+        drop: ratio(drop),
+        against: Against {
+            days: vec![1, 7, 14],
+            over: Duration::from_mins(5),
+            zone: Tz::UTC,
+        },
+        aggregate: Aggregate::Median,
+        min_baseline: rate("5/s"),
+    }
+}
+
+#[test]
+fn a_drop_needs_every_day_that_was_asked() {
+    use LagRate::{LeftOut, Missing, Present};
+    let table = [
+        (
+            100.0,
+            vec![Present(100.0), Present(110.0), Present(90.0)],
+            "ok",
+        ),
+        (
+            49.0,
+            vec![Present(100.0), Present(110.0), Present(90.0)],
+            "breach",
+        ),
+        (
+            50.0,
+            vec![Present(100.0), Present(110.0), Present(90.0)],
+            "breach",
+        ),
+        (
+            51.0,
+            vec![Present(100.0), Present(110.0), Present(90.0)],
+            "ok",
+        ),
+        // To zero: the series is gone, the baseline is not.
+        (
+            0.0,
+            vec![Present(100.0), Present(110.0), Present(90.0)],
+            "breach",
+        ),
+        // One odd day does not move the median.
+        (
+            60.0,
+            vec![Present(100.0), Present(100.0), Present(5_000.0)],
+            "ok",
+        ),
+        (
+            0.0,
+            vec![Present(100.0), Missing, Present(90.0)],
+            "2 of 3 earlier days have calls on record",
+        ),
+        (0.0, vec![], "0 of 3 earlier days have calls on record"),
+        (0.0, vec![Present(100.0), LeftOut, Present(90.0)], "breach"),
+        (
+            0.0,
+            vec![Present(100.0), LeftOut, Missing],
+            "1 of 2 earlier days have calls on record",
+        ),
+        (
+            0.0,
+            vec![LeftOut, LeftOut, LeftOut],
+            "every earlier day is left out as a sale or incident",
+        ),
+        (
+            0.0,
+            vec![Present(4.0), Present(4.0), Present(4.9)],
+            "usual traffic is 4/s, min_baseline is 5/s",
+        ),
+    ];
+    for (qps, lags, expected) in table {
+        let tally = Tally {
+            weighted: (qps * 300.0) as u64,
+            ..Tally::default()
+        };
+        let verdict = dropping("50%").evaluate(&tally, &lags);
+        assert_eq!(word(&verdict), expected, "{qps}/s against {lags:?}");
+    }
+}
+
+#[test]
+fn several_days_become_one_number() {
+    let rates = [4.0, 1.0, 3.0, 10.0];
+    for (aggregate, expected) in [
+        (Aggregate::Median, 3.5),
+        (Aggregate::Mean, 4.5),
+        (Aggregate::Min, 1.0),
+        (Aggregate::Max, 10.0),
+    ] {
+        assert_eq!(aggregate.of(&rates), Some(expected), "{aggregate:?}");
+        assert_eq!(aggregate.of(&[]), None);
+    }
+    assert_eq!(Aggregate::Median.of(&[3.0, 9.0, 1.0]), Some(3.0));
+}
+
+#[test]
+fn silence_needs_somebody_who_used_to_call() {
+    let now = Timestamp::from_seconds(1_000_000);
+    let condition = Absent {
+        absent_for: Duration::from_mins(2),
+        min_baseline: rate("1/s"),
+    };
+    let recent = |ago: u64, usual: f64| Recent {
+        last_seen: now - Duration::from_secs(ago),
+        usual,
+    };
+    for (weighted, recent, expected) in [
+        (1, None, "ok"),
+        (0, Some(recent(120, 3.0)), "breach"),
+        (0, Some(recent(21_000, 3.0)), "breach"),
+        (0, Some(recent(22_000, 3.0)), "no calls in the last 6 hours"),
+        (0, None, "no calls in the last 6 hours"),
+        (
+            0,
+            Some(recent(120, 0.5)),
+            "usual traffic is 0.5/s, min_baseline is 1/s",
+        ),
+    ] {
+        let tally = Tally {
+            weighted,
+            ..Tally::default()
+        };
+        let verdict = condition.evaluate(&tally, recent.as_ref(), now);
+        assert_eq!(word(&verdict), expected, "{weighted} calls, {recent:?}");
+    }
+}
+
+#[test]
+fn levels_are_strict() {
+    let level = |side, threshold: &str| QpsLevel {
+        side,
+        threshold: rate(threshold),
+        over: Duration::from_mins(1),
+    };
+    for (side, weighted, expected) in [
+        (Side::Below, 299, "breach"),
+        (Side::Below, 300, "ok"),
+        (Side::Above, 300, "ok"),
+        (Side::Above, 301, "breach"),
+    ] {
+        let tally = Tally {
+            weighted,
+            ..Tally::default()
+        };
+        let verdict = level(side, "5/s").evaluate(&tally);
+        assert_eq!(word(&verdict), expected, "{side:?} {weighted}");
+    }
+}
+
+proptest! {
+    /// More failures never make a verdict better, and a rate at or above the threshold never fires.
+    #[test]
+    fn success_rate_is_monotonic(counted in 1_u64..3_000, failed in 0_u64..3_000, more in 0_u64..100) {
+        let condition = success("99%", 20);
+        let failed = failed.min(counted);
+        let worse = (failed + more).min(counted);
+        let breach = |failed| matches!(condition.evaluate(&calls(counted, failed)), Verdict::Breach { .. });
+        prop_assert!(!breach(failed) || breach(worse));
+        if (counted - failed) as f64 / counted as f64 >= 0.99 {
+            prop_assert!(!breach(failed));
+        }
+    }
+
+    /// Everything failing fires at any traffic that reaches `min_calls`.
+    #[test]
+    fn total_failure_always_fires(counted in 20_u64..1_000_000) {
+        let verdict = success("90%", 100).evaluate(&calls(counted, counted));
+        prop_assert_eq!(matches!(verdict, Verdict::Breach { .. }), counted >= 100);
+    }
+
+    #[test]
+    fn more_calls_never_turn_a_fine_rate_into_a_drop(base in 5.0_f64..1_000.0, weighted in 0_u64..1_000_000, more in 0_u64..1_000) {
+        let lags = [LagRate::Present(base); 3];
+        let breach = |weighted| matches!(
+            dropping("50%").evaluate(&Tally { weighted, ..Tally::default() }, &lags),
+            Verdict::Breach { .. }
+        );
+        prop_assert!(breach(weighted) || !breach(weighted + more));
+    }
+}

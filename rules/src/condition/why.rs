@@ -1,0 +1,95 @@
+//! Why a verdict is unknown. Typed, so that ten thousand idle functions cost no text.
+
+use std::fmt;
+use std::time::Duration;
+
+use model::format_duration;
+
+use super::{per_second, percent};
+
+/// Why nobody can tell.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Why {
+    /// The window holds no calls that count.
+    NoCalls,
+    /// The window holds too few calls.
+    FewCalls {
+        /// How many it holds.
+        counted: u64,
+        /// `min_calls`.
+        needed: u64,
+    },
+    /// Not enough of the expected data has arrived.
+    Incomplete {
+        /// The share that has.
+        share: f64,
+        /// `min_completeness`.
+        needed: f64,
+    },
+    /// Completeness is not known.
+    Blind(String),
+    /// Rampart has not watched for the whole window yet.
+    JustStarted {
+        /// The window.
+        over: Duration,
+    },
+    /// Earlier days are missing.
+    DaysMissing {
+        /// How many have calls on record.
+        present: usize,
+        /// How many were asked for and not left out.
+        asked: usize,
+    },
+    /// Every earlier day was a sale or an incident.
+    DaysLeftOut,
+    /// There is too little traffic to judge by.
+    LowBaseline {
+        /// What is usual.
+        baseline: f64,
+        /// `min_baseline`.
+        needed: f64,
+    },
+    /// The group was not seen within memory.
+    NotSeen,
+}
+
+impl Why {
+    /// Whether there is nothing to see, which `no_data` decides about. Blindness is not that.
+    pub fn is_no_data(&self) -> bool {
+        matches!(self, Why::NoCalls | Why::FewCalls { .. } | Why::NotSeen)
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::NoCalls => f.write_str("no calls in the window"),
+            Why::FewCalls { counted, needed } => {
+                write!(f, "{counted} calls in the window, min_calls is {needed}")
+            }
+            Why::Incomplete { share, needed } => write!(
+                f,
+                "only {} of the expected data has arrived, {} is needed",
+                percent(*share),
+                percent(*needed)
+            ),
+            Why::Blind(why) => write!(f, "it is not known whether all data has arrived: {why}"),
+            Why::JustStarted { over } => write!(
+                f,
+                "the window of {} has not been watched without a gap yet",
+                format_duration(*over)
+            ),
+            Why::DaysMissing { present, asked } => {
+                write!(f, "{present} of {asked} earlier days have calls on record")
+            }
+            Why::DaysLeftOut => f.write_str("every earlier day is left out as a sale or incident"),
+            Why::LowBaseline { baseline, needed } => write!(
+                f,
+                "usual traffic is {}, min_baseline is {}",
+                per_second(*baseline),
+                per_second(*needed)
+            ),
+            Why::NotSeen => f.write_str("no calls in the last 6 hours"),
+        }
+    }
+}

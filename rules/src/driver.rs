@@ -1,0 +1,204 @@
+//! The engine with its ledger: what changed in a step is on disk before anybody is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Alert, FunctionId, Mode, SharedClock, Timestamp};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc};
+
+use crate::engine::{Change, Engine, Episode, RuleView};
+use crate::events;
+use crate::ledger::{Ledger, LedgerError};
+use crate::rule::Rule;
+use crate::set::RuleSet;
+use crate::windows::Windows;
+
+/// What a step looks at.
+pub(crate) type View = Arc<dyn Windows + Send + Sync>;
+
+/// The most changes kept in memory while the database refuses them.
+const UNWRITTEN_CHANGES_MAX: usize = 10_000;
+
+/// Steps the engine, one step at a time.
+pub(crate) struct Driver {
+    work: Arc<Mutex<Work>>,
+    ledger: Ledger,
+    clock: SharedClock,
+    /// Wakes the hand-over when alerts have been written.
+    written: Arc<Notify>,
+    /// Alerts that could not be written. Telling twice is better than not at all.
+    urgent: mpsc::Sender<Alert>,
+}
+
+struct Work {
+    engine: Engine,
+    unwritten: Vec<Change>,
+}
+
+impl Driver {
+    /// Takes up where the stored phases ended.
+    pub(crate) async fn open(
+        set: &RuleSet,
+        external_url: &str,
+        ledger: Ledger,
+        clock: SharedClock,
+        written: Arc<Notify>,
+        urgent: mpsc::Sender<Alert>,
+    ) -> Result<Driver, LedgerError> {
+        let now = clock.now();
+        let mut engine = Engine::new(set, external_url);
+        let closed = engine.restore(ledger.phases().await?, now);
+        let driver = Driver {
+            work: Arc::new(Mutex::new(Work {
+                engine,
+                unwritten: Vec::new(),
+            })),
+            ledger,
+            clock,
+            written,
+            urgent,
+        };
+        let mut work = Arc::clone(&driver.work).lock_owned().await;
+        driver.keep(&mut work, closed, now).await;
+        drop(work);
+        Ok(driver)
+    }
+
+    /// One tick over all due rules. Gives the episodes that ended.
+    pub(crate) async fn tick(&self, view: View, mode: Mode) -> Vec<Episode> {
+        let now = self.clock.now();
+        let began = self.clock.elapsed();
+        let step = move |engine: &mut Engine| {
+            engine.set_mode(mode);
+            engine.tick(&*view, now)
+        };
+        let Some((mut work, changes)) = self.step(step).await else {
+            return vec![];
+        };
+        let (evaluated, unknown) = work.engine.last_counts();
+        events::ticked(
+            self.clock.elapsed().saturating_sub(began),
+            evaluated,
+            unknown,
+            work.engine.firing(),
+        );
+        self.keep(&mut work, changes, now).await
+    }
+
+    /// Looks at functions whose failures have just been committed.
+    pub(crate) async fn look(&self, view: View, functions: Vec<FunctionId>) -> Vec<Episode> {
+        let now = self.clock.now();
+        events::looked(functions.len());
+        let step = move |engine: &mut Engine| engine.look(&*view, &functions, now);
+        match self.step(step).await {
+            Some((mut work, changes)) => self.keep(&mut work, changes, now).await,
+            None => vec![],
+        }
+    }
+
+    /// Replaces the rules; state carries over by name and labels.
+    pub(crate) async fn reload(&self, set: RuleSet) {
+        let now = self.clock.now();
+        let mut work = Arc::clone(&self.work).lock_owned().await;
+        let changes = work.engine.reload(&set, now);
+        self.keep(&mut work, changes, now).await;
+    }
+
+    /// Where every rule stands.
+    pub(crate) async fn overview(
+        &self,
+        view: View,
+        function: Option<FunctionId>,
+        label_sets_max: usize,
+    ) -> (Vec<RuleView>, u64) {
+        let now = self.clock.now();
+        let work = Arc::clone(&self.work).lock_owned().await;
+        tokio::task::spawn_blocking(move || {
+            let rules = work
+                .engine
+                .overview(&*view, function.as_ref(), label_sets_max, now);
+            (rules, work.engine.ticks_missed())
+        })
+        .await
+        .unwrap_or_default()
+    }
+
+    /// The rules in force.
+    pub(crate) async fn rules(&self) -> Vec<Arc<Rule>> {
+        self.work.lock().await.engine.rules().cloned().collect()
+    }
+
+    /// Runs one step off the async threads. `None` when it broke off; the engine is still there.
+    async fn step(
+        &self,
+        step: impl FnOnce(&mut Engine) -> Vec<Change> + Send + 'static,
+    ) -> Option<(OwnedMutexGuard<Work>, Vec<Change>)> {
+        let mut work = Arc::clone(&self.work).lock_owned().await;
+        let stepped = tokio::task::spawn_blocking(move || {
+            let changes = step(&mut work.engine);
+            (work, changes)
+        });
+        match stepped.await {
+            Ok(done) => Some(done),
+            Err(error) => {
+                events::tick_broken(&error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Writes what changed, together with what could not be written before.
+    async fn keep(&self, work: &mut Work, changes: Vec<Change>, now: Timestamp) -> Vec<Episode> {
+        let told: Vec<Alert> = changes.iter().filter_map(|c| c.tell.clone()).collect();
+        let ended = changes.iter().filter_map(|c| c.ended.clone()).collect();
+        for alert in &told {
+            events::alert_changed(alert);
+        }
+        work.unwritten.extend(changes);
+        if work.unwritten.is_empty() {
+            return ended;
+        }
+        match self.ledger.write(&work.unwritten, now).await {
+            Ok(()) => {
+                let any = work.unwritten.iter().any(|change| change.tell.is_some());
+                work.unwritten.clear();
+                if any {
+                    self.written.notify_one();
+                }
+            }
+            Err(error) => {
+                events::write_failed(work.unwritten.len(), &chain(&error));
+                for alert in told {
+                    // A full queue loses nothing: the change itself is still kept for writing.
+                    let _ = self.urgent.try_send(alert);
+                }
+                make_room(&mut work.unwritten);
+            }
+        }
+        ended
+    }
+}
+
+/// Keeps what was told before what only moved.
+fn make_room(unwritten: &mut Vec<Change>) {
+    if unwritten.len() > UNWRITTEN_CHANGES_MAX {
+        unwritten.retain(|change| change.tell.is_some());
+        let surplus = unwritten.len().saturating_sub(UNWRITTEN_CHANGES_MAX);
+        unwritten.drain(..surplus);
+    }
+}
+
+/// An error with its causes, as logs print it.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+/// How long a failed hand-over waits before the next attempt: doubled each time, up to this.
+pub(crate) const RETRY_MAX: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

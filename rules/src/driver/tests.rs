@@ -1,0 +1,312 @@
+//! The driver over a real state database: what is on disk when somebody is told, and what happens
+//! when the process dies in between.
+
+use std::path::Path;
+use std::sync::Mutex as StdMutex;
+
+use model::{AlertStatus, Clock, ManualClock, Ratio};
+use state::State;
+
+use super::*;
+use crate::hand_over::HandOver;
+use crate::ledger::MIGRATIONS;
+use crate::sight::Completeness;
+use crate::sink::{AlertSink, Delivery};
+use crate::windows::{Against, Baselines, EvaluationError, GroupKey, Recents, Select, Tally};
+
+const RULES: &str = r#"
+version: rampart/v1
+rules:
+  - alert: Low
+    functions: ["*"]
+    success_rate: {below: 99%, over: 1m, min_calls: 10}
+  - alert: LowForLong
+    functions: ["*"]
+    success_rate: {below: 99%, over: 1m, min_calls: 10}
+    for: 20s
+"#;
+
+/// One function with a success rate that the test sets.
+struct OneFunction(StdMutex<u64>);
+
+impl OneFunction {
+    fn new(failed: u64) -> Arc<Self> {
+        Arc::new(OneFunction(StdMutex::new(failed)))
+    }
+
+    fn set_failed(&self, failed: u64) {
+        *self.0.lock().unwrap() = failed;
+    }
+}
+
+impl Windows for OneFunction {
+    fn sum(&self, _: &Select, _: Option<&FunctionId>, _: i64, _: i64) -> Vec<(GroupKey, Tally)> {
+        let tally = Tally {
+            counted: 1_000,
+            failed: *self.0.lock().unwrap(),
+            weighted: 1_000,
+        };
+        vec![(GroupKey::new(vec!["guide".into(), "feed".into()]), tally)]
+    }
+
+    fn baseline(
+        &self,
+        _: &Select,
+        _: &Against,
+        _: Timestamp,
+    ) -> Result<Baselines, EvaluationError> {
+        Ok(Arc::default())
+    }
+
+    fn recent(&self, _: &Select, _: Timestamp) -> Result<Recents, EvaluationError> {
+        Ok(Arc::default())
+    }
+
+    fn completeness(&self, _: Option<&FunctionId>, _: Timestamp, _: Timestamp) -> Completeness {
+        Completeness::Known(Ratio::new(1.0).unwrap())
+    }
+}
+
+/// Refuses as often as told, then takes.
+#[derive(Default)]
+struct MoodySink {
+    refusals: StdMutex<u32>,
+    taken: StdMutex<Vec<Alert>>,
+}
+
+impl AlertSink for MoodySink {
+    fn deliver(&self, alerts: Vec<Alert>) -> Delivery<'_> {
+        Box::pin(async move {
+            let mut refusals = self.refusals.lock().unwrap();
+            if *refusals > 0 {
+                *refusals -= 1;
+                return Err("the inbox is full".to_owned());
+            }
+            self.taken.lock().unwrap().extend(alerts);
+            Ok(())
+        })
+    }
+}
+
+/// One life of the process.
+struct Life {
+    driver: Driver,
+    hand_over: HandOver,
+    state: State,
+    urgent: mpsc::Receiver<Alert>,
+}
+
+async fn live(path: &Path, clock: &Arc<ManualClock>, sink: &Arc<MoodySink>, rules: &str) -> Life {
+    let state = State::open(path, &[MIGRATIONS]).await.unwrap();
+    let ledger = Ledger::new(state.clone());
+    let written = Arc::new(Notify::new());
+    let (sender, urgent) = mpsc::channel(10);
+    let driver = Driver::open(
+        &RuleSet::parse("rules.yaml", rules).unwrap(),
+        "",
+        ledger.clone(),
+        clock.clone(),
+        Arc::clone(&written),
+        sender,
+    )
+    .await
+    .unwrap();
+    let hand_over = HandOver {
+        ledger,
+        sink: sink.clone(),
+        clock: clock.clone(),
+        written,
+    };
+    Life {
+        driver,
+        hand_over,
+        state,
+        urgent,
+    }
+}
+
+impl Life {
+    async fn tick_for(&self, view: &Arc<OneFunction>, clock: &ManualClock, seconds: u64) {
+        for _ in 0..seconds {
+            clock.advance(Duration::from_secs(1));
+            self.driver.tick(view.clone(), Mode::Daily).await;
+        }
+    }
+}
+
+fn names(sink: &MoodySink) -> Vec<String> {
+    let taken = sink.taken.lock().unwrap();
+    taken
+        .iter()
+        .map(|alert| {
+            let firing = alert.status == AlertStatus::Firing;
+            format!(
+                "{} {}",
+                alert.name(),
+                if firing { "firing" } else { "resolved" }
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn an_alert_survives_death_between_write_and_hand_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
+    let sink = Arc::new(MoodySink::default());
+    let view = OneFunction::new(500);
+
+    let first = live(&path, &clock, &sink, RULES).await;
+    first.tick_for(&view, &clock, 1).await;
+    let began = clock.now();
+    // Dies here: written, not handed over.
+    drop(first);
+    assert!(names(&sink).is_empty());
+
+    clock.advance(Duration::from_hours(1));
+    let second = live(&path, &clock, &sink, RULES).await;
+    second.hand_over.deliver_all().await.unwrap();
+    assert_eq!(names(&sink), ["Low firing"]);
+    assert_eq!(sink.taken.lock().unwrap()[0].starts_at, began);
+    second.tick_for(&view, &clock, 5).await;
+    second.hand_over.deliver_all().await.unwrap();
+    assert_eq!(names(&sink), ["Low firing"], "nothing pages again");
+    // Dies after the sink took it and before it was marked: it comes again, the same.
+    second
+        .state
+        .write(vec![state::Statement::new(
+            "update rules_alerts set handed_over_us = null",
+        )])
+        .await
+        .unwrap();
+    drop(second);
+
+    let third = live(&path, &clock, &sink, RULES).await;
+    third.hand_over.deliver_all().await.unwrap();
+    let taken = sink.taken.lock().unwrap().clone();
+    assert_eq!(taken[0], taken[1]);
+}
+
+#[tokio::test]
+async fn a_sink_that_refuses_is_asked_again_and_order_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
+    let sink = Arc::new(MoodySink::default());
+    *sink.refusals.lock().unwrap() = 2;
+    let view = OneFunction::new(500);
+    let life = live(&path, &clock, &sink, RULES).await;
+    life.tick_for(&view, &clock, 1).await;
+    assert!(life.hand_over.deliver_all().await.is_err());
+    view.set_failed(0);
+    life.tick_for(&view, &clock, 1).await;
+    assert!(life.hand_over.deliver_all().await.is_err());
+    life.hand_over.deliver_all().await.unwrap();
+    assert_eq!(names(&sink), ["Low firing", "Low resolved"]);
+}
+
+#[tokio::test]
+async fn downtime_counts_neither_for_firing_nor_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
+    let sink = Arc::new(MoodySink::default());
+    let view = OneFunction::new(500);
+    let first = live(&path, &clock, &sink, RULES).await;
+    first.tick_for(&view, &clock, 11).await;
+    drop(first);
+    clock.advance(Duration::from_mins(10));
+
+    let second = live(&path, &clock, &sink, RULES).await;
+    // 10 s were held, of which at most a tenth of `for` may be lost.
+    second.tick_for(&view, &clock, 9).await;
+    second.hand_over.deliver_all().await.unwrap();
+    assert_eq!(names(&sink), ["Low firing"]);
+    second.tick_for(&view, &clock, 4).await;
+    second.hand_over.deliver_all().await.unwrap();
+    assert_eq!(names(&sink), ["Low firing", "LowForLong firing"]);
+}
+
+#[tokio::test]
+async fn a_rule_removed_while_the_process_was_down_closes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
+    let sink = Arc::new(MoodySink::default());
+    let view = OneFunction::new(500);
+    let first = live(&path, &clock, &sink, RULES).await;
+    first.tick_for(&view, &clock, 1).await;
+    drop(first);
+    let second = live(&path, &clock, &sink, "version: rampart/v1\nrules: []\n").await;
+    second.hand_over.deliver_all().await.unwrap();
+    assert_eq!(names(&sink), ["Low firing", "Low resolved"]);
+    let reason = sink.taken.lock().unwrap()[1].annotations["reason"].clone();
+    assert_eq!(reason, "rule removed");
+    // Nothing is left of it.
+    drop(second);
+    let third = live(&path, &clock, &sink, RULES).await;
+    third.hand_over.deliver_all().await.unwrap();
+    assert_eq!(names(&sink).len(), 2);
+}
+
+#[tokio::test]
+async fn while_the_database_refuses_the_page_still_goes_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
+    let sink = Arc::new(MoodySink::default());
+    let view = OneFunction::new(500);
+    let mut life = live(&path, &clock, &sink, RULES).await;
+    life.state.clone().close().await;
+    life.tick_for(&view, &clock, 1).await;
+    assert_eq!(life.urgent.try_recv().unwrap().name(), "Low");
+    // The database answers again: what was kept is written at the next tick.
+    let state = State::open(&path, &[MIGRATIONS]).await.unwrap();
+    let ledger = Ledger::new(state);
+    life.driver.ledger = ledger.clone();
+    life.hand_over.ledger = ledger;
+    assert!(names(&sink).is_empty());
+    life.tick_for(&view, &clock, 1).await;
+    life.hand_over.deliver_all().await.unwrap();
+    assert_eq!(names(&sink), ["Low firing"], "written at last");
+}
+
+#[tokio::test]
+async fn a_step_that_panics_leaves_the_engine_usable() {
+    struct Broken;
+    impl Windows for Broken {
+        fn sum(
+            &self,
+            _: &Select,
+            _: Option<&FunctionId>,
+            _: i64,
+            _: i64,
+        ) -> Vec<(GroupKey, Tally)> {
+            panic!("a bug")
+        }
+        fn baseline(
+            &self,
+            _: &Select,
+            _: &Against,
+            _: Timestamp,
+        ) -> Result<Baselines, EvaluationError> {
+            panic!("a bug")
+        }
+        fn recent(&self, _: &Select, _: Timestamp) -> Result<Recents, EvaluationError> {
+            panic!("a bug")
+        }
+        fn completeness(&self, _: Option<&FunctionId>, _: Timestamp, _: Timestamp) -> Completeness {
+            panic!("a bug")
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
+    let sink = Arc::new(MoodySink::default());
+    let life = live(&path, &clock, &sink, RULES).await;
+    life.driver.tick(Arc::new(Broken), Mode::Daily).await;
+    life.tick_for(&OneFunction::new(500), &clock, 1).await;
+    life.hand_over.deliver_all().await.unwrap();
+    assert_eq!(names(&sink), ["Low firing"]);
+}

@@ -1,0 +1,125 @@
+//! How phases are carried over: from the database after a restart, from the old rules after a
+//! reload. What no rule knows any more is closed, never forgotten silently.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::{Alert, Labels, Timestamp};
+
+use super::series::{Change, Series, resolved};
+use super::{Engine, RuleState};
+use crate::phase::Phase;
+use crate::set::RuleSet;
+use crate::windows::{By, GroupKey};
+
+/// Why an episode ended although nothing recovered.
+const RULE_REMOVED: &str = "rule removed";
+
+/// A phase as it was stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredPhase {
+    /// The rule's name.
+    pub rule: String,
+    /// The label set.
+    pub labels: Labels,
+    /// Where it stood.
+    pub phase: Phase,
+    /// The alert of its episode, if there was one.
+    pub episode: Option<Alert>,
+}
+
+impl Engine {
+    /// Takes up what was stored before a restart. The time in between was not watched: it counts
+    /// neither for firing nor for resolving, and nothing is told again.
+    pub fn restore(&mut self, stored: Vec<StoredPhase>, now: Timestamp) -> Vec<Change> {
+        let by_name = self.index();
+        let mut changes = Vec::new();
+        for row in stored {
+            let place = by_name.get(&row.rule).and_then(|index| {
+                let state = self.rules.get_mut(*index)?;
+                let key = GroupKey::from_labels(&row.labels, &state.rule.select.by)?;
+                still_watched(state, &key).then_some((state, key))
+            });
+            match place {
+                Some((state, key)) => {
+                    let held_stored = match row.phase {
+                        Phase::Pending { held, .. } => held,
+                        _ => std::time::Duration::ZERO,
+                    };
+                    state.active.insert(
+                        key,
+                        Series {
+                            phase: row.phase.resume(now),
+                            alert: row.episode,
+                            verdict: None,
+                            seen_at: now,
+                            held_stored,
+                        },
+                    );
+                }
+                None => changes.push(close(row.rule, row.labels, row.episode, now)),
+            }
+        }
+        changes
+    }
+
+    /// Replaces the rules. State carries over by rule name and labels; episodes of rules and label
+    /// sets that are gone end as "rule removed".
+    pub fn reload(&mut self, set: &RuleSet, now: Timestamp) -> Vec<Change> {
+        let fresh = set.rules().iter().cloned().map(RuleState::new).collect();
+        let old = std::mem::replace(&mut self.rules, fresh);
+        let by_name = self.index();
+        let mut changes = Vec::new();
+        for state in old {
+            let successor = by_name.get(&state.rule.name).copied();
+            for (key, series) in state.active {
+                let labels = key.labels(&state.rule.select.by);
+                let place = successor
+                    .and_then(|index| self.rules.get_mut(index))
+                    .and_then(|state| {
+                        let key = GroupKey::from_labels(&labels, &state.rule.select.by)?;
+                        still_watched(state, &key).then_some((state, key))
+                    });
+                match place {
+                    Some((state, key)) => {
+                        state.active.insert(key, series);
+                    }
+                    None => changes.push(close(state.rule.name.clone(), labels, series.alert, now)),
+                }
+            }
+            if let Some(successor) = successor.and_then(|index| self.rules.get_mut(index)) {
+                successor.status = state.status;
+            }
+        }
+        changes.sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
+        changes
+    }
+
+    fn index(&self) -> HashMap<String, usize> {
+        self.rules
+            .iter()
+            .enumerate()
+            .map(|(index, state)| (state.rule.name.clone(), index))
+            .collect()
+    }
+}
+
+/// Whether the rule's patterns still take the group's function. Groups without one always count.
+fn still_watched(state: &RuleState, key: &GroupKey) -> bool {
+    let rule = Arc::clone(&state.rule);
+    !rule.select.by.contains(&By::Function)
+        || key
+            .function_id(&rule.select.by)
+            .is_some_and(|id| rule.select.takes(&id.to_string()))
+}
+
+fn close(rule: String, labels: Labels, episode: Option<Alert>, now: Timestamp) -> Change {
+    Change {
+        rule,
+        labels,
+        phase: Phase::Inactive,
+        episode: None,
+        tell: episode.map(|alert| resolved(alert, now, Some(RULE_REMOVED))),
+        ended: None,
+    }
+}

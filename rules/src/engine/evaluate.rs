@@ -1,0 +1,270 @@
+//! One rule over its windows: a verdict for each group.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use model::{FunctionId, Ratio, Timestamp};
+
+use super::sums::Sums;
+use crate::condition::{Absent, Condition, QpsDrop, QpsLevel, SuccessRate, TelemetryLate};
+use crate::condition::{Side, Verdict, Why};
+use crate::rule::{NoData, Rule, Settings};
+use crate::sight::Completeness;
+use crate::windows::{EvaluationError, GroupKey, Recent, Select, Tally};
+
+/// How far before now a window about missing calls may end, newest first: sources that push in
+/// batches are never complete up to this second.
+const SETTLED_LADDER: [u64; 7] = [0, 2, 5, 10, 20, 30, 60];
+/// Where it ends when no rung is complete for everything: each function still has its own say.
+const SETTLED_OTHERWISE: u64 = 10;
+
+/// When an evaluation happens, and since when there has been no gap.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    pub(super) now: Timestamp,
+    pub(super) watched_since: Timestamp,
+}
+
+type Verdicts = Result<Vec<(GroupKey, Verdict)>, EvaluationError>;
+
+pub(super) fn evaluate(
+    rule: &Rule,
+    settings: &Settings,
+    sums: &mut Sums<'_>,
+    span: Span,
+    only: Option<&FunctionId>,
+) -> Verdicts {
+    match &settings.condition {
+        Condition::SuccessRate(condition) => {
+            success_rate(condition, rule, settings, sums, span, only)
+        }
+        Condition::QpsLevel(condition) => match condition.side {
+            Side::Above => Ok(above(condition, rule, sums, span)),
+            Side::Below => below(condition, rule, settings, sums, span),
+        },
+        Condition::QpsDrop(condition) => drop_of_calls(condition, rule, settings, sums, span),
+        Condition::Absent(condition) => absent(condition, rule, settings, sums, span),
+        Condition::TelemetryLate(condition) => Ok(telemetry_late(condition, sums, span)),
+    }
+}
+
+/// The window that ends with the current second, which counts although it is not over: failures
+/// seen are facts.
+fn newest(
+    select: &Select,
+    over: Duration,
+    sums: &mut Sums<'_>,
+    span: Span,
+    only: Option<&FunctionId>,
+) -> Rc<Vec<(GroupKey, Tally)>> {
+    let to = span.now.as_seconds() + 1;
+    sums.get(select, only, to - whole_seconds(over), to)
+}
+
+fn whole_seconds(over: Duration) -> i64 {
+    i64::try_from(over.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn success_rate(
+    condition: &SuccessRate,
+    rule: &Rule,
+    settings: &Settings,
+    sums: &mut Sums<'_>,
+    span: Span,
+    only: Option<&FunctionId>,
+) -> Verdicts {
+    let tallies = newest(&rule.select, condition.over, sums, span, only);
+    let mut verdicts: Vec<(GroupKey, Verdict)> = tallies
+        .iter()
+        .map(|(key, tally)| (key.clone(), condition.evaluate(tally)))
+        .collect();
+    if settings.no_data == NoData::Alert && only.is_none() {
+        // Groups that are silent now are known from the last hours.
+        let recents = sums.view.recent(&rule.select, span.now)?;
+        let present: std::collections::HashSet<GroupKey> =
+            tallies.iter().map(|(key, _)| key.clone()).collect();
+        verdicts.extend(
+            recents
+                .iter()
+                .filter(|(key, _)| !present.contains(key))
+                .map(|(key, _)| (key.clone(), condition.evaluate(&Tally::default()))),
+        );
+    }
+    Ok(verdicts)
+}
+
+fn above(
+    condition: &QpsLevel,
+    rule: &Rule,
+    sums: &mut Sums<'_>,
+    span: Span,
+) -> Vec<(GroupKey, Verdict)> {
+    newest(&rule.select, condition.over, sums, span, None)
+        .iter()
+        .map(|(key, tally)| (key.clone(), condition.evaluate(tally)))
+        .collect()
+}
+
+fn below(
+    condition: &QpsLevel,
+    rule: &Rule,
+    settings: &Settings,
+    sums: &mut Sums<'_>,
+    span: Span,
+) -> Verdicts {
+    let window = Window::settled(condition.over, settings.min_completeness, sums, span);
+    let recents = sums.view.recent(&rule.select, span.now)?;
+    let groups = window.groups(rule, sums, recents.iter().map(|(key, _)| key));
+    Ok(judge(groups, rule, &window, sums, |_, tally| {
+        condition.evaluate(tally)
+    }))
+}
+
+fn absent(
+    condition: &Absent,
+    rule: &Rule,
+    settings: &Settings,
+    sums: &mut Sums<'_>,
+    span: Span,
+) -> Verdicts {
+    let window = Window::settled(condition.absent_for, settings.min_completeness, sums, span);
+    let recents = sums.view.recent(&rule.select, span.now)?;
+    let known: HashMap<&GroupKey, &Recent> =
+        recents.iter().map(|(key, recent)| (key, recent)).collect();
+    let groups = window.groups(rule, sums, recents.iter().map(|(key, _)| key));
+    Ok(judge(groups, rule, &window, sums, |key, tally| {
+        condition.evaluate(tally, known.get(key).copied(), span.now)
+    }))
+}
+
+fn drop_of_calls(
+    condition: &QpsDrop,
+    rule: &Rule,
+    settings: &Settings,
+    sums: &mut Sums<'_>,
+    span: Span,
+) -> Verdicts {
+    let window = Window::settled(
+        condition.against.over,
+        settings.min_completeness,
+        sums,
+        span,
+    );
+    let baselines = sums
+        .view
+        .baseline(&rule.select, &condition.against, span.now)?;
+    let known: HashMap<&GroupKey, &[crate::windows::LagRate]> = baselines
+        .iter()
+        .map(|(key, lags)| (key, lags.as_slice()))
+        .collect();
+    let groups = window.groups(rule, sums, baselines.iter().map(|(key, _)| key));
+    Ok(judge(groups, rule, &window, sums, |key, tally| {
+        condition.evaluate(tally, known.get(key).copied().unwrap_or(&[]))
+    }))
+}
+
+fn telemetry_late(
+    condition: &TelemetryLate,
+    sums: &Sums<'_>,
+    span: Span,
+) -> Vec<(GroupKey, Verdict)> {
+    let to = span.now - TelemetryLate::SETTLED;
+    let completeness = sums.view.completeness(None, to - TelemetryLate::OVER, to);
+    vec![(GroupKey::new(vec![]), condition.evaluate(completeness))]
+}
+
+/// A window about missing calls.
+struct Window {
+    from: i64,
+    to: i64,
+    over: Duration,
+    watched: bool,
+    needed: Ratio,
+}
+
+impl Window {
+    /// The newest window whose data has settled.
+    fn settled(over: Duration, needed: Ratio, sums: &Sums<'_>, span: Span) -> Window {
+        let length = whole_seconds(over);
+        let ends_at =
+            |settled: u64| span.now.as_seconds() - whole_seconds(Duration::from_secs(settled));
+        let complete = SETTLED_LADDER.into_iter().find(|settled| {
+            let to = ends_at(*settled);
+            matches!(
+                sums.view.completeness(None, second(to - length), second(to)),
+                Completeness::Known(share) if share >= needed
+            )
+        });
+        let to = ends_at(complete.unwrap_or(SETTLED_OTHERWISE));
+        Window {
+            from: to - length,
+            to,
+            over,
+            watched: second(to - length) >= span.watched_since,
+            needed,
+        }
+    }
+
+    /// Every group that has calls in the window or is known to have had some.
+    fn groups<'a>(
+        &self,
+        rule: &Rule,
+        sums: &mut Sums<'_>,
+        known: impl Iterator<Item = &'a GroupKey>,
+    ) -> Vec<(GroupKey, Tally)> {
+        let present = sums.get(&rule.select, None, self.from, self.to);
+        let tallies: HashMap<&GroupKey, Tally> =
+            present.iter().map(|(key, tally)| (key, *tally)).collect();
+        let silent = known
+            .filter(|key| !tallies.contains_key(key))
+            .map(|key| (key.clone(), Tally::default()));
+        present.iter().cloned().chain(silent).collect()
+    }
+
+    /// Why nothing can be said about this function yet, if so.
+    fn blindness(&self, function: Option<&FunctionId>, sums: &Sums<'_>) -> Option<Why> {
+        if !self.watched {
+            return Some(Why::JustStarted { over: self.over });
+        }
+        match sums
+            .view
+            .completeness(function, second(self.from), second(self.to))
+        {
+            Completeness::Unknown { why } => Some(Why::Blind(why)),
+            Completeness::Known(share) if share < self.needed => Some(Why::Incomplete {
+                share: share.get(),
+                needed: self.needed.get(),
+            }),
+            Completeness::Known(_) => None,
+        }
+    }
+}
+
+fn second(second: i64) -> Timestamp {
+    Timestamp::from_seconds(second)
+}
+
+/// A verdict for each group; only a breach asks whether the calls may merely be late, because that
+/// is the only verdict that later calls can overturn for the better.
+fn judge(
+    groups: Vec<(GroupKey, Tally)>,
+    rule: &Rule,
+    window: &Window,
+    sums: &Sums<'_>,
+    verdict: impl Fn(&GroupKey, &Tally) -> Verdict,
+) -> Vec<(GroupKey, Verdict)> {
+    groups
+        .into_iter()
+        .map(|(key, tally)| {
+            let found = verdict(&key, &tally);
+            let held = matches!(found, Verdict::Breach { .. })
+                .then(|| window.blindness(key.function_id(&rule.select.by).as_ref(), sums))
+                .flatten();
+            match held {
+                Some(why) => (key, Verdict::Unknown { why }),
+                None => (key, found),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,187 @@
+//! What the engine shows to people: every rule, and where each of its label sets stands.
+
+use std::collections::HashMap;
+
+use model::{FunctionId, Labels, Timestamp, format_duration};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::evaluate::{self, Span};
+use super::series::Series;
+use super::sums::Sums;
+use super::{Engine, RuleState};
+use crate::condition::Verdict;
+use crate::phase::{Phase, Timing};
+use crate::windows::{GroupKey, Windows};
+
+/// One rule and where it stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleView {
+    /// The rule as declared.
+    #[serde(flatten)]
+    pub declared: Value,
+    /// When it was last evaluated.
+    pub last_evaluation: Option<Timestamp>,
+    /// How many label sets that evaluation met.
+    pub label_sets: usize,
+    /// How many of them it could say nothing about.
+    pub unknown: usize,
+    /// One of the reasons.
+    pub last_unknown: Option<String>,
+    /// How many label sets breach beyond the rule's limit and are not followed.
+    pub beyond_limit: usize,
+    /// Why the last evaluation failed, if it did.
+    pub error: Option<String>,
+    /// Label sets: those that are active, then others.
+    pub states: Vec<LabelSetView>,
+    /// Whether more label sets exist than are shown.
+    pub truncated: bool,
+}
+
+/// One label set of a rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LabelSetView {
+    /// What tells it apart.
+    pub labels: Labels,
+    /// `inactive`, `pending`, `firing` or `clearing`.
+    pub phase: &'static str,
+    /// When the episode began.
+    pub since: Option<Timestamp>,
+    /// What was measured last.
+    pub value: Option<f64>,
+    /// What was to be expected, where the condition compares with the past.
+    pub baseline: Option<f64>,
+    /// How much of `for` is done, while pending.
+    pub held: Option<String>,
+    /// What is left of `for` or `keep_firing_for`, while pending or clearing.
+    pub remaining: Option<String>,
+    /// Why the newest look could tell nothing, if so.
+    pub unknown: Option<String>,
+}
+
+impl Engine {
+    /// Every rule with its label sets; inactive ones are looked at on the spot, at most
+    /// `label_sets_max` per rule. Nothing changes by it.
+    pub fn overview(
+        &self,
+        view: &dyn Windows,
+        function: Option<&FunctionId>,
+        label_sets_max: usize,
+        now: Timestamp,
+    ) -> Vec<RuleView> {
+        let mut sums = Sums::new(view);
+        let span = Span {
+            now,
+            watched_since: self.watched_since.unwrap_or(now),
+        };
+        let wanted = function.map(ToString::to_string);
+        self.rules
+            .iter()
+            .filter(|state| wanted.as_ref().is_none_or(|id| state.rule.select.takes(id)))
+            .map(|state| self.view_of(state, &mut sums, span, function, label_sets_max))
+            .collect()
+    }
+
+    fn view_of(
+        &self,
+        state: &RuleState,
+        sums: &mut Sums<'_>,
+        span: Span,
+        function: Option<&FunctionId>,
+        label_sets_max: usize,
+    ) -> RuleView {
+        let by = &state.rule.select.by;
+        let timing = state.rule.timing(self.mode);
+        let settings = state.rule.settings(self.mode);
+        let wanted = |key: &GroupKey| {
+            function.is_none_or(|function| key.function_id(by).is_none_or(|id| id == *function))
+        };
+        let mut states: Vec<LabelSetView> = state
+            .active
+            .iter()
+            .filter(|(key, _)| wanted(key))
+            .map(|(key, series)| active_view(key.labels(by), series, &timing, span.now))
+            .collect();
+        states.sort_by(|left, right| left.labels.cmp(&right.labels));
+        let (seen, error) = match evaluate::evaluate(&state.rule, settings, sums, span, None) {
+            Ok(seen) => (seen, None),
+            Err(error) => (vec![], Some(error.to_string())),
+        };
+        let quiet: HashMap<&GroupKey, &Verdict> = seen
+            .iter()
+            .filter(|(key, _)| !state.active.contains_key(key) && wanted(key))
+            .map(|(key, verdict)| (key, verdict))
+            .collect();
+        let mut keys: Vec<&GroupKey> = quiet.keys().copied().collect();
+        keys.sort();
+        states.extend(keys.iter().filter_map(|key| {
+            let mut shown = blank(key.labels(by), Phase::Inactive);
+            shown.measured(quiet.get(*key)?);
+            Some(shown)
+        }));
+        let truncated = states.len() > label_sets_max;
+        states.truncate(label_sets_max);
+        RuleView {
+            declared: state.rule.to_json(),
+            last_evaluation: state.status.evaluated_at,
+            label_sets: state.status.label_sets,
+            unknown: state.status.unknown,
+            last_unknown: state
+                .status
+                .last_unknown
+                .as_ref()
+                .map(|(key, why)| format!("{}: {why}", key.labels(by))),
+            beyond_limit: state.status.beyond_limit,
+            error: state.status.error.clone().or(error),
+            states,
+            truncated,
+        }
+    }
+}
+
+fn blank(labels: Labels, phase: Phase) -> LabelSetView {
+    LabelSetView {
+        labels,
+        phase: phase.as_str(),
+        since: phase.episode_since(),
+        value: None,
+        baseline: None,
+        held: None,
+        remaining: None,
+        unknown: None,
+    }
+}
+
+fn active_view(labels: Labels, series: &Series, timing: &Timing, now: Timestamp) -> LabelSetView {
+    let mut view = blank(labels, series.phase);
+    match series.phase {
+        Phase::Pending { held, .. } => {
+            view.held = Some(format_duration(held));
+            view.remaining = Some(format_duration(timing.hold.saturating_sub(held)));
+        }
+        Phase::Clearing { quiet_since, .. } => {
+            let quiet = now.since(quiet_since);
+            view.remaining = Some(format_duration(
+                timing.keep_firing_for.saturating_sub(quiet),
+            ));
+        }
+        Phase::Inactive | Phase::Firing { .. } => {}
+    }
+    if let Some(verdict) = &series.verdict {
+        view.measured(verdict);
+    }
+    view
+}
+
+impl LabelSetView {
+    fn measured(&mut self, verdict: &Verdict) {
+        match verdict {
+            Verdict::Ok { value, .. } => self.value = Some(*value),
+            Verdict::Breach { value, evidence } => {
+                self.value = Some(*value);
+                self.baseline = evidence.baseline;
+            }
+            Verdict::Unknown { why } => self.unknown = Some(why.to_string()),
+        }
+    }
+}

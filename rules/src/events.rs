@@ -1,0 +1,98 @@
+//! What rules tell about themselves: each event is a log line and a metric together.
+
+use std::time::Duration;
+
+use metrics::{counter, gauge, histogram};
+use tracing::{debug, error, info, warn};
+
+/// A tick over all due rules has ended.
+pub(crate) fn ticked(took: Duration, evaluated: u64, unknown: u64, firing: usize) {
+    histogram!("rampart_rule_tick_seconds").record(took.as_secs_f64());
+    counter!("rampart_rule_evaluations_total").increment(evaluated);
+    counter!("rampart_rule_unknowns_total").increment(unknown);
+    gauge!("rampart_alerts_firing").set(firing as f64);
+}
+
+/// Functions whose failures were just committed have been looked at.
+pub(crate) fn looked(functions: usize) {
+    counter!("rampart_rule_looks_total").increment(functions as u64);
+}
+
+/// Ticks were due while nobody could take them. They are not replayed.
+pub(crate) fn ticks_missed(count: u64) {
+    counter!("rampart_rule_ticks_missed_total").increment(count);
+    debug!(count, "rule ticks were missed");
+}
+
+/// Time passed in which nobody watched, or the wall clock was set.
+pub(crate) fn time_jumped(seconds: i64) {
+    counter!("rampart_rule_time_jumps_total").increment(1);
+    warn!(seconds, "time jumped; timers of rules go on from now");
+}
+
+/// A rule could not be evaluated; its phases stay as they are.
+pub(crate) fn evaluation_failed(rule: &str, why: &str) {
+    counter!("rampart_rule_evaluation_failures_total").increment(1);
+    debug!(rule, why, "rule could not be evaluated");
+}
+
+/// More label sets are in breach than the rule may hold.
+pub(crate) fn limit_exceeded(rule: &str, limit: usize, beyond: usize) {
+    counter!("rampart_rule_limit_exceeded_total").increment(beyond as u64);
+    warn!(
+        rule,
+        limit, beyond, "more label sets breach than the rule's limit"
+    );
+}
+
+/// An annotation could not be rendered; the default text stands in.
+pub(crate) fn template_failed(rule: &str, annotation: &str, why: &str) {
+    counter!("rampart_rule_template_failures_total").increment(1);
+    warn!(rule, annotation, why, "annotation could not be rendered");
+}
+
+/// An alert began or ended.
+pub(crate) fn alert_changed(alert: &model::Alert) {
+    let status = match alert.status {
+        model::AlertStatus::Firing => "firing",
+        model::AlertStatus::Resolved => "resolved",
+    };
+    counter!("rampart_rule_alerts_total", "status" => status).increment(1);
+    let summary = alert.annotations.get("summary").map_or("", String::as_str);
+    info!(alert = %alert.labels, status, summary, "alert");
+}
+
+/// Phases and alerts could not be written; they are kept and written later.
+pub(crate) fn write_failed(waiting: usize, why: &str) {
+    counter!("rampart_rule_write_failures_total").increment(1);
+    error!(waiting, why, "phases of rules could not be written");
+}
+
+/// The sink did not take alerts over; they are offered again.
+pub(crate) fn hand_over_failed(alerts: usize, why: &str) {
+    counter!("rampart_rule_hand_over_failures_total").increment(1);
+    warn!(alerts, why, "alerts were not taken over");
+}
+
+/// Alerts were taken over by the sink.
+pub(crate) fn handed_over(alerts: usize) {
+    counter!("rampart_rule_alerts_handed_over_total").increment(alerts as u64);
+}
+
+/// History of earlier days could not be read.
+pub(crate) fn history_failed(why: &str) {
+    counter!("rampart_rule_history_failures_total").increment(1);
+    warn!(why, "history for rules could not be read");
+}
+
+/// The mode changed.
+pub(crate) fn mode_changed(mode: model::Mode, by: &str) {
+    gauge!("rampart_mode_rush").set(f64::from(u8::from(mode == model::Mode::Rush)));
+    info!(%mode, by, "mode");
+}
+
+/// A task of the rules ended although it should not have.
+pub(crate) fn tick_broken(why: &str) {
+    counter!("rampart_rule_tick_failures_total").increment(1);
+    error!(why, "a rule tick broke off");
+}

@@ -1,0 +1,257 @@
+//! Phases and alerts in the state database: written together, so that what was decided is told
+//! exactly as often as it must be.
+
+use std::time::Duration;
+
+use model::{Alert, AlertStatus, FunctionId, Labels, Timestamp};
+use state::{Migrations, Row, State, StateError, Statement};
+
+use crate::engine::{Change, Episode, StoredPhase};
+use crate::phase::Phase;
+
+/// The tables of this room.
+pub const MIGRATIONS: Migrations = Migrations {
+    room: "rules",
+    steps: &["create table rules_phases(
+           rule text not null, labels text not null, phase text not null,
+           held_us integer not null, since_us integer, at_us integer, episode text,
+           primary key (rule, labels)) without rowid;
+         create table rules_alerts(
+           id integer primary key autoincrement,
+           fingerprint text not null, starts_us integer not null, status text not null,
+           alert text not null, created_us integer not null, handed_over_us integer,
+           unique (fingerprint, starts_us, status));
+         create index rules_alerts_unsent on rules_alerts(id) where handed_over_us is null;
+         create table rules_episodes(
+           id integer primary key autoincrement,
+           namespace text, name text, from_us integer not null, to_us integer not null);
+         create table rules_mode(
+           id integer primary key check (id = 1), mode text not null,
+           since_us integer not null, until_us integer, set_by text not null);
+         create table rules_rushes(
+           id integer primary key autoincrement, from_us integer not null, to_us integer);"],
+};
+
+/// The most alerts handed over in one delivery.
+pub(crate) const DELIVERY_ALERTS_MAX: usize = 500;
+/// How long handed-over alerts are kept, for questions.
+const HANDED_OVER_KEPT: Duration = Duration::from_hours(168);
+/// How long episodes are kept: as long as the furthest baseline reaches.
+const EPISODES_KEPT: Duration = Duration::from_hours(9600);
+
+/// Reads and writes this room's tables.
+#[derive(Clone)]
+pub(crate) struct Ledger {
+    state: State,
+}
+
+/// What cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The database.
+    #[error("the state of rules cannot be read")]
+    State(#[from] StateError),
+    /// A value in it.
+    #[error("a stored alert or label set cannot be read")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Ledger {
+    pub(crate) fn new(state: State) -> Self {
+        Ledger { state }
+    }
+
+    /// Writes phases and the alerts they ask for, all or nothing.
+    pub(crate) async fn write(
+        &self,
+        changes: &[Change],
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let mut job = Vec::new();
+        for change in changes {
+            job.push(phase_statement(change)?);
+            if let Some(alert) = &change.tell {
+                job.push(alert_statement(alert, now)?);
+            }
+            if let Some(episode) = &change.ended {
+                job.push(episode_statement(episode));
+            }
+        }
+        if !job.is_empty() {
+            self.state.write(job).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn phases(&self) -> Result<Vec<StoredPhase>, LedgerError> {
+        self.state
+            .read(Statement::new(
+                "select rule, labels, phase, held_us, since_us, at_us, episode from rules_phases
+                 order by rule, labels",
+            ))
+            .await?
+            .iter()
+            .map(read_phase)
+            .collect()
+    }
+
+    /// Alerts not handed over yet, oldest first, with their row ids.
+    pub(crate) async fn unsent(&self) -> Result<Vec<(i64, Alert)>, LedgerError> {
+        let limit = i64::try_from(DELIVERY_ALERTS_MAX).unwrap_or(i64::MAX);
+        self.state
+            .read(
+                Statement::new(
+                    "select id, alert from rules_alerts where handed_over_us is null
+                     order by id limit ?1",
+                )
+                .bind(limit),
+            )
+            .await?
+            .iter()
+            .map(|row| Ok((row.integer(0)?, serde_json::from_str(&row.text(1)?)?)))
+            .collect()
+    }
+
+    pub(crate) async fn mark_handed_over(
+        &self,
+        ids: &[i64],
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        let job = ids
+            .iter()
+            .map(|id| {
+                Statement::new("update rules_alerts set handed_over_us = ?1 where id = ?2")
+                    .bind(now)
+                    .bind(*id)
+            })
+            .collect();
+        self.state.write(job).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn episodes(&self) -> Result<Vec<Episode>, LedgerError> {
+        self.state
+            .read(Statement::new(
+                "select namespace, name, from_us, to_us from rules_episodes
+                 order by id desc limit 50000",
+            ))
+            .await?
+            .iter()
+            .map(|row| {
+                let function = match (row.optional_text(0)?, row.optional_text(1)?) {
+                    (Some(namespace), Some(name)) => Some(FunctionId { namespace, name }),
+                    _ => None,
+                };
+                Ok(Episode {
+                    function,
+                    from: row.timestamp(2)?,
+                    to: row.timestamp(3)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Forgets what nobody will ask about any more.
+    pub(crate) async fn prune(&self, now: Timestamp) -> Result<(), LedgerError> {
+        self.state
+            .write(vec![
+                Statement::new("delete from rules_alerts where handed_over_us < ?1")
+                    .bind(now - HANDED_OVER_KEPT),
+                Statement::new("delete from rules_episodes where to_us < ?1")
+                    .bind(now - EPISODES_KEPT),
+            ])
+            .await?;
+        Ok(())
+    }
+}
+
+fn phase_statement(change: &Change) -> Result<Statement, LedgerError> {
+    let labels = serde_json::to_string(&change.labels)?;
+    let (held, since, at) = match change.phase {
+        Phase::Inactive => {
+            return Ok(
+                Statement::new("delete from rules_phases where rule = ?1 and labels = ?2")
+                    .bind(&change.rule)
+                    .bind(labels),
+            );
+        }
+        Phase::Pending { held, last_seen } => (held, None, Some(last_seen)),
+        Phase::Firing { since } => (Duration::ZERO, Some(since), None),
+        Phase::Clearing { since, quiet_since } => (Duration::ZERO, Some(since), Some(quiet_since)),
+    };
+    let episode = change
+        .episode
+        .as_ref()
+        .map(serde_json::to_string)
+        .transpose()?;
+    Ok(Statement::new(
+        "insert into rules_phases(rule, labels, phase, held_us, since_us, at_us, episode)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         on conflict(rule, labels) do update set phase = excluded.phase,
+           held_us = excluded.held_us, since_us = excluded.since_us, at_us = excluded.at_us,
+           episode = excluded.episode",
+    )
+    .bind(&change.rule)
+    .bind(labels)
+    .bind(change.phase.as_str())
+    .bind(i64::try_from(held.as_micros()).unwrap_or(i64::MAX))
+    .bind(since)
+    .bind(at)
+    .bind(episode))
+}
+
+/// The same alert is never stored twice: a change that is written again after an error tells
+/// nothing new.
+fn alert_statement(alert: &Alert, now: Timestamp) -> Result<Statement, LedgerError> {
+    let status = match alert.status {
+        AlertStatus::Firing => "firing",
+        AlertStatus::Resolved => "resolved",
+    };
+    Ok(Statement::new(
+        "insert into rules_alerts(fingerprint, starts_us, status, alert, created_us)
+         values (?1, ?2, ?3, ?4, ?5) on conflict do nothing",
+    )
+    .bind(format!("{:016x}", alert.fingerprint()))
+    .bind(alert.starts_at)
+    .bind(status)
+    .bind(serde_json::to_string(alert)?)
+    .bind(now))
+}
+
+fn episode_statement(episode: &Episode) -> Statement {
+    let function = episode.function.as_ref();
+    Statement::new(
+        "insert into rules_episodes(namespace, name, from_us, to_us) values (?1, ?2, ?3, ?4)",
+    )
+    .bind(function.map(|id| id.namespace.clone()))
+    .bind(function.map(|id| id.name.clone()))
+    .bind(episode.from)
+    .bind(episode.to)
+}
+
+fn read_phase(row: &Row) -> Result<StoredPhase, LedgerError> {
+    let held = Duration::from_micros(u64::try_from(row.integer(3)?).unwrap_or(0));
+    let since = row.optional_timestamp(4)?.unwrap_or_default();
+    let at = row.optional_timestamp(5)?.unwrap_or_default();
+    let phase = match row.text(2)?.as_str() {
+        "pending" => Phase::Pending {
+            held,
+            last_seen: at,
+        },
+        "firing" => Phase::Firing { since },
+        "clearing" => Phase::Clearing {
+            since,
+            quiet_since: at,
+        },
+        _ => Phase::Inactive,
+    };
+    Ok(StoredPhase {
+        rule: row.text(0)?,
+        labels: serde_json::from_str::<Labels>(&row.text(1)?)?,
+        phase,
+        episode: row
+            .optional_text(6)?
+            .map(|json| serde_json::from_str(&json))
+            .transpose()?,
+    })
+}

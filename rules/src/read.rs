@@ -1,0 +1,391 @@
+//! A rule file: its shape and how it is read. Every problem is found at once and shown at its place.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use declare::template::Template;
+use declare::{Node, Problems, Record, Shape};
+use model::{Glob, Labels, Severity, format_duration};
+
+use crate::condition;
+use crate::layers::Layers;
+use crate::rule::{NoData, Rule, Settings};
+use crate::text::VARIABLES;
+use crate::windows::{By, Select};
+
+const VERSION: &str = "rampart/v1";
+/// Labels that the alert gets anyway.
+const RESERVED_LABELS: [&str; 8] = [
+    "alertname",
+    "severity",
+    "namespace",
+    "function",
+    "unit",
+    "version",
+    "zone",
+    "owner",
+];
+const EVERY_DEFAULT: Duration = Duration::from_secs(1);
+const EVERY_MAX: Duration = Duration::from_hours(1);
+
+/// The shape of a rule file.
+pub fn shape() -> Shape {
+    Shape::Record(
+        Record::new("rules", "rules over the traffic of functions")
+            .required("version", Shape::Choice(&[VERSION]), "the format's version")
+            .field(
+                "groups",
+                Shape::list(group()),
+                "rules that share functions, rhythm and owner",
+            )
+            .field("rules", Shape::list(rule()), "rules that stand alone"),
+    )
+}
+
+fn group() -> Record {
+    shared(Record::new(
+        "group",
+        "rules that share functions, rhythm and owner",
+    ))
+    .required("name", Shape::Text, "the group's name")
+    .required("rules", Shape::list(rule()), "the group's rules")
+}
+
+/// What a group may say for its rules, and a rule for itself.
+fn shared(record: Record) -> Record {
+    record
+        .field("owner", Shape::Text, "the team that is told")
+        .field(
+            "functions",
+            Shape::Either(vec![Shape::some(Shape::Glob), Shape::Any]),
+            "globs over namespace/name; [\"*\"] is every function",
+        )
+        .field(
+            "every",
+            Shape::Duration,
+            "how often it is evaluated; 1s if left out",
+        )
+        .field(
+            "by",
+            Shape::list(Shape::Choice(&By::WORDS)),
+            "one alert per combination; [function] if left out",
+        )
+        .field(
+            "limit",
+            Shape::Integer {
+                min: 1,
+                max: 100_000,
+            },
+            "the most label sets of one rule that may be active at once; 1000 if left out",
+        )
+        .field(
+            "time_zone",
+            Shape::TimeZone,
+            "whose local time earlier days are compared in; UTC if left out",
+        )
+        .field(
+            "labels",
+            Shape::map("label", Shape::Text),
+            "labels added to the alert",
+        )
+}
+
+fn rule() -> Record {
+    let record = Record::new("rule", "one condition and what it means")
+        .required("alert", Shape::Text, "the alert's name")
+        .field(
+            "annotations",
+            Shape::map("annotation", Shape::Template),
+            "texts of the alert; `summary` and `description` have good defaults",
+        )
+        .field(
+            "rush",
+            Shape::Record(adjustable(Record::new(
+                "rush",
+                "what differs while the mode is rush",
+            ))),
+            "what differs while the mode is rush",
+        )
+        .field("inhibited_by", Shape::Any, "not available in this version");
+    adjustable(shared(record)).exactly_one(&[
+        "success_rate",
+        "qps",
+        "latency",
+        "share",
+        "compare",
+        "outlier",
+        "slo",
+        "sql",
+        "expr",
+    ])
+}
+
+/// What a mode may change.
+fn adjustable(record: Record) -> Record {
+    condition::fields(record)
+        .field(
+            "for",
+            Shape::Duration,
+            "how much observed breach it takes to fire; 0s if left out",
+        )
+        .field(
+            "keep_firing_for",
+            Shape::Duration,
+            "how long it must be quiet before it resolves; 0s if left out",
+        )
+        .field(
+            "severity",
+            Shape::Choice(&Severity::WORDS),
+            "how loud; warning if left out",
+        )
+        .field(
+            "min_completeness",
+            Shape::Ratio,
+            "the share of expected data without which missing calls mean nothing; 99% if left out",
+        )
+        .field(
+            "no_data",
+            Shape::Choice(NoData::WORDS),
+            "what no data means; hold if left out",
+        )
+}
+
+/// Reads the rules of a checked file, in order. Those with a mistake are left out and reported.
+pub(crate) fn read(file: &Node, problems: &mut Problems) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for group in file.items_of("groups") {
+        for node in group.items_of("rules") {
+            rules.extend(read_rule(node, Some(group), problems));
+        }
+    }
+    for node in file.items_of("rules") {
+        rules.extend(read_rule(node, None, problems));
+    }
+    rules
+}
+
+fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Option<Rule> {
+    let inherited = |name: &str| {
+        node.field(name)
+            .or_else(|| group.and_then(|group| group.field(name)))
+    };
+    if let Some(inhibited_by) = node.field("inhibited_by") {
+        condition::not_available(inhibited_by, "inhibited_by", problems);
+    }
+    let zone = inherited("time_zone")
+        .and_then(Node::time_zone)
+        .unwrap_or(Tz::UTC);
+    let functions = read_functions(node, inherited("functions"), problems);
+    let every = read_every(inherited("every"), problems);
+    let labels = read_labels(group, node, problems);
+    let annotations = read_annotations(node, problems);
+    let (daily, rush) = read_modes(node, zone, every, problems);
+    Some(Rule {
+        name: node.text_of("alert")?.to_owned(),
+        group: group
+            .and_then(|group| group.text_of("name"))
+            .map(str::to_owned),
+        owner: inherited("owner").and_then(Node::text).map(str::to_owned),
+        select: Select {
+            functions: functions?,
+            by: read_by(inherited("by")),
+        },
+        every,
+        limit: inherited("limit")
+            .and_then(Node::integer)
+            .and_then(|limit| usize::try_from(limit).ok())
+            .unwrap_or(Rule::LABEL_SETS_MAX),
+        labels,
+        annotations,
+        daily: daily?,
+        rush,
+        place: Some(node.clone()),
+    })
+}
+
+fn read_functions(
+    rule: &Node,
+    functions: Option<&Node>,
+    problems: &mut Problems,
+) -> Option<Vec<Glob>> {
+    let Some(functions) = functions else {
+        problems
+            .error(rule, "the rule does not say which functions it watches")
+            .hint("write `functions: [\"*\"]` for every function, here or at its group");
+        return None;
+    };
+    if functions.kind() == declare::Kind::Record {
+        condition::not_available(functions, "functions: {labels}", problems);
+        return None;
+    }
+    let globs: Vec<Glob> = functions.items().iter().filter_map(Node::glob).collect();
+    if globs.is_empty() {
+        problems
+            .error(functions, "`functions` is not a list of patterns")
+            .hint("write `functions: [\"guide/*\"]`");
+        return None;
+    }
+    Some(globs)
+}
+
+fn read_every(node: Option<&Node>, problems: &mut Problems) -> Duration {
+    let Some((node, every)) = node.and_then(|node| Some((node, node.duration()?))) else {
+        return EVERY_DEFAULT;
+    };
+    if every.is_zero() || every.subsec_nanos() != 0 || every > EVERY_MAX {
+        problems
+            .error(
+                node,
+                format!("`every: {}` cannot be kept", format_duration(every)),
+            )
+            .hint("write whole seconds from 1s to 1h");
+        return EVERY_DEFAULT;
+    }
+    every
+}
+
+/// `function` implies its namespace; both lead, so that a group's identity reads like its name.
+fn read_by(node: Option<&Node>) -> Vec<By> {
+    let Some(node) = node else {
+        return vec![By::Namespace, By::Function];
+    };
+    let named: Vec<By> = node
+        .items()
+        .iter()
+        .filter_map(|item| item.text().and_then(By::from_word))
+        .collect();
+    let mut by = Vec::new();
+    if named.contains(&By::Function) || named.contains(&By::Namespace) {
+        by.push(By::Namespace);
+    }
+    if named.contains(&By::Function) {
+        by.push(By::Function);
+    }
+    for dimension in named {
+        if !by.contains(&dimension) {
+            by.push(dimension);
+        }
+    }
+    by
+}
+
+fn read_labels(group: Option<&Node>, rule: &Node, problems: &mut Problems) -> Labels {
+    let mut labels = Labels::new();
+    let layers = [
+        group.and_then(|group| group.field("labels")),
+        rule.field("labels"),
+    ];
+    for (key, value) in layers.into_iter().flatten().flat_map(Node::fields) {
+        let (Some(name), Some(value)) = (key.key_text(), value.text()) else {
+            continue;
+        };
+        if RESERVED_LABELS.contains(&name) {
+            problems
+                .error(key, format!("label `{name}` is set by Rampart itself"))
+                .hint(match name {
+                    "severity" | "owner" => "write it beside `labels`, as a field of the rule",
+                    _ => "choose another name",
+                });
+        } else if !Labels::is_name(name) {
+            problems
+                .error(key, format!("`{name}` is not a label name"))
+                .hint("use letters, digits and _, not starting with a digit");
+        } else {
+            labels.set(name, value);
+        }
+    }
+    labels
+}
+
+fn read_annotations(rule: &Node, problems: &mut Problems) -> Vec<(String, Template)> {
+    let mut annotations = Vec::new();
+    let declared = rule.field("annotations");
+    for (key, value) in declared.into_iter().flat_map(Node::fields) {
+        let (Some(name), Some(text)) = (key.key_text(), value.text()) else {
+            continue;
+        };
+        // A template that does not compile has been reported by the check of its shape.
+        let Ok(template) = Template::parse(text) else {
+            continue;
+        };
+        for unknown in template.unknown_variables(&VARIABLES) {
+            problems
+                .error_within(value, unknown.line(), unknown.column(), unknown.message())
+                .hint(unknown.hint().map_or_else(
+                    || format!("known here: {}", VARIABLES.join(", ")),
+                    str::to_owned,
+                ));
+        }
+        annotations.push((name.to_owned(), template));
+    }
+    annotations
+}
+
+fn read_modes(
+    node: &Node,
+    zone: Tz,
+    every: Duration,
+    problems: &mut Problems,
+) -> (Option<Settings>, Option<Settings>) {
+    let daily = read_settings(&Layers::plain(node), zone, every, problems);
+    let Some(over) = node.field("rush") else {
+        return (daily, None);
+    };
+    let rush = read_settings(&Layers::overridden(node, over), zone, every, problems);
+    if let (Some(daily), Some(rush)) = (&daily, &rush)
+        && std::mem::discriminant(&daily.condition) != std::mem::discriminant(&rush.condition)
+    {
+        problems
+            .error(over, "`rush` changes the kind of condition")
+            .hint("override numbers here; write a rule of its own for another condition");
+    }
+    for other in ["success_rate", "qps"] {
+        if let (Some(stray), None) = (over.field(other), node.field(other)) {
+            problems
+                .error(
+                    stray,
+                    format!("the rule itself has no `{other}` to override"),
+                )
+                .hint("write a rule of its own for another condition");
+        }
+    }
+    (daily, rush)
+}
+
+fn read_settings(
+    rule: &Layers<'_>,
+    zone: Tz,
+    every: Duration,
+    problems: &mut Problems,
+) -> Option<Settings> {
+    let condition = condition::read(rule, zone, problems);
+    let hold = rule.duration("for").unwrap_or_default();
+    if !hold.is_zero() && hold < every {
+        problems
+            .advice(
+                rule.place_of("for"),
+                format!(
+                    "`for: {}` is shorter than `every: {}`",
+                    format_duration(hold),
+                    format_duration(every)
+                ),
+            )
+            .hint("it fires at the second look, as if `for` were `every`");
+    }
+    Some(Settings {
+        condition: condition?,
+        hold,
+        keep_firing_for: rule.duration("keep_firing_for").unwrap_or_default(),
+        severity: rule
+            .text("severity")
+            .and_then(Severity::from_word)
+            .unwrap_or_default(),
+        min_completeness: rule
+            .ratio("min_completeness")
+            .or_else(|| model::Ratio::new(0.99))?,
+        no_data: rule
+            .text("no_data")
+            .and_then(NoData::from_word)
+            .unwrap_or_default(),
+    })
+}

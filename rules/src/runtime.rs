@@ -1,0 +1,260 @@
+//! What keeps the engine going: the tick, looks at committed failures, the refresh of history, and
+//! the hand-over of alerts. Each is a small task; all end when told.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{FunctionId, SharedClock};
+use state::State;
+use store::{Deltas, Store};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Mutex, Notify, broadcast, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use crate::driver::{Driver, View, chain};
+use crate::engine::{LOOK_FUNCTIONS_MAX, RuleView, TICK};
+use crate::events;
+use crate::hand_over::{HandOver, stopped};
+use crate::ledger::{Ledger, LedgerError};
+use crate::mode::Modes;
+use crate::set::RuleSet;
+use crate::sight::Sight;
+use crate::sink::AlertSink;
+use crate::tables::Tables;
+use crate::view::StoreView;
+
+/// Committed groups that may wait for a look; beyond it the tick catches up.
+const DELTAS_MAX: usize = 1_024;
+/// The shortest time between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often history is refreshed.
+const REFRESH_EVERY: Duration = Duration::from_mins(1);
+/// Alerts that may wait for the sink while the database refuses them.
+const URGENT_ALERTS_MAX: usize = 1_000;
+/// Label sets shown per rule.
+const LABEL_SETS_SHOWN_MAX: usize = 1_000;
+/// How long stopping waits for tasks before it ends them.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// What else the rules need to know.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Where people reach Rampart; alerts link there.
+    pub external_url: String,
+}
+
+/// The rules at work. Clones share them.
+#[derive(Clone)]
+pub struct Rules {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    driver: Driver,
+    view: View,
+    tables: Tables,
+    store: Store,
+    modes: Modes,
+    clock: SharedClock,
+    refresh: Notify,
+    stop: watch::Sender<bool>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Rules {
+    /// Takes up the stored phases and starts to work. The state must have been opened with
+    /// [`crate::MIGRATIONS`].
+    #[allow(clippy::too_many_arguments)] // each is one of the neighbours that the root brings together
+    pub async fn start(
+        set: RuleSet,
+        store: Store,
+        state: State,
+        sight: Arc<dyn Sight>,
+        sink: Arc<dyn AlertSink>,
+        modes: Modes,
+        clock: SharedClock,
+        options: Options,
+    ) -> Result<Rules, LedgerError> {
+        let ledger = Ledger::new(state);
+        let written = Arc::new(Notify::new());
+        let (urgent, urgent_alerts) = mpsc::channel(URGENT_ALERTS_MAX);
+        let tables = Tables::default();
+        tables.remember(ledger.episodes().await?);
+        let driver = Driver::open(
+            &set.with_built_in(),
+            &options.external_url,
+            ledger.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&written),
+            urgent,
+        )
+        .await?;
+        let view = Arc::new(StoreView {
+            store: store.clone(),
+            tables: tables.clone(),
+            sight,
+        });
+        let hand_over = HandOver {
+            ledger: ledger.clone(),
+            sink,
+            clock: Arc::clone(&clock),
+            written: Arc::clone(&written),
+        };
+        // What an earlier run wrote and did not hand over goes first.
+        written.notify_one();
+        let rules = Rules {
+            shared: Arc::new(Shared {
+                driver,
+                view,
+                tables,
+                store,
+                modes,
+                clock,
+                refresh: Notify::new(),
+                stop: watch::Sender::new(false),
+                tasks: Mutex::new(JoinSet::new()),
+            }),
+        };
+        rules.spawn(hand_over, urgent_alerts, ledger).await;
+        Ok(rules)
+    }
+
+    async fn spawn(
+        &self,
+        hand_over: HandOver,
+        urgent: mpsc::Receiver<model::Alert>,
+        ledger: Ledger,
+    ) {
+        let deltas = self.shared.store.deltas(DELTAS_MAX);
+        let stop = || self.shared.stop.subscribe();
+        let mut tasks = self.shared.tasks.lock().await;
+        tasks.spawn(hand_over.run(urgent, stop()));
+        tasks.spawn(until(stop(), tick_along(Arc::clone(&self.shared))));
+        tasks.spawn(until(stop(), look_along(Arc::clone(&self.shared), deltas)));
+        tasks.spawn(until(
+            stop(),
+            refresh_along(Arc::clone(&self.shared), ledger),
+        ));
+    }
+
+    /// Replaces the rules. Phases carry over by rule name and labels; a firing rule that is gone
+    /// closes as "rule removed".
+    pub async fn reload(&self, set: RuleSet) {
+        self.shared.driver.reload(set.with_built_in()).await;
+        self.shared.refresh.notify_one();
+    }
+
+    /// The modes these rules obey.
+    pub fn modes(&self) -> &Modes {
+        &self.shared.modes
+    }
+
+    /// Where every rule stands, or those that watch one function; and how many ticks were missed.
+    pub async fn overview(&self, function: Option<FunctionId>) -> (Vec<RuleView>, u64) {
+        self.shared
+            .driver
+            .overview(
+                Arc::clone(&self.shared.view),
+                function,
+                LABEL_SETS_SHOWN_MAX,
+            )
+            .await
+    }
+
+    /// The time these rules go by.
+    pub(crate) fn clock(&self) -> &SharedClock {
+        &self.shared.clock
+    }
+
+    /// Ends all tasks. Phases and alerts are on disk already.
+    pub async fn stop(&self) {
+        self.shared.stop.send_replace(true);
+        let mut tasks = self.shared.tasks.lock().await;
+        let all_ended = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_WITHIN, all_ended).await.is_err() {
+            tasks.shutdown().await;
+        }
+    }
+}
+
+async fn until(mut stop: watch::Receiver<bool>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stopped(&mut stop) => {}
+        () = work => {}
+    }
+}
+
+async fn tick_along(shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(TICK);
+    // A missed tick is counted by the engine; replaying it would only repeat what is known.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        let mode = shared.modes.refresh();
+        let ended = shared.driver.tick(Arc::clone(&shared.view), mode).await;
+        shared.tables.remember(ended);
+    }
+}
+
+/// Gathers functions with fresh failures and looks at them together, at once or 100 ms after the
+/// last look.
+async fn look_along(shared: Arc<Shared>, mut deltas: broadcast::Receiver<Arc<Deltas>>) {
+    let mut touched: HashSet<FunctionId> = HashSet::new();
+    let mut last_look: Option<Duration> = None;
+    loop {
+        let waited = last_look.map_or(LOOK_EVERY, |last| {
+            shared.clock.elapsed().saturating_sub(last)
+        });
+        let due = tokio::time::sleep(LOOK_EVERY.saturating_sub(waited));
+        tokio::select! {
+            received = deltas.recv() => match received {
+                Ok(group) => gather(&mut touched, &group),
+                // The tick reads the rollups, which have everything.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+            () = due, if !touched.is_empty() => {
+                let functions = touched.drain().collect();
+                let ended = shared.driver.look(Arc::clone(&shared.view), functions).await;
+                shared.tables.remember(ended);
+                last_look = Some(shared.clock.elapsed());
+            }
+        }
+    }
+}
+
+/// Only failures can begin a breach of the success rate.
+fn gather(touched: &mut HashSet<FunctionId>, group: &Deltas) {
+    for delta in &group.changes {
+        if touched.len() >= LOOK_FUNCTIONS_MAX {
+            return;
+        }
+        if delta.counts.failed() > 0 && delta.series.traffic == model::Traffic::Live {
+            touched.insert(delta.series.function_id());
+        }
+    }
+}
+
+async fn refresh_along(shared: Arc<Shared>, ledger: Ledger) {
+    loop {
+        let rules = shared.driver.rules().await;
+        shared
+            .tables
+            .refresh(
+                &shared.store,
+                &rules,
+                shared.modes.rushes(),
+                shared.clock.now(),
+            )
+            .await;
+        if let Err(error) = ledger.prune(shared.clock.now()).await {
+            events::write_failed(0, &chain(&error));
+        }
+        tokio::select! {
+            () = tokio::time::sleep(REFRESH_EVERY) => {}
+            () = shared.refresh.notified() => {}
+        }
+    }
+}

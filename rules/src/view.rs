@@ -1,0 +1,102 @@
+//! The store as rules see it.
+
+use std::sync::Arc;
+
+use model::{FunctionId, Timestamp, Traffic};
+use store::{Dimension, Rollups, Selection, Store};
+
+use crate::sight::{Completeness, Sight};
+use crate::tables::Tables;
+use crate::windows::{
+    Against, Baselines, By, EvaluationError, GroupKey, Recents, Select, Tally, Windows,
+};
+
+/// Rollups for what is now, tables for what was, sight for what is still missing.
+pub(crate) struct StoreView {
+    pub(crate) store: Store,
+    pub(crate) tables: Tables,
+    pub(crate) sight: Arc<dyn Sight>,
+}
+
+/// Sums of a selection out of rollups; groups without calls are left out.
+pub fn sum_rollups(
+    rollups: &Rollups,
+    select: &Select,
+    only: Option<&FunctionId>,
+    from: i64,
+    to: i64,
+) -> Vec<(GroupKey, Tally)> {
+    let selection = Selection {
+        functions: if only.is_some() || select.functions.iter().any(|glob| glob.as_str() == "*") {
+            // The engine has matched the one function already; `*` matches all.
+            Vec::new()
+        } else {
+            select.functions.clone()
+        },
+        exact: only.cloned(),
+        traffic: vec![Traffic::Live],
+        ..Selection::default()
+    };
+    let dimensions: Vec<Dimension> = select.by.iter().map(|by| dimension(*by)).collect();
+    rollups
+        .sum(&selection, &dimensions, from, to)
+        .into_iter()
+        .filter(|(_, counts)| counts.calls() > 0)
+        .map(|(group, counts)| {
+            let values = dimensions
+                .iter()
+                .map(|dimension| group.get(*dimension).unwrap_or("").to_owned())
+                .collect();
+            let tally = Tally {
+                counted: counts.counted(),
+                failed: counts.failed(),
+                weighted: counts.weighted,
+            };
+            (GroupKey::new(values), tally)
+        })
+        .collect()
+}
+
+impl Windows for StoreView {
+    fn sum(
+        &self,
+        select: &Select,
+        only: Option<&FunctionId>,
+        from: i64,
+        to: i64,
+    ) -> Vec<(GroupKey, Tally)> {
+        sum_rollups(self.store.rollups(), select, only, from, to)
+    }
+
+    fn baseline(
+        &self,
+        select: &Select,
+        against: &Against,
+        _: Timestamp,
+    ) -> Result<Baselines, EvaluationError> {
+        self.tables.baseline(select, against)
+    }
+
+    fn recent(&self, select: &Select, _: Timestamp) -> Result<Recents, EvaluationError> {
+        self.tables.recent(select)
+    }
+
+    fn completeness(
+        &self,
+        function: Option<&FunctionId>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Completeness {
+        self.sight.completeness(function, from, to)
+    }
+}
+
+fn dimension(by: By) -> Dimension {
+    match by {
+        By::Namespace => Dimension::Namespace,
+        By::Function => Dimension::Function,
+        By::Unit => Dimension::Unit,
+        By::Version => Dimension::Version,
+        By::Zone => Dimension::Zone,
+    }
+}

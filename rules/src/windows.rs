@@ -1,0 +1,226 @@
+//! What rules look at: counts per group over a stretch of seconds, what earlier days had, and how
+//! much of the truth has arrived. A small trait, so that the engine never meets a store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use model::{FunctionId, Glob, Labels, Timestamp};
+
+use crate::sight::Completeness;
+
+/// A dimension that alerts can be told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum By {
+    /// The first part of a function's identity.
+    Namespace,
+    /// The function; implies its namespace.
+    Function,
+    /// The cell of the deployment.
+    Unit,
+    /// The deployed version.
+    Version,
+    /// The data centre.
+    Zone,
+}
+
+impl By {
+    /// The words of `by:`, in declaration order.
+    pub const WORDS: [&'static str; 5] = ["namespace", "function", "unit", "version", "zone"];
+
+    /// The word in `by:`, which is also the label's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            By::Namespace => "namespace",
+            By::Function => "function",
+            By::Unit => "unit",
+            By::Version => "version",
+            By::Zone => "zone",
+        }
+    }
+
+    /// The dimension with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "namespace" => Some(By::Namespace),
+            "function" => Some(By::Function),
+            "unit" => Some(By::Unit),
+            "version" => Some(By::Version),
+            "zone" => Some(By::Zone),
+            _ => None,
+        }
+    }
+}
+
+/// One combination of the values of `by`, in the same order. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupKey(Arc<[String]>);
+
+impl GroupKey {
+    /// From the values, in the order of `by`.
+    pub fn new(values: Vec<String>) -> Self {
+        GroupKey(values.into())
+    }
+
+    /// The value of one dimension.
+    pub fn get(&self, by: &[By], wanted: By) -> Option<&str> {
+        by.iter()
+            .position(|dimension| *dimension == wanted)
+            .and_then(|index| self.0.get(index))
+            .map(String::as_str)
+    }
+
+    /// The function, when `by` holds it.
+    pub fn function_id(&self, by: &[By]) -> Option<FunctionId> {
+        Some(FunctionId {
+            namespace: self.get(by, By::Namespace)?.to_owned(),
+            name: self.get(by, By::Function)?.to_owned(),
+        })
+    }
+
+    /// As labels; empty values are no labels.
+    pub fn labels(&self, by: &[By]) -> Labels {
+        Labels::from_pairs(
+            by.iter()
+                .zip(self.0.iter())
+                .map(|(dimension, value)| (dimension.as_str(), value.as_str())),
+        )
+    }
+
+    /// The group these labels name; `None` when they hold a label that `by` does not.
+    pub fn from_labels(labels: &Labels, by: &[By]) -> Option<Self> {
+        let known = |name: &str| by.iter().any(|dimension| dimension.as_str() == name);
+        if !labels.iter().all(|(name, _)| known(name)) {
+            return None;
+        }
+        Some(GroupKey::new(
+            by.iter()
+                .map(|dimension| labels.get(dimension.as_str()).unwrap_or("").to_owned())
+                .collect(),
+        ))
+    }
+}
+
+/// Calls counted over some stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Calls that count towards the success rate, unweighted.
+    pub counted: u64,
+    /// Those of them that failed.
+    pub failed: u64,
+    /// All calls, scaled by their sampling weight.
+    pub weighted: u64,
+}
+
+impl Tally {
+    /// Calls per second over a window.
+    pub fn qps(&self, over: Duration) -> f64 {
+        self.weighted as f64 / over.as_secs_f64().max(1.0)
+    }
+
+    /// Adds another tally.
+    pub fn merge(&mut self, other: &Tally) {
+        self.counted += other.counted;
+        self.failed += other.failed;
+        self.weighted += other.weighted;
+    }
+}
+
+/// Which live traffic, and how it is told apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Select {
+    /// Globs over `namespace/name`; any of them.
+    pub functions: Vec<Glob>,
+    /// The dimensions of a group, in order.
+    pub by: Vec<By>,
+}
+
+impl Select {
+    /// Whether a function is looked at.
+    pub fn takes(&self, id: &str) -> bool {
+        self.functions.iter().any(|glob| glob.matches(id))
+    }
+}
+
+/// Which earlier days a drop is measured against.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Against {
+    /// How long ago: whole days.
+    pub days: Vec<u32>,
+    /// The length of the window.
+    pub over: Duration,
+    /// Whose local time.
+    pub zone: Tz,
+}
+
+/// What one earlier day had at the same local time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LagRate {
+    /// Calls per second.
+    Present(f64),
+    /// No calls are on record: idle, not deployed yet or not watched; nobody can tell which.
+    Missing,
+    /// That time was a sale or an incident.
+    LeftOut,
+}
+
+/// What is remembered of a group's newest calls, also when it is silent now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recent {
+    /// The end of the last minute with calls.
+    pub last_seen: Timestamp,
+    /// Calls per second over the ten minutes before that.
+    pub usual: f64,
+}
+
+/// Groups with what earlier days had, one entry per lag in the order asked.
+pub type Baselines = Arc<Vec<(GroupKey, Vec<LagRate>)>>;
+/// Groups that had calls in the last hours.
+pub type Recents = Arc<Vec<(GroupKey, Recent)>>;
+
+/// Why an evaluation could not be made at all. Phases stay as they are and the rule says so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EvaluationError {
+    /// History could not be read.
+    #[error("history is not available: {0}")]
+    History(String),
+}
+
+/// What the engine reads.
+pub trait Windows {
+    /// Counts per group over `[from, to)` in whole seconds of completion. Groups without calls are
+    /// left out. With `only`, just that function.
+    fn sum(
+        &self,
+        select: &Select,
+        only: Option<&FunctionId>,
+        from: i64,
+        to: i64,
+    ) -> Vec<(GroupKey, Tally)>;
+
+    /// What earlier days had at this local time. Groups without any are left out.
+    fn baseline(
+        &self,
+        select: &Select,
+        against: &Against,
+        now: Timestamp,
+    ) -> Result<Baselines, EvaluationError>;
+
+    /// Groups that had calls within [`Recent::MEMORY`], silent ones included.
+    fn recent(&self, select: &Select, now: Timestamp) -> Result<Recents, EvaluationError>;
+
+    /// Which share of the expected data of a window has arrived.
+    fn completeness(
+        &self,
+        function: Option<&FunctionId>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Completeness;
+}
+
+impl Recent {
+    /// How long a silent group is remembered.
+    pub const MEMORY: Duration = Duration::from_hours(6);
+    /// The time over which its usual rate is taken.
+    pub const USUAL_OVER: Duration = Duration::from_mins(10);
+}

@@ -1,0 +1,277 @@
+//! Rule files: what they mean, and how every mistake is shown with its place and the way out.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Duration;
+
+use model::{FunctionId, Mode};
+use rules::RuleSet;
+use rules::condition::Condition;
+
+const FIVE_MISTAKES: &str = r#"version: rampart/v1
+groups:
+  - name: video
+    functions: ["guide/wow-video-*"]
+    rules:
+      - alert: SuccessRateLow
+        sucess_rate: {below: 99%, over: 1m}
+      - alert: QpsDrop
+        qps: {drop: 50%, against: [36h]}
+        for: ten minutes
+      - alert: QpsDrop
+        success_rate: {below: 99%, over: 1h}
+        annotations: {summary: "{{ fucntion }} is down"}
+"#;
+
+#[test]
+fn five_mistakes_are_shown_at_once() {
+    let problems = RuleSet::parse("rules/video.yaml", FIVE_MISTAKES).unwrap_err();
+    insta::assert_snapshot!(problems.to_string());
+}
+
+#[test]
+fn what_this_version_does_not_evaluate_says_so_at_its_place() {
+    for (declared, field) in [
+        ("latency: {quantile: 0.99, above: 800ms}", "latency"),
+        ("share: {of: served_by, value: java, above: 5%}", "share"),
+        ("compare: {version: gray, against: base}", "compare"),
+        ("outlier: {across: unit}", "outlier"),
+        ("slo: {objective: 99.9%}", "slo"),
+        ("sql: 'select 1'", "sql"),
+        ("expr: 'up == 0'", "expr"),
+        (
+            "success_rate: {objective: 99.9%, detect: early, false_pages: 1/3y}",
+            "objective",
+        ),
+        ("qps: {detect: early, false_pages: 1/3y}", "detect"),
+        ("qps: {above_capacity: 80%}", "above_capacity"),
+    ] {
+        let text = format!(
+            "version: rampart/v1\nrules:\n  - alert: A\n    functions: ['*']\n    {declared}\n"
+        );
+        let problems = RuleSet::parse("a.yaml", &text).unwrap_err();
+        let shown = problems.to_string();
+        assert!(
+            shown.contains(&format!("`{field}` is not available in this version"))
+                && shown.contains("a.yaml:5:"),
+            "{declared}: {shown}"
+        );
+        assert_eq!(problems.len(), 1, "{declared}: {shown}");
+    }
+}
+
+#[test]
+fn each_mistake_has_its_own_sentence() {
+    let rule = |lines: &str| {
+        format!("version: rampart/v1\nrules:\n  - alert: A\n    functions: ['*']\n    {lines}\n")
+    };
+    let table = [
+        (rule("success_rate: {below: 0%}"), "can never fire"),
+        (rule("success_rate: {over: 1m}"), "field `below` is missing"),
+        (
+            rule("success_rate: {below: 99%, recover_above: 98%}"),
+            "lies under",
+        ),
+        (
+            rule("success_rate: {below: 99%, confidence: 30%}"),
+            "out of range",
+        ),
+        (
+            rule("success_rate: {below: 99%, over: 90ms}"),
+            "cannot be evaluated",
+        ),
+        (
+            rule("success_rate: {below: 99}"),
+            "percentages need the % sign",
+        ),
+        (rule("qps: {over: 1m}"), "does not say what is wrong"),
+        (
+            rule("qps: {drop: 50%, absent_for: 2m}"),
+            "drop and absent_for at once",
+        ),
+        (rule("qps: {below: 0/s}"), "can never fire"),
+        (rule("qps: {drop: 50%, against: [1d, 1d]}"), "twice"),
+        (
+            rule("qps: {absent_for: 2m}\n    every: 2h"),
+            "cannot be kept",
+        ),
+        (
+            rule("qps: {absent_for: 2m}\n    labels: {severity: high}"),
+            "set by Rampart itself",
+        ),
+        (
+            rule("qps: {absent_for: 2m}\n    labels: {team-a: x}"),
+            "not a label name",
+        ),
+        (
+            rule("qps: {absent_for: 2m}\n    rush: {success_rate: {below: 99%}}"),
+            "has no `success_rate`",
+        ),
+        (
+            rule("qps: {absent_for: 2m}\n    inhibited_by: [B]"),
+            "not available",
+        ),
+        (
+            rule("qps: {absent_for: 2m}\n    by: [instance]"),
+            "instance",
+        ),
+        (
+            "version: rampart/v1\nrules:\n  - alert: A\n    qps: {absent_for: 2m}\n".to_owned(),
+            "which functions",
+        ),
+        ("rules: []\n".to_owned(), "version"),
+        (
+            rule("qps: {absent_for: 2m}").replace("A\n", "TelemetryLate\n"),
+            "built in",
+        ),
+    ];
+    for (text, expected) in table {
+        let shown = RuleSet::parse("a.yaml", &text).unwrap_err().to_string();
+        assert!(shown.contains(expected), "{text}\n{shown}");
+    }
+}
+
+#[test]
+fn names_differ_over_all_files() {
+    let one =
+        "version: rampart/v1\nrules:\n  - {alert: A, functions: ['*'], qps: {absent_for: 2m}}\n";
+    let shown = RuleSet::parse_all([("a.yaml", one), ("b.yaml", one)])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        shown.contains("b.yaml:3:")
+            && shown.contains("alert `A` is declared twice")
+            && shown.contains("a.yaml:3"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn for_shorter_than_every_is_advice_and_no_error() {
+    let text = "version: rampart/v1\nrules:\n  - alert: A\n    functions: ['*']\n    every: 30s\n    for: 10s\n    success_rate: {below: 99%}\n";
+    let set = RuleSet::parse("a.yaml", text).unwrap();
+    let advice = set.advice().to_string();
+    assert!(
+        advice.contains("`for: 10s` is shorter than `every: 30s`"),
+        "{advice}"
+    );
+}
+
+#[test]
+fn a_group_gives_its_rules_what_they_leave_out() {
+    let set = RuleSet::parse(
+        "a.yaml",
+        r#"
+version: rampart/v1
+groups:
+  - name: video
+    owner: team-guide
+    functions: ["guide/*"]
+    every: 5s
+    by: [unit, function]
+    time_zone: Asia/Shanghai
+    labels: {tier: gold, room: a}
+    rules:
+      - alert: Drop
+        qps: {drop: 50%}
+        labels: {room: b}
+      - alert: Low
+        owner: team-other
+        every: 1s
+        by: [namespace]
+        success_rate: {below: 99%}
+        rush: {success_rate: {below: 99.5%, over: 30s}, severity: critical}
+"#,
+    )
+    .unwrap();
+    let [drop, low] = set.rules() else { panic!() };
+    assert_eq!(drop.every, Duration::from_secs(5));
+    assert_eq!(drop.labels.to_string(), r#"{room="b", tier="gold"}"#);
+    let by: Vec<&str> = drop.select.by.iter().map(|by| by.as_str()).collect();
+    assert_eq!(by, ["namespace", "function", "unit"]);
+    let Condition::QpsDrop(condition) = &drop.daily.condition else {
+        panic!()
+    };
+    assert_eq!(condition.against.days, [1, 7, 14]);
+    assert_eq!(condition.against.zone.name(), "Asia/Shanghai");
+
+    assert_eq!(
+        (low.owner.as_deref(), low.every),
+        (Some("team-other"), Duration::from_secs(1))
+    );
+    let Condition::SuccessRate(rush) = &low.settings(Mode::Rush).condition else {
+        panic!()
+    };
+    assert_eq!(
+        (rush.below.get(), rush.over, rush.min_calls),
+        (0.995, Duration::from_secs(30), 100)
+    );
+    assert_eq!(low.settings(Mode::Rush).severity, model::Severity::Critical);
+    assert_eq!(low.settings(Mode::Daily).severity, model::Severity::Warning);
+}
+
+#[test]
+fn traffic_shows_what_cannot_fire_and_what_chance_will_break() {
+    let set = RuleSet::parse(
+        "a.yaml",
+        r#"
+version: rampart/v1
+rules:
+  - alert: Low
+    functions: ["store/*", "stroe/*"]
+    success_rate: {below: 99%, over: 1m, min_calls: 100}
+  - alert: Nervous
+    functions: ["guide/*"]
+    success_rate: {below: 99%, over: 1m, min_calls: 100, confidence: 95%}
+"#,
+    )
+    .unwrap();
+    let traffic: Vec<(FunctionId, f64)> = [("store/coupon", 60.0), ("guide/feed", 100.0)]
+        .map(|(id, calls)| (id.parse().unwrap(), calls))
+        .to_vec();
+    let advice: Vec<String> = set
+        .lint(&traffic)
+        .iter()
+        .map(|p| p.message.clone())
+        .collect();
+    assert_eq!(advice.len(), 3, "{advice:#?}");
+    assert_eq!(advice[0], "Low: `stroe/*` matches no function seen");
+    assert_eq!(
+        advice[1],
+        "Low cannot fire for store/coupon: 60 calls/min < min_calls 100 in 1m"
+    );
+    assert!(
+        advice[2].starts_with("Nervous will breach by chance 2")
+            && advice[2].ends_with("times in 1,000 days for guide/feed (100 calls/min)"),
+        "{}",
+        advice[2]
+    );
+    let expected = set.expectations(100.0);
+    assert!(expected[0].1.is_some_and(|n| n < 0.2) && expected[1].1.is_some_and(|n| n > 200.0));
+}
+
+#[test]
+fn the_starter_rules_are_proven_and_watch_everything() {
+    let set = rules::starter();
+    assert_eq!(set.rules().len(), 3);
+    assert!(set.advice().is_empty(), "{}", set.advice());
+    assert!(
+        set.rules()
+            .iter()
+            .all(|rule| rule.select.takes("any/function"))
+    );
+}
+
+#[test]
+fn the_schema_names_every_field() {
+    let schema = declare::json_schema(&rules::shape(), "rules").to_string();
+    for field in [
+        "success_rate",
+        "recover_above",
+        "absent_for",
+        "keep_firing_for",
+        "rush",
+        "min_completeness",
+    ] {
+        assert!(schema.contains(field), "{field}");
+    }
+}

@@ -1,0 +1,256 @@
+//! The whole room at work: a real store, a real state database, a sink in memory.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use model::{Alert, AlertStatus, FunctionId, Outcome, Ratio, SystemClock, Timestamp, Traffic};
+use rules::{AlertSink, Completeness, Delivery, Modes, Options, RuleSet, Rules, Sight};
+use state::State;
+use store::{Batch, Invocation, InvocationRows, Store};
+use tokio::sync::Notify;
+
+struct Clear;
+
+impl Sight for Clear {
+    fn completeness(&self, _: Option<&FunctionId>, _: Timestamp, _: Timestamp) -> Completeness {
+        Completeness::Known(Ratio::new(1.0).unwrap())
+    }
+}
+
+#[derive(Default)]
+struct Inbox {
+    alerts: Mutex<Vec<Alert>>,
+    arrived: Notify,
+}
+
+impl AlertSink for Inbox {
+    fn deliver(&self, alerts: Vec<Alert>) -> Delivery<'_> {
+        Box::pin(async move {
+            self.alerts.lock().unwrap().extend(alerts);
+            self.arrived.notify_one();
+            Ok(())
+        })
+    }
+}
+
+impl Inbox {
+    /// Waits until this many alerts are there; the limit only bounds a failing test.
+    async fn wait_for(&self, count: usize) -> Vec<Alert> {
+        let enough = async {
+            while self.alerts.lock().unwrap().len() < count {
+                self.arrived.notified().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), enough)
+            .await
+            .expect("the alerts did not arrive");
+        self.alerts.lock().unwrap().clone()
+    }
+}
+
+const RULES: &str = r#"
+version: rampart/v1
+rules:
+  - alert: Low
+    functions: ["guide/*"]
+    by: [function, unit]
+    success_rate: {below: 99%, over: 1m, min_calls: 50}
+"#;
+
+fn calls(now: Timestamp, unit: &str, failing: usize, traffic: Traffic) -> Batch {
+    let mut rows = InvocationRows::new();
+    for index in 0..100 {
+        rows.push(&Invocation {
+            ts: now,
+            namespace: "guide",
+            function: "feed",
+            unit,
+            outcome: if index < failing {
+                Outcome::FunctionError
+            } else {
+                Outcome::Ok
+            },
+            traffic,
+            duration_us: 1_000,
+            weight: 1,
+            seen_at: now,
+            ..Invocation::default()
+        });
+    }
+    Batch {
+        invocations: Some(rows.finish()),
+        ..Batch::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_a_commit_to_the_inbox_over_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = SystemClock::shared();
+    let store = Store::open(
+        store::Options::new(directory.path().join("store")),
+        clock.clone(),
+    )
+    .await
+    .unwrap();
+    let state = State::open(&directory.path().join("state.db"), &[rules::MIGRATIONS])
+        .await
+        .unwrap();
+    let modes = Modes::open(state.clone(), vec![], clock.clone())
+        .await
+        .unwrap();
+    let inbox = Arc::new(Inbox::default());
+    let start = |inbox: Arc<Inbox>| {
+        Rules::start(
+            RuleSet::parse("rules.yaml", RULES).unwrap(),
+            store.clone(),
+            state.clone(),
+            Arc::new(Clear),
+            inbox,
+            modes.clone(),
+            clock.clone(),
+            Options {
+                external_url: "http://rampart.example".to_owned(),
+            },
+        )
+    };
+    let running = start(inbox.clone()).await.unwrap();
+    store
+        .commit(calls(clock.now(), "a", 0, Traffic::Live))
+        .await
+        .unwrap();
+    store
+        .commit(calls(clock.now(), "c", 100, Traffic::Stress))
+        .await
+        .unwrap();
+    store
+        .commit(calls(clock.now(), "b", 60, Traffic::Live))
+        .await
+        .unwrap();
+    let alerts = inbox.wait_for(1).await;
+    let summary = &alerts[0].annotations["summary"];
+    assert_eq!(
+        summary,
+        "guide/feed in unit b: 40 % of 100 calls succeeded in 1m; the objective is 99 %"
+    );
+
+    let answer = ask(&running, "GET", "/api/v1/rules?function=guide/feed", "").await;
+    assert_eq!(answer.0, StatusCode::OK);
+    let rule = &answer.1["rules"][0];
+    assert_eq!(
+        (&rule["alert"], &rule["success_rate"]["below"]),
+        (&"Low".into(), &"99%".into())
+    );
+    let states: Vec<String> = rule["states"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|state| format!("{} {}", state["labels"]["unit"], state["phase"]))
+        .collect();
+    assert_eq!(states, [r#""b" "firing""#, r#""a" "inactive""#]);
+
+    running.stop().await;
+    drop(running);
+    let running = start(inbox.clone()).await.unwrap();
+    running
+        .reload(RuleSet::parse("rules.yaml", "version: rampart/v1\nrules: []\n").unwrap())
+        .await;
+    let alerts = inbox.wait_for(2).await;
+    assert_eq!(alerts[1].status, AlertStatus::Resolved);
+    assert_eq!(alerts[1].annotations["reason"], "rule removed");
+    assert_eq!(alerts[0].starts_at, alerts[1].starts_at);
+    running.stop().await;
+}
+
+async fn ask(
+    rules: &Rules,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> (StatusCode, serde_json::Value) {
+    let router = inbound::layer(
+        rules::routes(rules.clone()).into_router(),
+        inbound::Gate::new(None).insecure(),
+    );
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("Host", "127.0.0.1:9650")
+        .header("Content-Type", "application/json")
+        .body(Body::from(body.to_owned()))
+        .unwrap();
+    let answer = tower::ServiceExt::oneshot(router, request).await.unwrap();
+    let status = answer.status();
+    let bytes = http_body_util::BodyExt::collect(answer.into_body())
+        .await
+        .unwrap()
+        .to_bytes();
+    (status, serde_json::from_slice(&bytes).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mode_is_switched_over_http() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = SystemClock::shared();
+    let store = Store::open(
+        store::Options::new(directory.path().join("store")),
+        clock.clone(),
+    )
+    .await
+    .unwrap();
+    let state = State::open(&directory.path().join("state.db"), &[rules::MIGRATIONS])
+        .await
+        .unwrap();
+    let modes = Modes::open(state.clone(), vec![], clock.clone())
+        .await
+        .unwrap();
+    let running = Rules::start(
+        rules::starter(),
+        store,
+        state,
+        Arc::new(Clear),
+        Arc::new(Inbox::default()),
+        modes,
+        clock,
+        Options::default(),
+    )
+    .await
+    .unwrap();
+    let (status, mode) = ask(&running, "GET", "/api/v1/mode", "").await;
+    assert_eq!(
+        (status, &mode["mode"], &mode["by"]),
+        (StatusCode::OK, &"daily".into(), &"schedule".into())
+    );
+    let (status, mode) = ask(
+        &running,
+        "PUT",
+        "/api/v1/mode",
+        r#"{"mode":"rush","until":"2999-01-01T00:00:00Z"}"#,
+    )
+    .await;
+    assert_eq!(
+        (status, &mode["mode"], &mode["until"]),
+        (
+            StatusCode::OK,
+            &"rush".into(),
+            &"2999-01-01T00:00:00.000Z".into()
+        )
+    );
+    let (status, problem) = ask(
+        &running,
+        "PUT",
+        "/api/v1/mode",
+        r#"{"mode":"rush","until":"2001-01-01T00:00:00Z"}"#,
+    )
+    .await;
+    assert_eq!(
+        (status, &problem["field"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &"until".into())
+    );
+    let (status, _) = ask(&running, "PUT", "/api/v1/mode", r#"{"mode":"panic"}"#).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    running.stop().await;
+}
