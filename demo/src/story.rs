@@ -152,6 +152,7 @@ impl Story<'_> {
         let is_first = first.is_none();
         first.get_or_insert(now);
         self.say(who, &format!("{to}{text}"))?;
+        self.teller.quote(&received.text)?;
         if received.medium != Medium::Sms || !is_first {
             return Ok(());
         }

@@ -14,8 +14,8 @@ use tracing::Instrument;
 use crate::request_id::X_REQUEST_ID;
 use crate::{Gate, ProblemDocument, RequestId, events};
 
-/// Where the API starts and where its description is, for the hint of a 404.
-const API_HINT: &str = "the API lives below /api/v1 and is described at /api/v1/openapi.json";
+/// Where the API starts, for the hint of a 404.
+const API_HINT: &str = "the API lives below /api/v1";
 
 struct Door {
     gate: Gate,

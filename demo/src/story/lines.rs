@@ -21,7 +21,19 @@ impl Teller {
         writeln!(self.out, "{:>7.1}s  {who:<9} {what}", at.as_secs_f64())?;
         self.out.flush()
     }
+
+    /// What else a message says, below its headline.
+    pub(super) fn quote(&mut self, text: &str) -> std::io::Result<()> {
+        let below = text.lines().filter(|line| !line.trim().is_empty()).skip(1);
+        for line in below.take(QUOTED_LINES_MAX) {
+            writeln!(self.out, "{:>20}| {}", "", headline(line))?;
+        }
+        self.out.flush()
+    }
 }
+
+/// The most lines of one message that are told.
+const QUOTED_LINES_MAX: usize = 12;
 
 /// When things happened in one round, since the start of the demo.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,6 +127,15 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn messages_are_quoted_below_their_headline() {
+        let sheet = Sheet::default();
+        let mut teller = Teller::new(Box::new(sheet.clone()));
+        teller.quote("### **Critical** x\n\n- Where: unit b\n").unwrap();
+        let text = String::from_utf8(sheet.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text, "                    | - Where: unit b\n");
     }
 
     #[test]

@@ -1,0 +1,43 @@
+# `make run` and `make test` do everything from a fresh clone; `make help` lists the rest.
+
+CARGO ?= cargo
+PROFILE := demo
+BINARY := target/$(PROFILE)/rampart
+
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what building and running needs
+	@scripts/setup build
+
+setup-test: ## install what the tests need besides: nginx, wrk, node-exporter, a mail sink
+	@scripts/setup test
+
+build: setup ## build the binary with the demo profile
+	@echo "building rampart with the $(PROFILE) profile; the first time takes some minutes, nearly all of it for dependencies"
+	$(CARGO) build --locked --profile $(PROFILE) --bin rampart
+
+run: build ## build and start Rampart with the demo functions
+	@exec $(BINARY) demo $(ARGS)
+
+fmt: ## format the sources
+	$(CARGO) fmt --all
+
+lint: setup ## rustfmt and clippy, warnings are errors
+	@scripts/lint
+
+unit: setup ## every test except the end-to-end ones
+	$(CARGO) test --locked --workspace --lib --bins
+
+test: setup-test ## every check, the same as CI
+	@scripts/test
+
+bench: setup-test ## measure the figures of the README on this machine
+	@scripts/bench
+
+clean: ## remove what was built
+	$(CARGO) clean
+
+.PHONY: help setup setup-test build run fmt lint unit test bench clean

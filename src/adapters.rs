@@ -1,0 +1,27 @@
+//! Where siblings meet: what one room needs of another, put through as the small trait it asked for.
+
+use alerting::Handle;
+use collector::Collector;
+use model::{Alert, FunctionId, Timestamp};
+
+/// Rules hand their alerts to alerting through this.
+pub struct ToAlerting(pub Handle);
+
+impl rules::AlertSink for ToAlerting {
+    fn deliver<'a>(&'a self, alerts: Vec<Alert>) -> rules::Delivery<'a> {
+        Box::pin(async move { self.0.receive(alerts).await.map_err(|error| error.to_string()) })
+    }
+}
+
+/// Rules learn from the collector how much of a window has arrived.
+pub struct CollectorSight(pub Collector);
+
+impl rules::Sight for CollectorSight {
+    fn completeness(&self, function: Option<&FunctionId>, from: Timestamp, to: Timestamp) -> rules::Completeness {
+        let seen = self.0.completeness(function, from, to);
+        match seen.known {
+            Some(share) => rules::Completeness::Known(share),
+            None => rules::Completeness::Unknown { why: seen.why },
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The wiring: builds the rooms from a proven configuration, starts them, stops them in order.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alerting::Alerting;
+use axum::Router;
+use collector::Collector;
+use inbound::{Gate, Routes};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use model::SharedClock;
+use outbound::Outbound;
+use rules::{Modes, Rules};
+use state::State;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::adapters::{CollectorSight, ToAlerting};
+use crate::config::{Config, ConfigFiles};
+use crate::reload::{Reload, Running};
+use crate::server::{health, listener};
+
+/// How long open requests may take to finish once a stop was asked for.
+const CONNECTION_GRACE: Duration = Duration::from_secs(3);
+/// How long messages under way may take to finish once a stop was asked for.
+const DELIVERY_GRACE: Duration = Duration::from_secs(4);
+
+/// Why the server did not start; each is one sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken or may not be used.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The data folder cannot be used.
+    #[error("cannot use the data folder {path}: {reason}")]
+    DataFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The tables cannot be opened.
+    #[error("cannot open the tables: {0}")]
+    Store(#[from] store::OpenError),
+    /// The operational state cannot be opened.
+    #[error("cannot open the operational state: {0}")]
+    State(#[from] state::StateError),
+    /// Rules could not take up their state.
+    #[error("cannot start the rules: {0}")]
+    Rules(#[from] rules::LedgerError),
+    /// Alerting could not take up its state.
+    #[error("cannot start alerting: {0}")]
+    Alerting(#[from] alerting::AlertingError),
+    /// The sources could not be started.
+    #[error("cannot start the sources: {0}")]
+    Collector(#[from] collector::StartError),
+    /// Links cannot be made from the external address.
+    #[error("cannot answer under the external address: {0}")]
+    Gate(#[from] inbound::GateError),
+}
+
+/// A running server.
+pub struct App {
+    address: SocketAddr,
+    reload: Arc<Reload>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    upkeep: JoinHandle<()>,
+    rooms: Rooms,
+}
+
+struct Rooms {
+    state: State,
+    store: Store,
+    collector: Collector,
+    rules: Rules,
+    alerting: Alerting,
+}
+
+impl App {
+    /// Binds, opens, replays and starts everything; answers requests when it returns.
+    pub async fn start(config: Config, files: ConfigFiles, origin: Option<PathBuf>, clock: SharedClock) -> Result<App, StartError> {
+        let listener = bind(config.listen).await?;
+        let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, reason: error.to_string() })?;
+        prepare_folder(&config.data_dir)?;
+        let metrics = record_metrics();
+        let (rooms, modes) = start_rooms(&config, address, &clock).await?;
+        let running = Running { rules: rooms.rules.clone(), alerting: rooms.alerting.handle(), collector: rooms.collector.clone(), modes };
+        let reload = Arc::new(Reload::new(origin, &config, files, running, clock.clone()));
+        let health = health::Health { store: rooms.store.clone(), metrics: metrics.clone(), reload: reload.clone() };
+        let router = router(&rooms, health, &config, &clock)?;
+        let (stop, stopping) = watch::channel(false);
+        let serving = tokio::spawn(listener::serve(listener, router, listener::Limits::default(), stopping.clone(), CONNECTION_GRACE));
+        let upkeep = tokio::spawn(keep_metrics(metrics, stopping));
+        Ok(App { address, reload, stop, serving, upkeep, rooms })
+    }
+
+    /// Where it listens; the real port when 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The way to a new configuration.
+    pub fn reload(&self) -> Arc<Reload> {
+        self.reload.clone()
+    }
+
+    /// Stops taking requests, lets what is under way finish, closes the files. Takes at most 10 s.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.serving.await;
+        self.upkeep.abort();
+        let Rooms { state, store, collector, rules, alerting } = self.rooms;
+        collector.stop().await;
+        rules.stop().await;
+        alerting.stop(DELIVERY_GRACE).await;
+        store.close().await;
+        state.close().await;
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let reason = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "another program listens there; stop it, or choose another port with --listen".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "this user may not use that port; choose one above 1023".to_owned(),
+            std::io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+            _ => error.to_string(),
+        };
+        StartError::Listen { address, reason }
+    })
+}
+
+fn prepare_folder(path: &Path) -> Result<(), StartError> {
+    let refuse = |error: std::io::Error| StartError::DataFolder {
+        path: path.to_owned(),
+        reason: match error.kind() {
+            std::io::ErrorKind::PermissionDenied => "this user may not write there; change its owner or choose another with --data-dir".to_owned(),
+            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => "a part of it is a file, not a folder".to_owned(),
+            _ => error.to_string(),
+        },
+    };
+    std::fs::create_dir_all(path).map_err(refuse)?;
+    let probe = path.join(".writable");
+    std::fs::write(&probe, b"").map_err(refuse)?;
+    std::fs::remove_file(&probe).map_err(refuse)
+}
+
+async fn start_rooms(config: &Config, address: SocketAddr, clock: &SharedClock) -> Result<(Rooms, Modes), StartError> {
+    let store = Store::open(config.store.clone(), clock.clone()).await?;
+    let state = State::open(&config.data_dir.join("rampart.db"), &[rules::MIGRATIONS, alerting::MIGRATIONS]).await?;
+    let outbound = Outbound::new(config.outbound_allow.clone(), outbound::Limits::default());
+    let modes = Modes::open(state.clone(), config.rush.clone(), clock.clone()).await?;
+    let external_url = config.external_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let alerting = Alerting::start(
+        config.alerting.clone(),
+        config.teams.clone(),
+        state.clone(),
+        outbound.clone(),
+        modes.watch(),
+        clock.clone(),
+        Some(external_url.clone()),
+    )
+    .await?;
+    let collector = Collector::start(config.collector.clone(), store.clone(), outbound, clock.clone(), &config.data_dir)?;
+    let rules = Rules::start(
+        config.rules.clone(),
+        store.clone(),
+        state.clone(),
+        Arc::new(CollectorSight(collector.clone())),
+        Arc::new(ToAlerting(alerting.handle())),
+        modes.clone(),
+        clock.clone(),
+        rules::Options { external_url },
+    )
+    .await?;
+    Ok((Rooms { state, store, collector, rules, alerting }, modes))
+}
+
+/// Every route of every room behind one gate.
+fn router(rooms: &Rooms, health: health::Health, config: &Config, clock: &SharedClock) -> Result<Router, StartError> {
+    let pages = dashboards::Sources {
+        store: rooms.store.clone(),
+        collector: rooms.collector.clone(),
+        alerting: rooms.alerting.handle(),
+        clock: clock.clone(),
+    };
+    let routes = Routes::new()
+        .merge(health::routes(health))
+        .merge(collector::routes(rooms.collector.clone()))
+        .merge(rules::routes(rooms.rules.clone()))
+        .merge(alerting::routes(rooms.alerting.handle()))
+        .merge(dashboards::routes(pages));
+    let mut gate = Gate::new(config.tokens.clone());
+    if let Some(url) = &config.external_url {
+        gate = gate.external_url(url)?;
+    }
+    if config.insecure {
+        gate = gate.insecure();
+    }
+    Ok(inbound::layer(routes.into_router(), gate))
+}
+
+fn record_metrics() -> PrometheusHandle {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    // A second server in the same process keeps the first one's recorder.
+    let _ = metrics::set_global_recorder(recorder);
+    handle
+}
+
+async fn keep_metrics(handle: PrometheusHandle, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(5)) => handle.run_upkeep(),
+            _ = stop.wait_for(|stopping| *stopping) => return,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The command line: names, flags and their help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Watches every function's QPS and success rate and tells a person when one drops.
+#[derive(Debug, Parser)]
+#[command(name = "rampart", version, max_term_width = 100)]
+pub struct Arguments {
+    /// Where a running server is asked.
+    #[command(flatten)]
+    pub remote: Remote,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How commands that speak to a running server reach it and print.
+#[derive(Debug, Clone, Args)]
+pub struct Remote {
+    /// The server that commands such as `query` and `incident` speak to
+    #[arg(long, global = true, env = "RAMPART_URL", default_value = "http://127.0.0.1:9650", value_name = "URL")]
+    pub server: String,
+    /// A file that holds the token to send
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// How to print answers
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Table,
+    /// As the API answers
+    Json,
+    /// For spreadsheets
+    Csv,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    Serve(ServeArguments),
+    /// Run the server beside a small function platform whose faults it discovers
+    Demo(DemoArguments),
+    /// Write a commented starting configuration
+    Init(InitArguments),
+    /// Prove a configuration without starting anything
+    Check(CheckArguments),
+    /// Ask the tables with one SQL SELECT
+    Query(QueryArguments),
+    /// Look at incidents and act on them
+    #[command(subcommand)]
+    Incident(IncidentCommand),
+    /// Send test messages
+    #[command(subcommand)]
+    Notify(NotifyCommand),
+    /// Show the mode, or switch between everyday and sale thresholds
+    Mode(ModeArguments),
+    /// Print the JSON Schema of a kind of file
+    Schema(SchemaArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Flags of `serve`; each beats the environment, which beats the file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArguments {
+    /// The configuration; without it ./rampart.yaml if there is one, else built-in defaults
+    #[arg(long, env = "RAMPART_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "RAMPART_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where tables and state are kept
+    #[arg(long, env = "RAMPART_DATA_DIR", value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+    /// The address that links in messages point to
+    #[arg(long, env = "RAMPART_EXTERNAL_URL", value_name = "URL")]
+    pub external_url: Option<String>,
+    /// Listen beyond loopback without authentication
+    #[arg(long)]
+    pub insecure: bool,
+    /// How to write the log
+    #[arg(long, env = "RAMPART_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Flags of `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArguments {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:9650", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// Where tables and state are kept; a fresh temporary folder when not given
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+    /// Seed of traffic and service times
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Stop by itself after this long, such as 5m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub stop_after: Option<std::time::Duration>,
+}
+
+/// Flags of `init`.
+#[derive(Debug, Clone, Args)]
+pub struct InitArguments {
+    /// The folder to write into; existing files are never overwritten
+    #[arg(default_value = ".", value_name = "FOLDER")]
+    pub folder: PathBuf,
+}
+
+/// Flags of `check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArguments {
+    /// The main configuration, or any number of rule files
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Also give advice; advice alone exits with 3
+    #[arg(long)]
+    pub lint: bool,
+    /// Read FILE as source SOURCE would and show what comes out
+    #[arg(long, num_args = 2, value_names = ["FILE", "SOURCE"])]
+    pub sample: Option<Vec<String>>,
+}
+
+/// Flags of `query`.
+#[derive(Debug, Clone, Args)]
+pub struct QueryArguments {
+    /// One SELECT; from standard input when not given
+    pub sql: Option<String>,
+}
+
+/// What to do with incidents.
+#[derive(Debug, Clone, Subcommand)]
+pub enum IncidentCommand {
+    /// The newest incidents
+    List {
+        /// Only open, acknowledged or resolved ones
+        #[arg(long, value_name = "STATUS")]
+        status: Option<String>,
+    },
+    /// One incident with its timeline
+    Show {
+        /// The incident
+        id: String,
+    },
+    /// Acknowledge: nobody else is woken
+    Ack {
+        /// The incident
+        id: String,
+    },
+    /// Quiet for a while, then ring again
+    Snooze {
+        /// The incident
+        id: String,
+        /// For how long, such as 30m
+        #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+        length: std::time::Duration,
+    },
+    /// Wake the next person now
+    Escalate {
+        /// The incident
+        id: String,
+    },
+    /// Close it
+    Resolve {
+        /// The incident
+        id: String,
+        /// Why; `false_alarm` quiets the series until it recovers
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Add a note to the timeline
+    Note {
+        /// The incident
+        id: String,
+        /// The note
+        text: String,
+    },
+}
+
+/// What to send.
+#[derive(Debug, Clone, Subcommand)]
+pub enum NotifyCommand {
+    /// Send a test message to a receiver and print what the provider answered
+    Test {
+        /// The receiver's name
+        receiver: String,
+    },
+}
+
+/// Flags of `mode`.
+#[derive(Debug, Clone, Args)]
+pub struct ModeArguments {
+    /// The mode to switch to; shows the current one when not given
+    #[arg(value_parser = ["daily", "rush"])]
+    pub mode: Option<String>,
+    /// When to return by itself, RFC 3339
+    #[arg(long, value_name = "TIME", requires = "mode")]
+    pub until: Option<model::Timestamp>,
+}
+
+/// Flags of `schema`.
+#[derive(Debug, Clone, Args)]
+pub struct SchemaArguments {
+    /// Which kind of file
+    #[arg(value_enum, default_value_t = SchemaKind::Main)]
+    pub kind: SchemaKind,
+}
+
+/// The kinds of files with a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// rampart.yaml
+    Main,
+    /// Rule files
+    Rules,
+    /// The alerting file
+    Alerting,
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    model::parse_duration(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,85 @@
+//! `rampart check`: proves a configuration, or rule files alone, without starting anything.
+
+mod sample;
+
+use std::path::{Path, PathBuf};
+
+use declare::{Level, Problems};
+use model::{Clock, SystemClock};
+
+use super::{complain, say, tell};
+use crate::args::CheckArguments;
+use crate::config::{Config, ConfigFiles, Overrides, Surroundings, read_text};
+use crate::exit::Exit;
+use crate::surroundings;
+
+/// Checks what was named; `./rampart.yaml` when nothing was.
+pub fn run(arguments: &CheckArguments) -> Exit {
+    let files = if arguments.files.is_empty() { vec![PathBuf::from("rampart.yaml")] } else { arguments.files.clone() };
+    if let Some(sample) = &arguments.sample {
+        return sample::run(&files[0], sample);
+    }
+    let mut problems = Problems::default();
+    let mut said = Vec::new();
+    for path in &files {
+        match check_file(path, &mut problems) {
+            Ok(sentence) => said.push(sentence),
+            Err(message) => return complain(&message, Exit::InvalidConfiguration),
+        }
+    }
+    report(&problems, &said, arguments.lint)
+}
+
+fn report(problems: &Problems, said: &[String], lint: bool) -> Exit {
+    let advice = problems.iter().filter(|problem| problem.level == Level::Advice).count();
+    let errors = problems.len() - advice;
+    for problem in problems.iter().filter(|problem| lint || problem.level == Level::Error) {
+        tell(&format!("{problem}\n"));
+    }
+    if errors > 0 {
+        return complain(&format!("{errors} {}", if errors == 1 { "mistake" } else { "mistakes" }), Exit::InvalidConfiguration);
+    }
+    for sentence in said.iter().filter(|sentence| !sentence.is_empty()) {
+        say(&format!("{sentence}\n"));
+    }
+    if lint && advice > 0 {
+        return complain(&format!("{advice} {}", if advice == 1 { "piece of advice" } else { "pieces of advice" }), Exit::Findings);
+    }
+    Exit::Fine
+}
+
+/// A file with `groups:` or a list under `rules:` is a rule file; everything else is a main file.
+fn check_file(path: &Path, problems: &mut Problems) -> Result<String, String> {
+    let file = read_text(path).map_err(|error| error.to_string())?;
+    let is_rules = declare::read(&file.name, &file.text).is_ok_and(|root| {
+        let listed = root.field("rules").is_some_and(|rules| matches!(rules.kind(), declare::Kind::List));
+        root.field("groups").is_some() || listed || root.text_of("version").is_some_and(|version| version.starts_with("rampart/"))
+    });
+    if is_rules {
+        return match rules::RuleSet::parse(&file.name, &file.text) {
+            Ok(set) => {
+                problems.extend(set.advice().clone());
+                Ok(format!("{}: {} rules are fine", file.name, set.rules().len()))
+            }
+            Err(found) => {
+                problems.extend(found);
+                Ok(String::new())
+            }
+        };
+    }
+    let clock = SystemClock::new();
+    let surroundings = Surroundings { variable: &surroundings::variable, secret_file: &surroundings::secret_file, now: clock.now() };
+    let (files, unread) = ConfigFiles::load(path).map_err(|error| error.to_string())?;
+    problems.extend(unread);
+    match Config::parse(&files, &Overrides::default(), &surroundings) {
+        Ok((config, advice)) => {
+            problems.extend(advice);
+            let starter = if files.rules.is_empty() { " (the starter pack)" } else { "" };
+            Ok(format!("{}: fine, with {} rules{starter} and {} sources", file.name, config.rules.rules().len(), config.collector.sources.len()))
+        }
+        Err(found) => {
+            problems.extend(found);
+            Ok(String::new())
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `rampart incident`: what is wrong now, and the acts of the person who has it.
+
+use model::format_duration;
+use serde_json::{Value, json};
+
+use super::query::cell;
+use super::{complain, say};
+use crate::args::{IncidentCommand, Output, Remote};
+use crate::client::{Client, ClientError};
+use crate::exit::Exit;
+use crate::print::Table;
+
+/// Asks or acts, and prints what came of it.
+pub async fn run(remote: &Remote, command: IncidentCommand) -> Exit {
+    match answer(remote, command).await {
+        Ok(answer) if remote.output == Output::Json => say(&format!("{answer:#}\n")),
+        Ok(answer) => match answer.get("incidents").and_then(Value::as_array) {
+            Some(incidents) => print_list(incidents, remote.output),
+            None => print_one(&answer),
+        },
+        Err(error) => complain(&error.to_string(), Exit::Failed),
+    }
+}
+
+async fn answer(remote: &Remote, command: IncidentCommand) -> Result<Value, ClientError> {
+    let client = Client::new(remote)?;
+    let act = |id: &str, what: &str| format!("/api/v1/incidents/{}/{what}", path_part(id));
+    match command {
+        IncidentCommand::List { status } => {
+            let filter = status.map(|status| format!("?status={}", path_part(&status))).unwrap_or_default();
+            client.get(&format!("/api/v1/incidents{filter}")).await
+        }
+        IncidentCommand::Show { id } => client.get(&format!("/api/v1/incidents/{}", path_part(&id))).await,
+        IncidentCommand::Ack { id } => client.post(&act(&id, "acknowledge"), &json!({})).await,
+        IncidentCommand::Snooze { id, length } => client.post(&act(&id, "snooze"), &json!({"for": format_duration(length)})).await,
+        IncidentCommand::Escalate { id } => client.post(&act(&id, "escalate"), &json!({})).await,
+        IncidentCommand::Resolve { id, reason } => client.post(&act(&id, "resolve"), &json!({"reason": reason})).await,
+        IncidentCommand::Note { id, text } => client.post(&act(&id, "note"), &json!({"text": text})).await,
+    }
+}
+
+/// An id as typed, safe in a path.
+fn path_part(id: &str) -> String {
+    id.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn print_list(incidents: &[Value], output: Output) -> Exit {
+    if incidents.is_empty() && output == Output::Table {
+        return say("no incidents\n");
+    }
+    let columns = ["id", "status", "severity", "opened_at", "title"];
+    let mut table = Table::new(columns);
+    for incident in incidents {
+        table.row(columns.iter().map(|column| cell(&incident[*column])));
+    }
+    let mut text = Vec::new();
+    let written = if output == Output::Csv { table.write_csv(&mut text) } else { table.write_aligned(&mut text) };
+    match written {
+        Ok(()) => say(&String::from_utf8_lossy(&text)),
+        Err(error) => complain(&error.to_string(), Exit::Failed),
+    }
+}
+
+fn print_one(incident: &Value) -> Exit {
+    let mut text = String::new();
+    for field in ["id", "title", "status", "severity", "opened_at", "acknowledged_by", "acknowledged_at", "resolved_at"] {
+        let value = cell(&incident[field]);
+        if !value.is_empty() {
+            text.push_str(&format!("{field:<16} {value}\n"));
+        }
+    }
+    if let Some(timeline) = incident.get("timeline").and_then(Value::as_array) {
+        text.push('\n');
+        for entry in timeline {
+            text.push_str(&format!("{}  {}\n", cell(&entry["at"]), cell(&entry["text"])));
+        }
+    }
+    say(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_cannot_leave_their_place_in_the_path() {
+        assert_eq!(path_part("ab-9"), "ab-9");
+        assert_eq!(path_part("../x?y"), "..%2Fx%3Fy");
+    }
+}

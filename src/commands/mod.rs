@@ -1,0 +1,62 @@
+//! One file a command. Data goes to standard output, messages to standard error.
+
+mod check;
+mod demo;
+mod incident;
+mod init;
+mod mode;
+mod notify;
+mod query;
+mod schema;
+mod serve;
+
+use std::io::Write;
+
+use clap::CommandFactory;
+
+use crate::args::{Arguments, Command};
+use crate::exit::Exit;
+
+/// Runs the command that was asked for.
+pub async fn run(arguments: Arguments) -> Exit {
+    let remote = &arguments.remote;
+    match arguments.command {
+        Command::Serve(serve) => serve::run(serve).await,
+        Command::Demo(demo) => demo::run(demo).await,
+        Command::Init(init) => init::run(&init),
+        Command::Check(check) => check::run(&check),
+        Command::Query(query) => query::run(remote, query).await,
+        Command::Incident(incident) => incident::run(remote, incident).await,
+        Command::Notify(notify) => notify::run(remote, notify).await,
+        Command::Mode(mode) => mode::run(remote, mode).await,
+        Command::Schema(schema) => schema::run(&schema),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "rampart", &mut script);
+            say(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+/// Prints data; a closed pipe is the reader's choice, not a failure.
+pub fn say(text: &str) -> Exit {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Exit::Fine,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Fine,
+        Err(_) => Exit::Failed,
+    }
+}
+
+/// Prints a message to standard error and gives the exit code back.
+pub fn complain(message: &str, exit: Exit) -> Exit {
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "rampart: {}", message.trim_end());
+    exit
+}
+
+/// Prints a line to standard error that is news, not a complaint.
+pub fn tell(message: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "{}", message.trim_end());
+}

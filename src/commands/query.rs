@@ -1,0 +1,67 @@
+//! `rampart query`: one SELECT over the tables of a running server.
+
+use std::io::Read;
+
+use serde_json::{Value, json};
+
+use super::{complain, say};
+use crate::args::{Output, QueryArguments, Remote};
+use crate::client::{Client, ClientError};
+use crate::exit::Exit;
+use crate::print::Table;
+
+/// Longest statement read from standard input, in bytes; the server has the same limit.
+const SQL_BYTES_MAX: u64 = 64 * 1024;
+
+/// Asks and prints.
+pub async fn run(remote: &Remote, arguments: QueryArguments) -> Exit {
+    let sql = match arguments.sql {
+        Some(sql) => sql,
+        None => {
+            let mut text = String::new();
+            if let Err(error) = std::io::stdin().take(SQL_BYTES_MAX).read_to_string(&mut text) {
+                return complain(&format!("cannot read the statement: {error}"), Exit::Failed);
+            }
+            text
+        }
+    };
+    match ask(remote, &sql).await {
+        Ok(answer) if remote.output == Output::Json => say(&format!("{answer:#}\n")),
+        Ok(answer) => print(&answer, remote.output),
+        Err(error) => complain(&error.to_string(), Exit::Failed),
+    }
+}
+
+async fn ask(remote: &Remote, sql: &str) -> Result<Value, ClientError> {
+    Client::new(remote)?.post("/api/v1/sql", &json!({ "query": sql })).await
+}
+
+fn print(answer: &Value, output: Output) -> Exit {
+    let list = |name: &str| answer.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let names = list("columns").into_iter().map(|column| column["name"].as_str().unwrap_or("").to_owned());
+    let mut table = Table::new(names);
+    for row in list("rows") {
+        table.row(row.as_array().into_iter().flatten().map(cell));
+    }
+    let mut text = Vec::new();
+    let written = match output {
+        Output::Csv => table.write_csv(&mut text),
+        _ => table.write_aligned(&mut text),
+    };
+    if let Err(error) = written {
+        return complain(&error.to_string(), Exit::Failed);
+    }
+    if answer["truncated"] == Value::Bool(true) {
+        complain("there are more rows than the server gives at once; narrow the statement", Exit::Fine);
+    }
+    say(&String::from_utf8_lossy(&text))
+}
+
+/// A JSON value as a cell: text without quotes, null as nothing.
+pub fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

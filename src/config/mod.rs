@@ -1,0 +1,138 @@
+//! The configuration as a whole: proven before anything is bound or written.
+//!
+//! [`ConfigFiles`] are the texts; [`Config::parse`] is pure and gives either a whole configuration or
+//! every problem at once. Each room reads its own section.
+
+mod files;
+pub mod last_good;
+mod sections;
+mod shape;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use declare::{Node, Problems};
+use inbound::Tokens;
+use model::DatedEvent;
+
+pub use files::{ConfigFiles, TextFile, read_text};
+pub use shape::main as main_shape;
+
+/// Where the server listens when nothing says otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:9650";
+/// Where data goes when nothing says otherwise.
+pub const DEFAULT_DATA_DIR: &str = "./rampart-data";
+
+/// What flags and environment say; each beats the file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Where to listen.
+    pub listen: Option<SocketAddr>,
+    /// Where data goes.
+    pub data_dir: Option<PathBuf>,
+    /// What links point to.
+    pub external_url: Option<String>,
+    /// Whether to listen beyond loopback without authentication.
+    pub insecure: bool,
+}
+
+/// A whole, proven configuration.
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// What links point to; ends without a slash.
+    pub external_url: Option<String>,
+    /// Where data goes.
+    pub data_dir: PathBuf,
+    /// Addresses that requests built from data may reach.
+    pub outbound_allow: outbound::AllowList,
+    /// The events during which the mode is rush.
+    pub rush: Vec<DatedEvent>,
+    /// How the tables are kept.
+    pub store: store::Options,
+    /// The sources.
+    pub collector: collector::Config,
+    /// Who owns what.
+    pub teams: alerting::Teams,
+    /// The rules; the starter pack when the files name none.
+    pub rules: rules::RuleSet,
+    /// Who is told.
+    pub alerting: alerting::Config,
+    /// Who may do what; `None` without authentication.
+    pub tokens: Option<Tokens>,
+    /// Whether an open door was asked for.
+    pub insecure: bool,
+}
+
+/// What a configuration may look up while it is read.
+pub struct Surroundings<'a> {
+    /// `${NAME}`.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// `*_file` keys: the content of a file, or why there is none.
+    pub secret_file: &'a dyn Fn(&str) -> Result<String, String>,
+    /// When the configuration is read; on-call gaps are looked for from here on.
+    pub now: model::Timestamp,
+}
+
+impl Config {
+    /// Reads and proves everything. Advice comes back with a good configuration; any error gives all
+    /// problems instead.
+    pub fn parse(files: &ConfigFiles, overrides: &Overrides, around: &Surroundings<'_>) -> Result<(Config, Problems), Problems> {
+        let mut problems = Problems::default();
+        let root = match &files.main {
+            Some(file) => match declare::read(&file.name, &file.text) {
+                Ok(root) => root,
+                Err(broken) => {
+                    // The other files are still looked at, so that one run shows every mistake.
+                    problems.extend(broken);
+                    empty()
+                }
+            },
+            None => empty(),
+        };
+        let root = declare::expand_variables(&root, around.variable, &mut problems);
+        declare::check(&root, &shape::main(), &mut problems);
+        let config = Config::read(&root, files, overrides, around, &mut problems);
+        match config {
+            Some(config) if !problems.has_errors() => Ok((config, problems)),
+            _ => Err(problems),
+        }
+    }
+
+    fn read(root: &Node, files: &ConfigFiles, overrides: &Overrides, around: &Surroundings<'_>, problems: &mut Problems) -> Option<Config> {
+        let events = sections::events(root, problems);
+        let tokens = sections::tokens(root, around.secret_file, problems);
+        let listen = sections::listen(root, overrides, tokens.is_some(), problems);
+        let external_url = overrides.external_url.clone().or_else(|| root.text_of("external_url").map(str::to_owned));
+        let external_url = external_url.map(|url| url.trim_end_matches('/').to_owned());
+        let data_dir = overrides.data_dir.clone().unwrap_or_else(|| PathBuf::from(root.text_of("data_dir").unwrap_or(DEFAULT_DATA_DIR)));
+        let outbound_allow = sections::outbound_allow(root, problems);
+        let store = sections::store_options(root, data_dir.join("store"));
+        let section = |name: &str| root.field(name).cloned().unwrap_or_else(empty);
+        let collector = collector::Config::read(&section("collector"), problems);
+        let rush = rules::read_mode(&section("mode"), &events, problems);
+        let teams = alerting::Teams::read(&section("teams"));
+        let rules = sections::rules(files, problems);
+        let main = sections::MainFile { teams: &teams, events: &events, external_url: external_url.as_deref() };
+        let alerting = sections::alerting(files, &main, around, problems);
+        Some(Config {
+            listen: listen?,
+            external_url,
+            data_dir,
+            outbound_allow: outbound_allow?,
+            rush,
+            store,
+            collector: collector?,
+            teams,
+            rules: rules?,
+            alerting: alerting?,
+            tokens,
+            insecure: overrides.insecure,
+        })
+    }
+}
+
+/// The tree of an empty file: a record without fields.
+fn empty() -> Node {
+    declare::read("built-in defaults", "").unwrap_or_else(|_| unreachable!("an empty file is an empty record"))
+}

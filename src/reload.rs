@@ -1,0 +1,223 @@
+//! A new configuration without a restart. A bad file keeps its old self; the others take effect.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use alerting::Handle;
+use alerting::pipeline::Policy;
+use collector::Collector;
+use declare::{Level, Problems};
+use model::{Alert, AlertStatus, Labels, SharedClock, Timestamp};
+use rules::{Modes, Rules};
+use tokio::sync::Mutex;
+
+use crate::config::{Config, ConfigFiles, Overrides, Surroundings, last_good};
+use crate::surroundings;
+
+/// The rooms that take up a new configuration while they run.
+#[derive(Clone)]
+pub struct Running {
+    /// The rule engine.
+    pub rules: Rules,
+    /// Routes and people.
+    pub alerting: Handle,
+    /// Sources.
+    pub collector: Collector,
+    /// Daily and rush.
+    pub modes: Modes,
+}
+
+/// What a reload that took effect whole says.
+pub struct Reloaded {
+    /// Settings that changed in the files but need a restart.
+    pub kept: Vec<String>,
+    /// Advice about the new configuration.
+    pub advice: Vec<String>,
+}
+
+/// What a reload with problems says.
+pub struct Rejected {
+    /// Every problem, drawn with its place, and which files kept their old selves.
+    pub problems: String,
+}
+
+/// Takes a running server from one configuration to the next.
+pub struct Reload {
+    origin: Option<PathBuf>,
+    overrides: Overrides,
+    data_dir: PathBuf,
+    running: Running,
+    clock: SharedClock,
+    current: Mutex<Current>,
+}
+
+struct Current {
+    files: ConfigFiles,
+    needs_restart: BTreeMap<&'static str, String>,
+    rejected_since: Option<Timestamp>,
+}
+
+impl Reload {
+    /// Prepares reloading from `origin`, the main file; without one there is nothing to reload.
+    pub fn new(origin: Option<PathBuf>, config: &Config, files: ConfigFiles, running: Running, clock: SharedClock) -> Self {
+        let overrides = Overrides {
+            listen: Some(config.listen),
+            data_dir: Some(config.data_dir.clone()),
+            external_url: config.external_url.clone(),
+            insecure: config.insecure,
+        };
+        let current = Current { files, needs_restart: fixed_settings(config), rejected_since: None };
+        Reload { origin, overrides, data_dir: config.data_dir.clone(), running, clock, current: Mutex::new(current) }
+    }
+
+    /// Reads the files again and takes up what is good. One at a time.
+    pub async fn reload(&self) -> Result<Reloaded, Rejected> {
+        let mut current = self.current.lock().await;
+        let Some(origin) = &self.origin else {
+            return Ok(Reloaded { kept: vec!["there is no configuration file; nothing to reload".to_owned()], advice: Vec::new() });
+        };
+        let (files, unread) = match ConfigFiles::load(origin) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                self.raise(&mut current, &error.to_string()).await;
+                return Err(Rejected { problems: error.to_string() });
+            }
+        };
+        match self.parse(&files) {
+            Ok((config, advice)) if unread.is_empty() => {
+                let kept = self.take_up(&mut current, config, files).await;
+                self.clear(&mut current).await;
+                Ok(Reloaded { kept, advice: advice.iter().map(ToString::to_string).collect() })
+            }
+            Ok(_) => Err(self.reject(&mut current, files, unread).await),
+            Err(mut problems) => {
+                problems.extend(unread);
+                Err(self.reject(&mut current, files, problems).await)
+            }
+        }
+    }
+
+    fn parse(&self, files: &ConfigFiles) -> Result<(Config, Problems), Problems> {
+        let surroundings = Surroundings { variable: &surroundings::variable, secret_file: &surroundings::secret_file, now: self.clock.now() };
+        // What cannot change while it runs is not judged again against the flags it was started with.
+        Config::parse(files, &self.overrides, &surroundings)
+    }
+
+    /// Puts the old text of every file with a mistake back and takes up the rest, if that is whole.
+    async fn reject(&self, current: &mut Current, files: ConfigFiles, problems: Problems) -> Rejected {
+        let bad: Vec<String> = problems.iter().filter(|problem| problem.level == Level::Error).map(|problem| problem.file.clone()).collect();
+        let mended = with_old_selves(&files, &current.files, &bad);
+        let mut said = problems.to_string();
+        match self.parse(&mended) {
+            Ok((config, _)) if mended != current.files => {
+                let changed = changed_names(&mended, &current.files);
+                self.take_up(current, config, mended).await;
+                said.push_str(&format!("\nthe files without mistakes took effect: {}\n", changed.join(", ")));
+            }
+            _ => said.push_str("\nnothing changed: the configuration in force stays\n"),
+        }
+        self.raise(current, &said).await;
+        Rejected { problems: said }
+    }
+
+    async fn take_up(&self, current: &mut Current, config: Config, files: ConfigFiles) -> Vec<String> {
+        let wanted = fixed_settings(&config);
+        let kept = wanted
+            .iter()
+            .filter(|(name, value)| current.needs_restart.get(*name) != Some(*value))
+            .map(|(name, _)| format!("`{name}` changed and takes effect at the next start"))
+            .collect();
+        self.running.modes.reschedule(config.rush);
+        self.running.collector.reload(config.collector).await;
+        if let Err(error) = self.running.alerting.reload(Arc::new(Policy { config: config.alerting, teams: config.teams })).await {
+            tracing::error!(%error, "alerting did not take up the new configuration");
+        }
+        self.running.rules.reload(config.rules).await;
+        if let Err(error) = last_good::save(&self.data_dir, &files) {
+            tracing::warn!(%error, "the configuration in force could not be remembered for the next start");
+        }
+        current.files = files;
+        kept
+    }
+
+    /// Tells whoever is told of everything else that an edit did not take effect.
+    async fn raise(&self, current: &mut Current, problems: &str) {
+        tracing::error!(%problems, "the new configuration was rejected");
+        metrics::counter!("rampart_config_rejected_total").increment(1);
+        let now = self.clock.now();
+        let since = *current.rejected_since.get_or_insert(now);
+        self.tell(AlertStatus::Firing, since, None, problems).await;
+    }
+
+    async fn clear(&self, current: &mut Current) {
+        if let Some(since) = current.rejected_since.take() {
+            self.tell(AlertStatus::Resolved, since, Some(self.clock.now()), "").await;
+        }
+    }
+
+    async fn tell(&self, status: AlertStatus, starts_at: Timestamp, ends_at: Option<Timestamp>, problems: &str) {
+        let summary = "an edit of the configuration was rejected; the old one stays in force";
+        let mut annotations = BTreeMap::from([("summary".to_owned(), summary.to_owned())]);
+        if !problems.is_empty() {
+            annotations.insert("description".to_owned(), problems.chars().take(2_000).collect());
+        }
+        let labels = Labels::from_pairs([(Alert::NAME_LABEL, "ConfigRejected"), ("severity", "warning")]);
+        let alert = Alert { status, labels, annotations, starts_at, ends_at, generator_url: String::new() };
+        if let Err(error) = self.running.alerting.receive(vec![alert]).await {
+            tracing::error!(%error, "ConfigRejected could not be handed to alerting");
+        }
+    }
+}
+
+/// What a running server cannot change, as text to compare.
+fn fixed_settings(config: &Config) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([("store", format!("{:?}", config.store)), ("outbound.allow", format!("{:?}", config.outbound_allow))])
+}
+
+/// `new` with the files named in `bad` replaced by what they were in `old`; a bad file that is new
+/// is left out.
+fn with_old_selves(new: &ConfigFiles, old: &ConfigFiles, bad: &[String]) -> ConfigFiles {
+    let is_bad = |name: &str| bad.iter().any(|file| file == name);
+    let main = match (&new.main, &old.main) {
+        (Some(file), before) if is_bad(&file.name) => before.clone(),
+        (now, _) => now.clone(),
+    };
+    let rules = new.rules.iter().filter_map(|file| {
+        if is_bad(&file.name) { old.rules.iter().find(|before| before.name == file.name).cloned() } else { Some(file.clone()) }
+    });
+    let alerting = match (&new.alerting, &old.alerting) {
+        (Some(file), before) if is_bad(&file.name) => before.clone(),
+        (now, _) => now.clone(),
+    };
+    ConfigFiles { main, rules: rules.collect(), alerting }
+}
+
+fn changed_names(new: &ConfigFiles, old: &ConfigFiles) -> Vec<String> {
+    let all = |files: &ConfigFiles| files.main.iter().chain(&files.rules).chain(&files.alerting).cloned().collect::<Vec<_>>();
+    let before = all(old);
+    all(new).into_iter().filter(|file| !before.contains(file)).map(|file| file.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TextFile;
+
+    fn file(name: &str, text: &str) -> TextFile {
+        TextFile { name: name.into(), text: text.into() }
+    }
+
+    #[test]
+    fn a_bad_file_keeps_its_old_self_and_a_new_bad_one_stays_out() {
+        let old = ConfigFiles { main: Some(file("m", "1")), rules: vec![file("a", "1"), file("b", "1")], alerting: None };
+        let new = ConfigFiles {
+            main: Some(file("m", "2")),
+            rules: vec![file("a", "2"), file("b", "2"), file("c", "2")],
+            alerting: Some(file("n", "2")),
+        };
+        let mended = with_old_selves(&new, &old, &["b".into(), "c".into()]);
+        assert_eq!(mended.rules, [file("a", "2"), file("b", "1")]);
+        assert_eq!(changed_names(&mended, &old), ["m", "a", "n"]);
+    }
+}

@@ -1,0 +1,14 @@
+//! The whole, from outside: the real binary with real peers. What a test needs it starts by itself;
+//! a missing peer fails the test with the line that installs it.
+
+#![allow(unreachable_pub, missing_docs)] // a test is nobody's library
+
+mod commands;
+mod house;
+mod ingest;
+mod kill;
+mod mistakes;
+mod peers;
+mod readme;
+mod reload;
+mod story;
