@@ -43,10 +43,8 @@ pub fn sum_rollups(
         .into_iter()
         .filter(|(_, counts)| counts.calls() > 0)
         .map(|(group, counts)| {
-            let values = dimensions
-                .iter()
-                .map(|dimension| group.get(*dimension).unwrap_or("").to_owned())
-                .collect();
+            // Both name the namespace before the function, so the values stand in the order of `by`.
+            let values = group.0.into_iter().map(|(_, value)| value).collect();
             let tally = Tally {
                 counted: counts.counted(),
                 failed: counts.failed(),

@@ -1,5 +1,5 @@
 //! Stories of nights: what fires, when, and above all what does not.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::format_push_string)]
 
 mod support;
 
