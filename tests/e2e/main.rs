@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, missing_docs)] // a test is nobody's library
 
 mod commands;
+mod docs;
 mod house;
 mod ingest;
 mod kill;
