@@ -1,0 +1,170 @@
+//! The page behind the link of a message. GET only shows: previews and mail scanners open links.
+//! POST acts, and acting twice is harmless.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use inbound::{BodyLimits, Path, read_body};
+
+use crate::delivery::{IncidentStatus, Language};
+use crate::engine::{AlertingError, Handle};
+use crate::page::{self, Claim, Holder, Notice, PageAction, PageView, TimelineLine};
+use crate::pipeline::{Action, How, Incident, Policy};
+
+/// A button's form is a few bytes.
+const FORM_BYTES_MAX: usize = 4_096;
+
+pub(super) async fn show(State(handle): State<Handle>, Path(token): Path<String>) -> Response {
+    let opened = open(&handle, &token).await;
+    match opened {
+        Ok(opened) => opened.page(&handle, &token, None),
+        Err(refusal) => refusal,
+    }
+}
+
+pub(super) async fn act(
+    State(handle): State<Handle>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let mut opened = match open(&handle, &token).await {
+        Ok(opened) => opened,
+        Err(refusal) => return refusal,
+    };
+    let form = read_body(&headers, body, &BodyLimits::small(FORM_BYTES_MAX)).await;
+    let action = form.ok().and_then(|bytes| chosen(&bytes));
+    let Some(action) = action else {
+        return opened.page(&handle, &token, None);
+    };
+    if opened.incident.status == IncidentStatus::Resolved {
+        return opened.page(&handle, &token, Some(Notice::AlreadyResolved));
+    }
+    let has_next = opened.next_step().is_some();
+    let (action, done) = match action {
+        PageAction::Acknowledge => (Action::Acknowledge, Notice::Acknowledged),
+        PageAction::Escalate if has_next => (Action::Escalate, Notice::Escalated),
+        PageAction::Escalate => (Action::Escalate, Notice::NobodyLeft),
+        PageAction::FalseAlarm => {
+            let reason = Action::FALSE_ALARM.to_owned();
+            (Action::Resolve { reason }, Notice::FalseAlarm)
+        }
+    };
+    let who = opened.who();
+    let acted = handle
+        .act(&opened.claim.incident, action, &who, How::Link)
+        .await;
+    match acted {
+        Ok(incident) => {
+            opened.incident = incident;
+            opened.page(&handle, &token, Some(done))
+        }
+        Err(_) => opened.page(&handle, &token, Some(Notice::Failed)),
+    }
+}
+
+/// A link that was genuine, and what it leads to.
+struct Opened {
+    claim: Claim,
+    incident: Incident,
+    policy: std::sync::Arc<Policy>,
+    language: Language,
+}
+
+async fn open(handle: &Handle, token: &str) -> Result<Opened, Response> {
+    let policy = handle.policy().await;
+    let policy = policy.map_err(|_| notice(Notice::Failed, Language::En))?;
+    let language = policy.config.language;
+    let claim = page::verify(&handle.links().key, token, handle.now())
+        .map_err(|error| notice(error.into(), language))?;
+    let language = policy
+        .config
+        .people
+        .get(&claim.person)
+        .and_then(|person| person.language)
+        .unwrap_or(language);
+    match handle.incident(&claim.incident).await {
+        Ok(incident) => Ok(Opened {
+            claim,
+            incident,
+            policy,
+            language,
+        }),
+        Err(AlertingError::UnknownIncident(_)) => Err(notice(Notice::Unknown, language)),
+        Err(_) => Err(notice(Notice::Failed, language)),
+    }
+}
+
+impl Opened {
+    /// The person the link was made for; a room's link does not know who holds the phone.
+    fn who(&self) -> String {
+        let known = self.policy.config.people.get(&self.claim.person);
+        match known {
+            Some(person) => person.name.clone(),
+            None if self.claim.person.is_empty() => "somebody in the chat".to_owned(),
+            None => self.claim.person.clone(),
+        }
+    }
+
+    fn next_step(&self) -> Option<String> {
+        self.incident.next_step(&self.policy)
+    }
+
+    fn page(&self, handle: &Handle, token: &str, done: Option<Notice>) -> Response {
+        let now = handle.now();
+        let incident = &self.incident;
+        let known = self.policy.config.people.get(&self.claim.person);
+        let view = PageView {
+            incident: incident.view(handle.links(), &self.claim.person, now),
+            person: known.map(|person| person.name.clone()),
+            holder: incident.acknowledged.as_ref().map(|ack| Holder {
+                name: ack.by.clone(),
+                since: ack.at,
+            }),
+            next: self.next_step(),
+            resolved_at: incident.resolved.as_ref().map(|end| end.at),
+            timeline: incident
+                .timeline
+                .iter()
+                .map(|entry| TimelineLine {
+                    at: entry.at,
+                    text: entry.text.clone(),
+                })
+                .collect(),
+            // Relative, so that it holds below any path Rampart is published at.
+            action: token.to_owned(),
+            done,
+            now,
+            zone: self.policy.config.time_zone,
+        };
+        let status = match done {
+            Some(Notice::Failed) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::OK,
+        };
+        html(status, page::render(&view, self.language))
+    }
+}
+
+fn notice(notice: Notice, language: Language) -> Response {
+    let status = match notice {
+        Notice::Expired => StatusCode::GONE,
+        Notice::Forged | Notice::Unknown => StatusCode::NOT_FOUND,
+        Notice::Failed => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::OK,
+    };
+    html(status, page::render_message(notice, language))
+}
+
+fn html(status: StatusCode, text: String) -> Response {
+    (status, page::headers(), text).into_response()
+}
+
+/// The button of a form `do=acknowledge`; its words need no decoding.
+fn chosen(form: &[u8]) -> Option<PageAction> {
+    let form = std::str::from_utf8(form).ok()?;
+    form.split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(field, _)| *field == PageAction::FIELD)
+        .and_then(|(_, word)| PageAction::from_word(word.trim()))
+}

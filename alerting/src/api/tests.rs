@@ -1,0 +1,368 @@
+//! Requests through the router, with a real database behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use inbound::{BodyLimits, Identity, Role, read_body};
+use model::{Mode, SystemClock};
+use outbound::{AllowList, Outbound};
+use serde_json::{Value, json};
+use state::State;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use crate::testing::{config, failing};
+use crate::{Alerting, MIGRATIONS, page, routes};
+
+struct Api {
+    alerting: Alerting,
+    hook: fakes::Webhook,
+    router: Router,
+    _directory: TempDir,
+}
+
+impl Api {
+    async fn new(steps: &str) -> Self {
+        let hook = fakes::Webhook::start(None).await.unwrap();
+        let yaml = format!(
+            "
+receivers: [{{name: hook, webhook: {{url: '{}'}}}}]
+route: {{receiver: hook, escalation: night}}
+escalations: {{night: {{steps: {steps}, acknowledged_for: 30m}}}}
+schedules: {{guide: {{time_zone: Asia/Shanghai, rotations: [{{name: all, start: 2026-01-01T00:00, every: 1w, people: [ann]}}]}}}}
+people: {{ann: {{name: Ann}}}}
+",
+            hook.url()
+        );
+        let (config, teams) = config(&yaml, "{}");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        let state = State::open(&path, &[MIGRATIONS]).await.unwrap();
+        let alerting = Alerting::start(
+            config,
+            teams,
+            state,
+            Outbound::new(AllowList::default(), outbound::Limits::default()),
+            watch::channel(Mode::Daily).1,
+            SystemClock::shared(),
+            Some("https://rampart.example.com".to_owned()),
+        );
+        let alerting = alerting.await.unwrap();
+        let router = routes(alerting.handle()).into_router();
+        Api {
+            alerting,
+            hook,
+            router,
+            _directory: directory,
+        }
+    }
+
+    async fn call(
+        &self,
+        role: Option<Role>,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> (StatusCode, String) {
+        use tower::ServiceExt;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        if let Some(role) = role {
+            let name = "ops".to_owned();
+            request.extensions_mut().insert(Identity { name, role });
+        }
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        let status = answer.status();
+        let (parts, body) = answer.into_parts();
+        let bytes = read_body(&parts.headers, body, &BodyLimits::small(1 << 20)).await;
+        (status, String::from_utf8(bytes.unwrap().to_vec()).unwrap())
+    }
+
+    async fn json(&self, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
+        let body = body.to_string();
+        let (status, text) = self.call(Some(Role::Responder), method, path, &body).await;
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Fires one alert and waits until it is told; the incident's id.
+    async fn fire(&self) -> String {
+        let handle = self.alerting.handle();
+        handle
+            .receive(vec![failing("feed", handle.now())])
+            .await
+            .unwrap();
+        self.hook.wait_for(1).await;
+        loop {
+            let (_, list) = self.json("GET", "/api/v1/incidents", json!({})).await;
+            if list["incidents"][0]["reach"] == "reached" {
+                return list["incidents"][0]["id"].as_str().unwrap().to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The token in the link of the first message.
+    fn token(&self) -> String {
+        let text = self.hook.requests()[0].body.to_string();
+        let (_, rest) = text.split_once("https://rampart.example.com/a/").unwrap();
+        rest.split(['"', '\\', ')', ' ', '<'])
+            .next()
+            .unwrap()
+            .to_owned()
+    }
+}
+
+const ONE: &str = "[{after: 0s, notify: [hook]}]";
+const TWO: &str = "[{after: 0s, notify: [hook]}, {after: 1h, notify: [hook]}]";
+
+#[tokio::test]
+async fn an_incident_is_listed_shown_and_acted_on() {
+    let api = Api::new(TWO).await;
+    let id = api.fire().await;
+    let (status, whole) = api
+        .json("GET", &format!("/api/v1/incidents/{id}"), json!({}))
+        .await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(whole["title"], "SuccessRateLow guide/feed");
+    assert_eq!(whole["function"], "guide/feed");
+    assert!(whole["timeline"].as_array().unwrap().len() >= 4, "{whole}");
+    assert_eq!(whole["alerts"][0]["labels"]["function"], "feed");
+    let (_, alerts) = api.json("GET", "/api/v1/alerts", json!({})).await;
+    assert_eq!(
+        (&alerts["total"], &alerts["alerts"][0]["incident"]),
+        (&json!(1), &json!(id))
+    );
+
+    let act = |what: &str| format!("/api/v1/incidents/{id}/{what}");
+    for _ in 0..2 {
+        let (status, done) = api
+            .json("POST", &act("acknowledge"), json!({"by": "Ann"}))
+            .await;
+        assert_eq!(
+            (status, &done["status"]),
+            (StatusCode::OK, &json!("acknowledged"))
+        );
+        assert_eq!(done["acknowledged"]["by"], "Ann (ops)");
+    }
+    let (_, noted) = api
+        .json("POST", &act("note"), json!({"text": "looking"}))
+        .await;
+    assert_eq!(
+        noted["timeline"].as_array().unwrap().last().unwrap()["text"],
+        "looking"
+    );
+    let (_, snoozed) = api.json("POST", &act("snooze"), json!({"for": "2h"})).await;
+    assert!(snoozed["acknowledged"]["until"].is_string());
+    let (_, raised) = api.json("POST", &act("escalate"), json!({})).await;
+    assert_eq!(raised["status"], "open");
+    assert_eq!(api.hook.wait_for(2).await.len(), 2);
+    let resolve = json!({"reason": "false_alarm"});
+    for _ in 0..2 {
+        let (status, done) = api.json("POST", &act("resolve"), resolve.clone()).await;
+        assert_eq!(
+            (status, &done["status"]),
+            (StatusCode::OK, &json!("resolved"))
+        );
+        assert_eq!(done["false_alarm"], true);
+    }
+    let (_, open) = api
+        .json("GET", "/api/v1/incidents?status=open", json!({}))
+        .await;
+    assert_eq!(open["incidents"], json!([]));
+    // A late remark about something that is over.
+    let (status, noted) = api
+        .json("POST", &act("note"), json!({"text": "it was the cache"}))
+        .await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        noted["timeline"].as_array().unwrap().last().unwrap()["by"],
+        "ops"
+    );
+}
+
+#[tokio::test]
+async fn mistakes_name_the_field_and_the_way_out() {
+    let api = Api::new(ONE).await;
+    let id = api.fire().await;
+    let act = |what: &str| format!("/api/v1/incidents/{id}/{what}");
+    let table = [
+        (
+            "POST",
+            "/api/v1/incidents/nothere1/acknowledge".to_owned(),
+            json!({}),
+            404,
+            None,
+        ),
+        (
+            "GET",
+            "/api/v1/incidents/nothere1".to_owned(),
+            json!({}),
+            404,
+            None,
+        ),
+        (
+            "POST",
+            act("snooze"),
+            json!({"for": "soon"}),
+            400,
+            Some("for"),
+        ),
+        (
+            "POST",
+            act("snooze"),
+            json!({"for": "1s"}),
+            400,
+            Some("for"),
+        ),
+        ("POST", act("snooze"), json!({}), 400, Some("for")),
+        (
+            "POST",
+            act("acknowledge"),
+            json!({"who": "x"}),
+            400,
+            Some("who"),
+        ),
+        ("POST", act("note"), json!({"text": " "}), 400, Some("text")),
+        (
+            "POST",
+            act("resolve"),
+            json!({"reason": "x".repeat(2_000)}),
+            400,
+            Some("reason"),
+        ),
+        (
+            "GET",
+            "/api/v1/incidents?status=done".to_owned(),
+            json!({}),
+            400,
+            Some("status"),
+        ),
+        (
+            "GET",
+            "/api/v1/incidents?limit=0".to_owned(),
+            json!({}),
+            400,
+            Some("limit"),
+        ),
+    ];
+    for (method, path, body, status, field) in table {
+        let (got, problem) = api.json(method, &path, body).await;
+        assert_eq!(got.as_u16(), status, "{path}: {problem}");
+        assert_eq!(problem["field"].as_str(), field, "{path}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn roles_are_kept_apart() {
+    let api = Api::new(ONE).await;
+    let id = api.fire().await;
+    let acknowledge = format!("/api/v1/incidents/{id}/acknowledge");
+    for (role, method, path, status) in [
+        (None, "GET", "/api/v1/incidents", 401),
+        (Some(Role::Ingest), "GET", "/api/v1/incidents", 403),
+        (Some(Role::Viewer), "GET", "/api/v1/oncall", 200),
+        (Some(Role::Viewer), "POST", acknowledge.as_str(), 403),
+        (Some(Role::Responder), "POST", "/api/v1/notify/test", 403),
+    ] {
+        let (got, text) = api.call(role, method, path, "{}").await;
+        assert_eq!(got.as_u16(), status, "{role:?} {method} {path}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn on_call_and_a_test_message() {
+    let api = Api::new(ONE).await;
+    let (_, duty) = api.json("GET", "/api/v1/oncall", json!({})).await;
+    assert_eq!(duty["schedules"][0]["person"], "ann");
+    assert_eq!(duty["schedules"][0]["name"], "Ann");
+    let body = r#"{"receiver": "hook"}"#;
+    let (_, answer) = api
+        .call(Some(Role::Admin), "POST", "/api/v1/notify/test", body)
+        .await;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["delivered"], true, "{answer}");
+    assert_eq!(api.hook.count(), 1);
+    api.hook
+        .behave(fakes::WebhookBehaviour::Answer(500, Vec::new()));
+    let (_, answer) = api
+        .call(Some(Role::Admin), "POST", "/api/v1/notify/test", body)
+        .await;
+    assert!(answer.contains("\"delivered\":false"), "{answer}");
+    let body = r#"{"receiver": "hok"}"#;
+    let (status, _) = api
+        .call(Some(Role::Admin), "POST", "/api/v1/notify/test", body)
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn the_link_shows_on_get_and_acts_on_post() {
+    let api = Api::new(ONE).await;
+    let id = api.fire().await;
+    let link = format!("/a/{}", api.token());
+    for method in ["GET", "HEAD", "GET"] {
+        let (status, page) = api.call(None, method, &link, "").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(
+            method == "HEAD" || page.contains("SuccessRateLow"),
+            "{page}"
+        );
+    }
+    let path = format!("/api/v1/incidents/{id}");
+    let shown = || api.json("GET", &path, json!({}));
+    let (_, incident) = shown().await;
+    assert_eq!(incident["status"], "open", "looking is not acting");
+    let form = format!("{}=acknowledge", page::PageAction::FIELD);
+    for _ in 0..2 {
+        let (status, _) = api.call(None, "POST", &link, &form).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+    let (_, incident) = shown().await;
+    assert_eq!(incident["status"], "acknowledged");
+    assert_eq!(incident["acknowledged"]["how"], "link");
+    let form = format!("{}=false_alarm", page::PageAction::FIELD);
+    api.call(None, "POST", &link, &form).await;
+    let (_, incident) = shown().await;
+    assert_eq!(
+        (&incident["status"], &incident["false_alarm"]),
+        (&json!("resolved"), &json!(true))
+    );
+    let (status, _) = api.call(None, "POST", &link, &form).await;
+    assert_eq!(status, StatusCode::OK, "pressing again is harmless");
+}
+
+#[tokio::test]
+async fn a_bad_link_says_what_to_do() {
+    let api = Api::new(ONE).await;
+    let id = api.fire().await;
+    let handle = api.alerting.handle();
+    let key = Arc::clone(&handle.links().key);
+    let later = handle.now() + Duration::from_mins(1);
+    let expired = page::sign(&key, &id, "", handle.now() - Duration::from_secs(1));
+    let unknown = page::sign(&key, "nothere1", "", later);
+    let forged = page::sign(b"another key", &id, "", later);
+    for (token, status) in [
+        (expired, 410),
+        (unknown, 404),
+        (forged, 404),
+        ("x".into(), 404),
+    ] {
+        for method in ["GET", "POST"] {
+            let form = format!("{}=acknowledge", page::PageAction::FIELD);
+            let (got, text) = api.call(None, method, &format!("/a/{token}"), &form).await;
+            assert_eq!(got.as_u16(), status, "{token}: {text}");
+            assert!(text.contains("<html"), "{text}");
+        }
+    }
+    let (_, incident) = api
+        .json("GET", &format!("/api/v1/incidents/{id}"), json!({}))
+        .await;
+    assert_eq!(incident["status"], "open");
+}

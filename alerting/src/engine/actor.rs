@@ -1,0 +1,369 @@
+//! The one task that owns the pipeline's memory.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Alert, Mode, SharedClock, Timestamp};
+use outbound::Outbound;
+use state::State;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::AlertingError;
+use super::steady::Steady;
+use crate::delivery::{Attempt, IncidentStatus};
+use crate::pipeline::{
+    Action, Dispatch, Effect, Event, How, Incident, Memory, Policy, Write, step,
+};
+use crate::{events, tables};
+
+/// What the task is asked.
+#[derive(Debug)]
+pub(super) enum Command {
+    Receive {
+        alerts: Vec<Alert>,
+        reply: oneshot::Sender<Result<(), AlertingError>>,
+    },
+    Act {
+        incident: String,
+        action: Action,
+        by: String,
+        how: How,
+        reply: oneshot::Sender<Result<Acted, AlertingError>>,
+    },
+    /// An incident that had left memory, for a late remark.
+    Adopt(Box<Incident>),
+    Show {
+        id: String,
+        reply: oneshot::Sender<Option<Incident>>,
+    },
+    /// Every incident in memory, without contents, or the firing alerts of those that are open.
+    List(oneshot::Sender<Vec<Incident>>),
+    Firing(oneshot::Sender<Vec<(String, Alert)>>),
+    Policy(oneshot::Sender<Arc<Policy>>),
+    Outcome {
+        attempt: u64,
+        outcome: Attempt,
+    },
+    Reload {
+        policy: Arc<Policy>,
+        reply: oneshot::Sender<()>,
+    },
+    Stop,
+}
+
+/// How an action ended.
+#[derive(Debug)]
+pub(super) enum Acted {
+    /// Done; the incident as it now stands, unless it left memory with it.
+    Done(Option<Box<Incident>>),
+    /// Not in memory.
+    Absent,
+}
+
+/// Commands that share one write to disk.
+const COMMANDS_PER_WRITE_MAX: usize = 64;
+/// The longest wait for the disk before messages leave without it.
+const STORE_DEADLINE: Duration = Duration::from_secs(5);
+/// Longer than any channel's own deadline.
+const SEND_DEADLINE: Duration = Duration::from_secs(90);
+/// Writes kept for another try while the disk fails.
+const UNSAVED_WRITES_MAX: usize = 200_000;
+/// The task looks at its timers at least this often.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+/// How long resolved incidents are kept.
+const INCIDENTS_KEPT_FOR: Duration = Duration::from_hours(90 * 24);
+const EXPIRE_EVERY: Duration = Duration::from_hours(1);
+
+/// Answers that wait until the disk has what they promise.
+type Reply = Box<dyn FnOnce(&Memory, Result<(), String>) + Send>;
+
+pub(super) struct Actor {
+    memory: Memory,
+    state: State,
+    outbound: Outbound,
+    steady: Steady,
+    commands: mpsc::Receiver<Command>,
+    /// For outcomes; it also keeps the queue open until `Stop`.
+    outcomes: mpsc::Sender<Command>,
+    mode: watch::Receiver<Mode>,
+    unsaved: VecDeque<Write>,
+    writes: Vec<Write>,
+    sends: Vec<Dispatch>,
+    in_flight: usize,
+    stopping: bool,
+    expired_at: Option<Timestamp>,
+}
+
+impl Actor {
+    pub(super) fn new(
+        memory: Memory,
+        state: State,
+        outbound: Outbound,
+        clock: SharedClock,
+        outcomes: mpsc::Sender<Command>,
+        commands: mpsc::Receiver<Command>,
+        mode: watch::Receiver<Mode>,
+    ) -> Self {
+        Actor {
+            memory,
+            state,
+            outbound,
+            steady: Steady::new(clock),
+            commands,
+            outcomes,
+            mode,
+            unsaved: VecDeque::new(),
+            writes: Vec::new(),
+            sends: Vec::new(),
+            in_flight: 0,
+            stopping: false,
+            expired_at: None,
+        }
+    }
+
+    /// Works until it is told to stop and what is on its way has come back.
+    pub(super) async fn run(mut self, interrupted: Vec<Event>) {
+        let now = self.now();
+        for event in interrupted {
+            self.step(event, now);
+        }
+        self.step(Event::Tick, now);
+        self.flush(Vec::new()).await;
+        let mut mode_is_watched = true;
+        while !(self.stopping && self.in_flight == 0) {
+            let now = self.now();
+            let idle = self
+                .memory
+                .next_due(now)
+                .map_or(IDLE_MAX, |due| due.since(now).min(IDLE_MAX));
+            let mut batch = Vec::new();
+            let mut replies: Vec<Reply> = Vec::new();
+            tokio::select! {
+                _ = self.commands.recv_many(&mut batch, COMMANDS_PER_WRITE_MAX) => {
+                    let now = self.now();
+                    for command in batch {
+                        replies.extend(self.obey(command, now));
+                    }
+                }
+                changed = self.mode.changed(), if mode_is_watched => {
+                    mode_is_watched = changed.is_ok();
+                    let mode = *self.mode.borrow_and_update();
+                    let now = self.now();
+                    self.step(Event::Mode(mode), now);
+                }
+                () = tokio::time::sleep(idle) => {
+                    let now = self.now();
+                    self.step(Event::Tick, now);
+                    self.expire(now);
+                }
+            }
+            self.flush(replies).await;
+        }
+    }
+
+    fn now(&mut self) -> Timestamp {
+        let (now, jumped) = self.steady.now();
+        if let Some(by_micros) = jumped {
+            events::clock_set(by_micros / 1_000_000);
+            self.step(Event::ClockSet { by_micros }, now);
+        }
+        now
+    }
+
+    fn obey(&mut self, command: Command, now: Timestamp) -> Option<Reply> {
+        match command {
+            Command::Receive { alerts, reply } => {
+                if self.stopping {
+                    reply.send(Err(AlertingError::Stopping)).ok();
+                    return None;
+                }
+                self.step(Event::Alerts(alerts), now);
+                return Some(Box::new(move |_, stored| {
+                    reply.send(stored.map_err(AlertingError::NotDurable)).ok();
+                }));
+            }
+            Command::Act {
+                incident,
+                action,
+                by,
+                how,
+                reply,
+            } => {
+                if self.memory.incident(&incident).is_none() {
+                    reply.send(Ok(Acted::Absent)).ok();
+                    return None;
+                }
+                let event = Event::Act {
+                    incident: incident.clone(),
+                    action,
+                    by,
+                    how,
+                };
+                self.step(event, now);
+                return Some(Box::new(move |memory, stored| {
+                    let found = memory.incident(&incident).cloned().map(Box::new);
+                    let done = stored.map(|()| Acted::Done(found));
+                    reply.send(done.map_err(AlertingError::NotDurable)).ok();
+                }));
+            }
+            Command::Outcome { attempt, outcome } => {
+                self.in_flight = self.in_flight.saturating_sub(1);
+                self.step(Event::Outcome { attempt, outcome }, now);
+            }
+            Command::Reload { policy, reply } => {
+                self.step(Event::Reload(policy), now);
+                return Some(Box::new(move |_, _| {
+                    reply.send(()).ok();
+                }));
+            }
+            Command::Stop => self.stopping = true,
+            other => self.answer(other),
+        }
+        None
+    }
+
+    /// Questions that change nothing.
+    fn answer(&mut self, command: Command) {
+        match command {
+            Command::Adopt(incident) => self.memory.adopt(*incident),
+            Command::Show { id, reply } => {
+                reply.send(self.memory.incident(&id).cloned()).ok();
+            }
+            Command::List(reply) => {
+                let all = self.memory.incidents();
+                reply
+                    .send(all.map(Incident::without_contents).collect())
+                    .ok();
+            }
+            Command::Firing(reply) => {
+                let open = self
+                    .memory
+                    .incidents()
+                    .filter(|incident| incident.status != IncidentStatus::Resolved);
+                let firing = open.flat_map(|incident| {
+                    let held = incident.alerts.values().filter(|held| held.is_firing());
+                    held.map(|held| (incident.id.clone(), held.alert.clone()))
+                });
+                reply.send(firing.collect()).ok();
+            }
+            Command::Policy(reply) => {
+                reply.send(Arc::clone(self.memory.policy())).ok();
+            }
+            Command::Receive { .. }
+            | Command::Act { .. }
+            | Command::Outcome { .. }
+            | Command::Reload { .. }
+            | Command::Stop => {}
+        }
+    }
+
+    fn step(&mut self, event: Event, now: Timestamp) {
+        for effect in step(&mut self.memory, event, now) {
+            match effect {
+                Effect::Store(writes) => self.writes.extend(writes),
+                Effect::Send(dispatch) => self.sends.push(*dispatch),
+                Effect::Count(count) => events::counted(count),
+            }
+        }
+    }
+
+    /// Makes everything durable, then lets messages leave and answers. A disk that fails does not
+    /// keep messages back: waking a person twice is better than not at all.
+    async fn flush(&mut self, replies: Vec<Reply>) {
+        let stored = self.store().await;
+        for reply in replies {
+            reply(&self.memory, stored.clone());
+        }
+        for dispatch in std::mem::take(&mut self.sends) {
+            self.send(dispatch);
+        }
+        let open = self
+            .memory
+            .incidents()
+            .filter(|incident| incident.status != IncidentStatus::Resolved);
+        events::incidents_open(open.count());
+    }
+
+    async fn store(&mut self) -> Result<(), String> {
+        let failed_before = !self.unsaved.is_empty();
+        self.unsaved.extend(std::mem::take(&mut self.writes));
+        if self.unsaved.is_empty() {
+            return Ok(());
+        }
+        let stored = match tables::statements(&self.unsaved) {
+            Ok(statements) => {
+                match tokio::time::timeout(STORE_DEADLINE, self.state.write(statements)).await {
+                    Ok(written) => written.map(|_| ()).map_err(|cause| cause.to_string()),
+                    Err(_) => Err("the disk takes too long".to_owned()),
+                }
+            }
+            Err(cause) => Err(cause.to_string()),
+        };
+        match &stored {
+            Ok(()) => {
+                self.unsaved.clear();
+                if failed_before {
+                    events::storage_recovered();
+                }
+            }
+            Err(cause) => {
+                events::storage_failed(self.unsaved.len(), cause);
+                let beyond = self.unsaved.len().saturating_sub(UNSAVED_WRITES_MAX);
+                if beyond > 0 {
+                    self.unsaved.drain(..beyond);
+                    events::unsaved_dropped(beyond);
+                }
+            }
+        }
+        stored
+    }
+
+    /// A task an attempt; the pipeline bounds how many are under way for each channel.
+    fn send(&mut self, dispatch: Dispatch) {
+        let outbound = self.outbound.clone();
+        let outcomes = self.outcomes.clone();
+        self.in_flight += 1;
+        tokio::spawn(async move {
+            let channel = dispatch.endpoint.kind();
+            let attempt = dispatch.attempt;
+            let sending = tokio::spawn(async move {
+                let sent = dispatch
+                    .endpoint
+                    .channel
+                    .send(&dispatch.delivery, &outbound);
+                tokio::time::timeout(SEND_DEADLINE, sent).await
+            });
+            let outcome = match sending.await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => Attempt::Unknown {
+                    reason: "no answer".to_owned(),
+                },
+                Err(_) => {
+                    events::send_panicked(channel);
+                    Attempt::Unknown {
+                        reason: "the channel failed unexpectedly".to_owned(),
+                    }
+                }
+            };
+            let outcome = Command::Outcome { attempt, outcome };
+            outcomes.send(outcome).await.ok();
+        });
+    }
+
+    /// Deletes old incidents now and then, beside the work.
+    fn expire(&mut self, now: Timestamp) {
+        let recently = self.expired_at.is_some_and(|at| now < at + EXPIRE_EVERY);
+        if recently {
+            return;
+        }
+        self.expired_at = Some(now);
+        let state = self.state.clone();
+        tokio::spawn(async move {
+            let old = tables::expire(now - INCIDENTS_KEPT_FOR);
+            if let Err(cause) = state.write(old).await {
+                events::expire_failed(&cause);
+            }
+        });
+    }
+}

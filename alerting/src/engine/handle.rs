@@ -1,0 +1,278 @@
+//! What other rooms and the API speak to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{Alert, Labels, Severity, SharedClock, Timestamp};
+use outbound::Outbound;
+use rand::RngCore;
+use serde::Serialize;
+use state::State;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::AlertingError;
+use super::actor::{Acted, Command};
+use crate::delivery::{
+    Attempt, Delivery, IncidentStatus, IncidentView, MessageKind, Recipient, Retry,
+};
+use crate::oncall::Shift;
+use crate::pipeline::{Action, How, Incident, Links, Policy};
+use crate::tables;
+
+/// Alerts handed over in one step.
+const ALERTS_PER_STEP_MAX: usize = 500;
+/// Test messages under way at once.
+const TESTS_IN_FLIGHT_MAX: usize = 2;
+
+/// Alerting, for those who hand alerts in, act on incidents or look at them. Clones share it.
+#[derive(Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    state: State,
+    outbound: Outbound,
+    clock: SharedClock,
+    links: Links,
+    tests: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+/// What became of a test message by one way of a receiver.
+#[derive(Clone, Debug, Serialize)]
+pub struct TestResult {
+    /// The way.
+    pub endpoint: String,
+    /// Its kind.
+    pub channel: &'static str,
+    /// `accepted`, `refused` or `unknown`.
+    pub outcome: &'static str,
+    /// The provider's answer.
+    pub detail: String,
+    /// Whether a refusal would pass by itself.
+    pub retryable: bool,
+}
+
+impl Handle {
+    pub(super) fn new(
+        commands: mpsc::Sender<Command>,
+        state: State,
+        outbound: Outbound,
+        clock: SharedClock,
+        links: Links,
+    ) -> Self {
+        Handle {
+            commands,
+            state,
+            outbound,
+            clock,
+            links,
+            tests: Arc::new(Semaphore::new(TESTS_IN_FLIGHT_MAX)),
+        }
+    }
+
+    /// Takes alerts in; returns once they are on disk. What was taken before is taken once, so
+    /// handing over again after an error is safe.
+    pub async fn receive(&self, alerts: Vec<Alert>) -> Result<(), AlertingError> {
+        for chunk in alerts.chunks(ALERTS_PER_STEP_MAX) {
+            let alerts = chunk.to_vec();
+            self.ask(|reply| Command::Receive { alerts, reply })
+                .await??;
+        }
+        Ok(())
+    }
+
+    /// Does what a person asked; gives the incident as it then stands.
+    pub async fn act(
+        &self,
+        incident: &str,
+        action: Action,
+        by: &str,
+        how: How,
+    ) -> Result<Incident, AlertingError> {
+        let act = |reply| Command::Act {
+            incident: incident.to_owned(),
+            action: action.clone(),
+            by: by.to_owned(),
+            how,
+            reply,
+        };
+        let mut acted = self.ask(act).await??;
+        if matches!(acted, Acted::Absent) {
+            let stored = self.stored(incident).await?;
+            self.command(Command::Adopt(Box::new(stored))).await?;
+            acted = self.ask(act).await??;
+        }
+        match acted {
+            Acted::Done(Some(incident)) => Ok(*incident),
+            Acted::Done(None) | Acted::Absent => self.stored(incident).await,
+        }
+    }
+
+    /// An incident with its alerts and timeline.
+    pub async fn incident(&self, id: &str) -> Result<Incident, AlertingError> {
+        let asked = id.to_owned();
+        match self.ask(|reply| Command::Show { id: asked, reply }).await? {
+            Some(incident) => Ok(incident),
+            None => self.stored(id).await,
+        }
+    }
+
+    /// The newest incidents, without alerts and timelines. Those in memory are shown even when the
+    /// database does not answer.
+    pub async fn incidents(
+        &self,
+        status: Option<IncidentStatus>,
+        limit: usize,
+    ) -> Result<Vec<Incident>, AlertingError> {
+        let live = self.ask(Command::List).await?;
+        let older = tables::list_incidents(&self.state, status, limit).await;
+        let mut by_number: BTreeMap<u64, Incident> = older
+            .unwrap_or_default()
+            .into_iter()
+            .map(|incident| (incident.number, incident))
+            .collect();
+        for incident in live {
+            by_number.insert(incident.number, incident);
+        }
+        let newest = by_number.into_values().rev();
+        Ok(newest
+            .filter(|incident| status.is_none_or(|status| incident.status == status))
+            .take(limit)
+            .collect())
+    }
+
+    /// The alerts that fire, with their incidents.
+    pub async fn firing(&self) -> Result<Vec<(String, Alert)>, AlertingError> {
+        self.ask(Command::Firing).await
+    }
+
+    /// The configuration in force.
+    pub async fn policy(&self) -> Result<Arc<Policy>, AlertingError> {
+        self.ask(Command::Policy).await
+    }
+
+    /// Who is on call now, by schedule.
+    pub async fn on_call(&self) -> Result<Vec<(String, Option<Shift>)>, AlertingError> {
+        let policy = self.policy().await?;
+        let now = self.now();
+        let schedules = policy.config.schedules.values();
+        Ok(schedules
+            .map(|schedule| (schedule.name.clone(), schedule.on_call(now)))
+            .collect())
+    }
+
+    /// Sends a test message by every way of a receiver and waits for the answers.
+    pub async fn test(&self, receiver: &str) -> Result<Vec<TestResult>, AlertingError> {
+        let policy = self.policy().await?;
+        let config = &policy.config;
+        let Some(found) = config.receivers.get(receiver) else {
+            let known: Vec<&str> = config.receivers.keys().map(String::as_str).collect();
+            return Err(AlertingError::UnknownReceiver {
+                name: receiver.chars().take(80).collect(),
+                known: known.join(", "),
+            });
+        };
+        let permit = self.tests.acquire().await;
+        let _permit = permit.map_err(|_| AlertingError::Stopping)?;
+        let mut results = Vec::new();
+        for endpoint in &found.endpoints {
+            let language = endpoint.language.unwrap_or(config.language);
+            let delivery = Delivery {
+                language,
+                ..self.test_delivery(receiver)
+            };
+            let attempt = endpoint.channel.send(&delivery, &self.outbound).await;
+            let (outcome, detail, retryable) = match attempt {
+                Attempt::Accepted { detail, .. } => ("accepted", detail, false),
+                Attempt::Refused { reason, retry } => ("refused", reason, retry != Retry::Never),
+                Attempt::Unknown { reason } => ("unknown", reason, true),
+            };
+            results.push(TestResult {
+                endpoint: endpoint.name.clone(),
+                channel: endpoint.kind(),
+                outcome,
+                detail,
+                retryable,
+            });
+        }
+        Ok(results)
+    }
+
+    /// The time as alerting sees it.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// What links are made of.
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// Follows another configuration from now on; incidents keep their place.
+    pub async fn reload(&self, policy: Arc<Policy>) -> Result<(), AlertingError> {
+        self.ask(|reply| Command::Reload { policy, reply }).await
+    }
+
+    pub(super) async fn command(&self, command: Command) -> Result<(), AlertingError> {
+        let sent = self.commands.send(command).await;
+        sent.map_err(|_| AlertingError::Stopping)
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, AlertingError> {
+        let (reply, answer) = oneshot::channel();
+        self.command(command(reply)).await?;
+        answer.await.map_err(|_| AlertingError::Stopping)
+    }
+
+    async fn stored(&self, id: &str) -> Result<Incident, AlertingError> {
+        let found = tables::find_incident(&self.state, id).await?;
+        found.ok_or_else(|| AlertingError::UnknownIncident(id.chars().take(80).collect()))
+    }
+
+    fn test_delivery(&self, receiver: &str) -> Delivery {
+        let now = self.now();
+        let summary = "a test; nothing is wrong and nothing needs to be done";
+        let labels = Labels::from_pairs([("alertname", "RampartTest"), ("severity", "info")]);
+        let alert = Alert {
+            status: model::AlertStatus::Firing,
+            labels: labels.clone(),
+            annotations: BTreeMap::from([("summary".to_owned(), summary.to_owned())]),
+            starts_at: now,
+            ends_at: None,
+            generator_url: String::new(),
+        };
+        Delivery {
+            key: format!("test-{:016x}", rand::rng().next_u64()),
+            kind: MessageKind::Test,
+            incident: IncidentView {
+                id: "test".to_owned(),
+                title: "Test".to_owned(),
+                severity: Severity::Info,
+                status: IncidentStatus::Open,
+                opened_at: now,
+                function: None,
+                labels,
+                alerts: vec![alert],
+                alerts_total: 1,
+                url: self.links.external_url.clone(),
+                acknowledge_url: None,
+                step: None,
+                note: None,
+            },
+            recipient: Recipient {
+                name: receiver.to_owned(),
+                person: None,
+                mentions: Vec::new(),
+            },
+            language: crate::delivery::Language::En,
+            now,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The runtime around the pipeline: one task owns its memory, stores what it says and hands
+//! messages to their channels.
+
+mod actor;
+mod handle;
+mod steady;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{Mode, SharedClock};
+use outbound::Outbound;
+use state::State;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, Teams};
+use crate::pipeline::{Links, Memory, Policy};
+use crate::{events, tables};
+use actor::{Actor, Command};
+
+pub use handle::{Handle, TestResult};
+
+/// Why alerting cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AlertingError {
+    /// The database failed.
+    #[error("alerting state cannot be used: {0}")]
+    State(#[from] state::StateError),
+    /// What is stored cannot be read.
+    #[error("stored alerting state cannot be read: {0}")]
+    Load(#[from] tables::LoadError),
+    /// What was handed over is not on disk; it must be handed over again.
+    #[error("not written to disk: {0}; hand it over again")]
+    NotDurable(String),
+    /// Alerting is stopping.
+    #[error("alerting is stopping")]
+    Stopping,
+    /// There is no such incident.
+    #[error("no incident {0}")]
+    UnknownIncident(String),
+    /// There is no such receiver.
+    #[error("no receiver {name}; configured: {known}")]
+    UnknownReceiver {
+        /// The name asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+}
+
+/// Commands that may wait for the one task; senders beyond wait for room.
+const COMMANDS_WAITING_MAX: usize = 1_024;
+
+/// Alerting at work.
+#[derive(Debug)]
+pub struct Alerting {
+    handle: Handle,
+    task: JoinHandle<()>,
+}
+
+impl Alerting {
+    /// Takes up work where the database says it was left. Messages that were on their way when the
+    /// last process ended have an unknown outcome and are treated so.
+    pub async fn start(
+        config: Config,
+        teams: Teams,
+        state: State,
+        outbound: Outbound,
+        mode: watch::Receiver<Mode>,
+        clock: SharedClock,
+        external_url: Option<String>,
+    ) -> Result<Alerting, AlertingError> {
+        let links = Links {
+            external_url: external_url.map(|url| url.trim_end_matches('/').to_owned()),
+            key: tables::signing_key(&state).await?.into(),
+        };
+        let stored = tables::load(&state).await?;
+        let policy = Arc::new(Policy { config, teams });
+        let now = clock.now();
+        let current = *mode.borrow();
+        let (memory, interrupted) = Memory::rebuild(stored, policy, current, links.clone(), now);
+        events::started(memory.incidents().count(), interrupted.len());
+        let (sender, receiver) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let handle = Handle::new(
+            sender.clone(),
+            state.clone(),
+            outbound.clone(),
+            Arc::clone(&clock),
+            links,
+        );
+        let actor = Actor::new(memory, state, outbound, clock, sender, receiver, mode);
+        let task = tokio::spawn(actor.run(interrupted));
+        Ok(Alerting { handle, task })
+    }
+
+    /// What others speak to.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Follows another configuration from now on. Incidents keep their place; where their escalation
+    /// is gone they go on with their route's receiver.
+    pub async fn reload(&self, config: Config, teams: Teams) -> Result<(), AlertingError> {
+        let policy = Arc::new(Policy { config, teams });
+        self.handle.reload(policy).await
+    }
+
+    /// Takes nothing new, waits for messages that are on their way, at most until `deadline` has
+    /// passed, and ends.
+    pub async fn stop(self, deadline: Duration) {
+        let ended = async {
+            self.handle.command(Command::Stop).await.ok();
+            self.task.await.ok();
+        };
+        tokio::time::timeout(deadline, ended).await.ok();
+    }
+}

@@ -1,0 +1,75 @@
+//! What this crate logs and counts, in one place.
+
+use std::fmt::Display;
+
+use crate::pipeline::Count;
+
+pub(crate) fn counted(count: Count) {
+    match count {
+        Count::Accepted { channel, latency } => {
+            metrics::counter!("rampart_notifications_sent_total", "channel" => channel)
+                .increment(1);
+            if let Some(latency) = latency {
+                metrics::histogram!("rampart_page_latency_seconds", "channel" => channel)
+                    .record(latency.as_secs_f64());
+            }
+        }
+        Count::Refused { channel } => {
+            metrics::counter!("rampart_notifications_failed_total", "channel" => channel)
+                .increment(1);
+        }
+        Count::Unknown { channel } => {
+            metrics::counter!("rampart_notifications_unknown_total", "channel" => channel)
+                .increment(1);
+        }
+        Count::Undeliverable { channel } => {
+            tracing::error!(channel, "a notification was given up");
+            metrics::counter!("rampart_notifications_undeliverable_total", "channel" => channel)
+                .increment(1);
+        }
+        Count::Dropped { channel } => {
+            metrics::counter!("rampart_notifications_dropped_total", "channel" => channel)
+                .increment(1);
+        }
+        Count::FalseAlarm => metrics::counter!("rampart_false_alarms_total").increment(1),
+    }
+}
+
+pub(crate) fn incidents_open(count: usize) {
+    metrics::gauge!("rampart_incidents_open").set(count as f64);
+}
+
+pub(crate) fn storage_failed(unsaved: usize, cause: &dyn Display) {
+    metrics::counter!("rampart_alerting_storage_failures_total").increment(1);
+    tracing::error!(unsaved, %cause, "alerting state was not written; notifications still leave");
+}
+
+pub(crate) fn storage_recovered() {
+    tracing::info!("alerting state is written again");
+}
+
+pub(crate) fn unsaved_dropped(count: usize) {
+    tracing::error!(
+        count,
+        "too much unwritten alerting state; the oldest is forgotten"
+    );
+}
+
+pub(crate) fn clock_set(by_seconds: i64) {
+    tracing::warn!(
+        by_seconds,
+        "the wall clock was set; escalation timers keep their pace"
+    );
+}
+
+pub(crate) fn started(incidents: usize, interrupted: usize) {
+    tracing::info!(incidents, interrupted, "alerting goes on");
+}
+
+pub(crate) fn send_panicked(channel: &'static str) {
+    tracing::error!(channel, "a channel failed unexpectedly");
+}
+
+pub(crate) fn expire_failed(cause: &dyn Display) {
+    tracing::warn!(%cause, "old incidents were not deleted; tried again in an hour");
+}

@@ -1,0 +1,390 @@
+//! What the pipeline remembers, and the journal of what of it must be stored.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use model::{Mode, Timestamp};
+
+use super::deliver::Gate;
+use super::escalate::PassedOver;
+use super::event::{Count, Dispatch, Effect, Event, Policy, Write};
+use super::incident::{Entry, HeldAlert, Incident};
+use super::outbox::{OutboxRow, RowState};
+use super::progress::shifted;
+use super::receive::Seen;
+use super::record::AttemptRow;
+use crate::delivery::{Attempt, IncidentStatus};
+
+/// What links in messages are made of.
+#[derive(Clone)]
+pub struct Links {
+    /// The address people reach Rampart at, without a slash at its end.
+    pub external_url: Option<String>,
+    /// The key links are signed with and incident ids are drawn from.
+    pub key: Arc<[u8]>,
+}
+
+impl std::fmt::Debug for Links {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Links")
+            .field("external_url", &self.external_url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a database gave back at start.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// Incidents that are not closed.
+    pub incidents: Vec<Incident>,
+    /// Their alerts.
+    pub alerts: Vec<(String, HeldAlert)>,
+    /// Their timelines, in order.
+    pub entries: Vec<(String, Entry)>,
+    /// Messages that are not finished.
+    pub outbox: Vec<OutboxRow>,
+    /// Attempts whose outcome was never recorded.
+    pub attempts: Vec<AttemptRow>,
+    /// Arrivals: fingerprint, episode, whether it fires, when it came.
+    pub seen: Vec<(u64, Timestamp, bool, Timestamp)>,
+    /// The highest number given to an incident, a message and an attempt.
+    pub numbers: (u64, u64, u64),
+}
+
+/// Everything the pipeline knows. One task owns it.
+#[derive(Debug)]
+pub struct Memory {
+    pub(super) policy: Arc<Policy>,
+    pub(super) mode: Mode,
+    pub(super) links: Links,
+    pub(super) incidents: BTreeMap<String, Incident>,
+    /// Which incident a group has now.
+    pub(super) groups: HashMap<String, String>,
+    /// Which incidents hold a firing alert.
+    pub(super) firing: HashMap<u64, BTreeSet<String>>,
+    /// Alerts that fire on after a person resolved their incident, until they recover.
+    pub(super) quiet: HashMap<u64, String>,
+    pub(super) seen: Seen,
+    pub(super) outbox: BTreeMap<u64, OutboxRow>,
+    pub(super) gates: BTreeMap<String, Gate>,
+    /// First messages that are still on their way, by when patience with them ends.
+    pub(super) patience: BTreeSet<(Timestamp, u64)>,
+    pub(super) attempts: BTreeMap<u64, AttemptRow>,
+    /// Messages queued since messages last left.
+    pub(super) fresh: Vec<u64>,
+    /// First messages found not to get through since then.
+    pub(super) passed_over: Vec<PassedOver>,
+    pub(super) journal: Journal,
+    pub(super) numbers: Numbers,
+    timers: BTreeSet<(Timestamp, String)>,
+}
+
+/// The last number given to each kind of thing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Numbers {
+    pub(super) incident: u64,
+    pub(super) row: u64,
+    pub(super) attempt: u64,
+}
+
+/// What a step changed.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    pub(super) writes: Vec<Write>,
+    pub(super) sends: Vec<Dispatch>,
+    pub(super) counts: Vec<Count>,
+    /// Incidents to be stored.
+    pub(super) dirty: BTreeSet<String>,
+    /// Incidents whose timer may have changed.
+    touched: BTreeSet<String>,
+}
+
+impl Journal {
+    /// Marks an incident as changed.
+    pub(super) fn touch(&mut self, incident: &str) {
+        if !self.dirty.contains(incident) {
+            self.dirty.insert(incident.to_owned());
+        }
+        if !self.touched.contains(incident) {
+            self.touched.insert(incident.to_owned());
+        }
+    }
+}
+
+impl Memory {
+    /// The most incidents that are open at once; alerts beyond them join one incident together.
+    pub const OPEN_INCIDENTS_MAX: usize = 20_000;
+
+    /// An empty memory.
+    pub fn new(policy: Arc<Policy>, mode: Mode, links: Links) -> Self {
+        Memory {
+            policy,
+            mode,
+            links,
+            incidents: BTreeMap::new(),
+            groups: HashMap::new(),
+            firing: HashMap::new(),
+            quiet: HashMap::new(),
+            seen: Seen::default(),
+            outbox: BTreeMap::new(),
+            gates: BTreeMap::new(),
+            patience: BTreeSet::new(),
+            attempts: BTreeMap::new(),
+            fresh: Vec::new(),
+            passed_over: Vec::new(),
+            journal: Journal::default(),
+            numbers: Numbers::default(),
+            timers: BTreeSet::new(),
+        }
+    }
+
+    /// A memory from what was stored, and the events that settle what the last stop interrupted:
+    /// nobody knows what became of an attempt that was on its way.
+    pub fn rebuild(
+        stored: Stored,
+        policy: Arc<Policy>,
+        mode: Mode,
+        links: Links,
+        now: Timestamp,
+    ) -> (Self, Vec<Event>) {
+        let mut memory = Memory::new(policy, mode, links);
+        let (incident, row, attempt) = stored.numbers;
+        memory.numbers = Numbers {
+            incident,
+            row,
+            attempt,
+        };
+        for (fingerprint, starts_at, firing, received_at) in stored.seen {
+            memory
+                .seen
+                .remember(fingerprint, starts_at, firing, received_at);
+        }
+        for incident in stored.incidents {
+            memory.incidents.insert(incident.id.clone(), incident);
+        }
+        for (id, held) in stored.alerts {
+            if let Some(incident) = memory.incidents.get_mut(&id) {
+                incident.alerts.insert(held.fingerprint, held);
+            }
+        }
+        for (id, entry) in stored.entries {
+            if let Some(incident) = memory.incidents.get_mut(&id) {
+                incident.timeline.push_back(entry);
+            }
+        }
+        for row in stored.outbox {
+            memory.restore_row(row);
+        }
+        let interrupted: Vec<Event> = stored
+            .attempts
+            .iter()
+            .map(|attempt| Event::Outcome {
+                attempt: attempt.id,
+                outcome: Attempt::Unknown {
+                    reason: "Rampart stopped while it was on its way".to_owned(),
+                },
+            })
+            .collect();
+        for attempt in stored.attempts {
+            memory.restore_attempt(attempt);
+        }
+        memory.restore_indexes();
+        memory.forgive_clock(now);
+        (memory, interrupted)
+    }
+
+    /// Brings an incident that was let go back, for a late remark.
+    pub fn adopt(&mut self, incident: Incident) {
+        if !self.incidents.contains_key(&incident.id) {
+            self.incidents.insert(incident.id.clone(), incident);
+        }
+    }
+
+    /// An incident that is still in memory.
+    pub fn incident(&self, id: &str) -> Option<&Incident> {
+        self.incidents.get(id)
+    }
+
+    /// Every incident in memory.
+    pub fn incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values()
+    }
+
+    /// The unfinished messages.
+    pub fn outbox(&self) -> impl Iterator<Item = &OutboxRow> {
+        self.outbox.values()
+    }
+
+    /// The configuration in force.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// When the next step is due without anything happening.
+    pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let patience = self.patience.first().map(|(at, _)| *at);
+        let gates = self
+            .gates
+            .iter()
+            .filter_map(|(name, gate)| gate.next_due(self.limits_of(name), now));
+        gates.chain(timer).chain(patience).min()
+    }
+
+    pub(super) fn limits_of(&self, endpoint: &str) -> Option<crate::delivery::Limits> {
+        let endpoint = self.policy.config.endpoint(endpoint)?;
+        Some(endpoint.limits)
+    }
+
+    /// Takes in what changes the rules of the game.
+    pub(super) fn hear(&mut self, event: &Event, now: Timestamp) {
+        match event {
+            Event::Mode(mode) => self.mode = *mode,
+            Event::Reload(policy) => {
+                self.policy = Arc::clone(policy);
+                super::outbox::drop_removed_ways(self, now);
+            }
+            Event::ClockSet { by_micros } => self.shift(*by_micros),
+            Event::Alerts(_) | Event::Act { .. } | Event::Outcome { .. } | Event::Tick => {}
+        }
+    }
+
+    /// The incidents whose time has come, in order of their timers.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<String> {
+        self.reindex();
+        let mut due = Vec::new();
+        while let Some((at, _)) = self.timers.first()
+            && *at <= now
+            && let Some((_, id)) = self.timers.pop_first()
+        {
+            if let Some(incident) = self.incidents.get_mut(&id) {
+                incident.wake = None;
+            }
+            due.push(id);
+        }
+        due
+    }
+
+    /// Everything the step changed, as effects. Closed incidents that wait for nothing are let go;
+    /// the database keeps them.
+    pub(super) fn drain(&mut self) -> Vec<Effect> {
+        self.reindex();
+        let dirty = std::mem::take(&mut self.journal.dirty);
+        for id in dirty {
+            let Some(incident) = self.incidents.get(&id) else {
+                continue;
+            };
+            let active = !incident.closed || !incident.rows.is_empty() || incident.is_quieting();
+            self.journal.writes.push(Write::Incident {
+                incident: Box::new(incident.without_contents()),
+                active,
+            });
+            if !active {
+                self.incidents.remove(&id);
+            }
+        }
+        let journal = std::mem::take(&mut self.journal);
+        let mut effects = Vec::with_capacity(1 + journal.sends.len() + journal.counts.len());
+        if !journal.writes.is_empty() {
+            effects.push(Effect::Store(journal.writes));
+        }
+        effects.extend(journal.counts.into_iter().map(Effect::Count));
+        effects.extend(
+            journal
+                .sends
+                .into_iter()
+                .map(|dispatch| Effect::Send(Box::new(dispatch))),
+        );
+        effects
+    }
+
+    fn reindex(&mut self) {
+        for id in std::mem::take(&mut self.journal.touched) {
+            let Some(incident) = self.incidents.get_mut(&id) else {
+                continue;
+            };
+            let wake = incident.next_wake();
+            if wake != incident.wake {
+                if let Some(old) = incident.wake {
+                    self.timers.remove(&(old, id.clone()));
+                }
+                incident.wake = wake;
+                if let Some(new) = wake {
+                    self.timers.insert((new, id));
+                }
+            }
+        }
+    }
+
+    fn restore_row(&mut self, row: OutboxRow) {
+        if let Some(incident) = self.incidents.get_mut(&row.incident) {
+            incident.rows.insert(row.id);
+        }
+        if row.state == RowState::Pending {
+            let gate = self.gates.entry(row.address.endpoint.clone()).or_default();
+            gate.queue.insert((row.due_at, row.id));
+        }
+        self.outbox.insert(row.id, row);
+    }
+
+    fn restore_attempt(&mut self, attempt: AttemptRow) {
+        let gate = self.gates.entry(attempt.endpoint.clone()).or_default();
+        gate.in_flight += 1;
+        self.attempts.insert(attempt.id, attempt);
+    }
+
+    fn restore_indexes(&mut self) {
+        for (id, incident) in &self.incidents {
+            self.journal.touched.insert(id.clone());
+            if !incident.closed {
+                self.groups.insert(incident.group.clone(), id.clone());
+            }
+            for held in incident.alerts.values() {
+                if held.quieted {
+                    self.quiet.insert(held.fingerprint, id.clone());
+                } else if held.is_firing() && incident.status != IncidentStatus::Resolved {
+                    self.firing
+                        .entry(held.fingerprint)
+                        .or_default()
+                        .insert(id.clone());
+                }
+            }
+        }
+        self.reindex();
+    }
+
+    /// A clock that stands before what it stamped was set back while Rampart was down. Waiting for
+    /// it to catch up would lose pages, so everything moves back with it.
+    fn forgive_clock(&mut self, now: Timestamp) {
+        let latest = self
+            .incidents
+            .values()
+            .map(|incident| incident.changed_at)
+            .max();
+        if let Some(latest) = latest
+            && latest > now
+        {
+            self.shift(now.as_micros().saturating_sub(latest.as_micros()));
+        }
+    }
+
+    fn shift(&mut self, by_micros: i64) {
+        let moved = |at: Timestamp| shifted(at, by_micros);
+        for (id, incident) in &mut self.incidents {
+            incident.shift(by_micros);
+            self.journal.touch(id);
+        }
+        for row in self.outbox.values_mut() {
+            row.due_at = moved(row.due_at);
+            row.give_up_at = moved(row.give_up_at);
+        }
+        for gate in self.gates.values_mut() {
+            gate.shift(moved);
+        }
+        let patience = std::mem::take(&mut self.patience);
+        self.patience = patience
+            .into_iter()
+            .map(|(at, row)| (moved(at), row))
+            .collect();
+    }
+}

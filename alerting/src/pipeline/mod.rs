@@ -1,0 +1,55 @@
+//! What happens to an alert, in order. Each stage is a file; there is no other way in.
+//!
+//! `receive → route → group → incident → escalate → outbox → deliver → record`. Nothing here does
+//! I/O or reads a clock: a step takes an event and the time, changes [`Memory`] and says what is to
+//! be stored and sent. The same events from the same memory always give the same effects.
+
+mod deliver;
+mod escalate;
+mod event;
+mod group;
+mod incident;
+mod memory;
+mod outbox;
+mod progress;
+mod reach;
+mod receive;
+mod record;
+mod route;
+mod view;
+
+#[cfg(test)]
+mod night;
+
+pub use event::{Action, Count, Dispatch, Effect, Event, How, Policy, Write};
+pub use incident::{
+    Acknowledgement, Entry, EntryKind, HeldAlert, Incident, Reach, Resolution, Told,
+};
+pub use memory::{Links, Memory, Stored};
+pub use outbox::{Address, OutboxRow, RowState};
+pub use progress::Progress;
+pub use record::{AttemptRow, AttemptState};
+
+use model::Timestamp;
+
+/// One step of the pipeline.
+pub fn step(memory: &mut Memory, event: Event, now: Timestamp) -> Vec<Effect> {
+    memory.hear(&event, now);
+    // An answer comes first: a refusal brings the next step forward.
+    record::settle(memory, &event, now);
+    let admitted = receive::admit(memory, event, now);
+    let routed = route::assign(memory, admitted.alerts);
+    let grouped = group::collect(memory, routed);
+    incident::open_or_update(memory, grouped, now);
+    incident::act(memory, admitted.act, now);
+    // A step whose channel is blocked or fails brings the next one forward, which is then due too.
+    for _ in 0..escalate::ROUNDS_MAX {
+        let due = escalate::due(memory, now);
+        outbox::enqueue(memory, due, now);
+        let passed_over = deliver::dispatch(memory, now);
+        if !escalate::bring_forward(memory, passed_over, now) {
+            break;
+        }
+    }
+    record::effects(memory)
+}

@@ -1,0 +1,111 @@
+//! A database of maps: what the real one keeps, without its cost.
+
+use std::collections::BTreeMap;
+
+use model::{AlertStatus, Timestamp};
+
+use crate::pipeline::{
+    AttemptRow, AttemptState, Entry, HeldAlert, Incident, OutboxRow, Stored, Write,
+};
+
+#[derive(Default)]
+pub(super) struct Disk {
+    pub(super) incidents: BTreeMap<String, (Incident, bool)>,
+    pub(super) entries: BTreeMap<(String, u64), Entry>,
+    pub(super) outbox: BTreeMap<u64, OutboxRow>,
+    pub(super) attempts: BTreeMap<u64, AttemptRow>,
+    alerts: BTreeMap<(String, u64), HeldAlert>,
+    seen: BTreeMap<(u64, Timestamp, bool), Timestamp>,
+}
+
+impl Disk {
+    pub(super) fn write(&mut self, writes: Vec<Write>) {
+        for write in writes {
+            match write {
+                Write::Seen {
+                    fingerprint,
+                    starts_at,
+                    status,
+                    received_at,
+                } => {
+                    let key = (fingerprint, starts_at, status == AlertStatus::Firing);
+                    self.seen.insert(key, received_at);
+                }
+                Write::ForgetSeen { before } => self.seen.retain(|_, at| *at >= before),
+                Write::Incident { incident, active } => {
+                    self.incidents
+                        .insert(incident.id.clone(), (*incident, active));
+                }
+                Write::Alert { incident, held } => {
+                    self.alerts.insert((incident, held.fingerprint), held);
+                }
+                Write::Entry { incident, entry } => {
+                    self.entries.insert((incident, entry.sequence), entry);
+                }
+                Write::DropEntry { incident, sequence } => {
+                    self.entries.remove(&(incident, sequence));
+                }
+                Write::Outbox(row) => {
+                    self.outbox.insert(row.id, *row);
+                }
+                Write::Attempt(row) => {
+                    self.attempts.insert(row.id, *row);
+                }
+            }
+        }
+    }
+
+    pub(super) fn stored(&self) -> Stored {
+        let is_active = |id: &String| self.incidents.get(id).is_some_and(|(_, active)| *active);
+        let active = self.incidents.values().filter(|(_, active)| *active);
+        Stored {
+            incidents: active.map(|(incident, _)| incident.clone()).collect(),
+            alerts: self
+                .alerts
+                .iter()
+                .filter(|((id, _), _)| is_active(id))
+                .map(|((id, _), held)| (id.clone(), held.clone()))
+                .collect(),
+            entries: self
+                .entries
+                .iter()
+                .filter(|((id, _), _)| is_active(id))
+                .map(|((id, _), entry)| (id.clone(), entry.clone()))
+                .collect(),
+            outbox: self
+                .outbox
+                .values()
+                .filter(|row| !row.state.is_final())
+                .cloned()
+                .collect(),
+            attempts: self
+                .attempts
+                .values()
+                .filter(|row| row.state == AttemptState::InFlight)
+                .cloned()
+                .collect(),
+            seen: self
+                .seen
+                .iter()
+                .map(|((print, starts, firing), at)| (*print, *starts, *firing, *at))
+                .collect(),
+            numbers: (
+                self.incidents
+                    .values()
+                    .map(|(incident, _)| incident.number)
+                    .max()
+                    .unwrap_or(0),
+                self.outbox.keys().next_back().copied().unwrap_or(0),
+                self.attempts.keys().next_back().copied().unwrap_or(0),
+            ),
+        }
+    }
+
+    /// The timeline of an incident, for messages of failed tests.
+    pub(super) fn story(&self, id: &str) -> String {
+        let lines = self.entries.iter().filter(|((of, _), _)| of == id);
+        let lines =
+            lines.map(|(_, entry)| format!("  {} {:?} {}", entry.at, entry.kind, entry.text));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}

@@ -1,0 +1,409 @@
+//! A simulated night: alerts, providers with moods, people, crashes at every point, from a seed.
+//!
+//! The pipeline runs as it does in production; only the database is a set of maps and the
+//! providers are a table of moods. What a provider truly took is written down apart from what the
+//! pipeline believes, so that duplicates and losses show.
+
+mod disk;
+mod seeds;
+mod stories;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use model::{Alert, Mode, Timestamp};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::{Action, Address, Effect, Event, How, Links, Memory, Policy, step};
+use crate::config::{Config, Teams};
+use crate::delivery::{Attempt, IncidentStatus, Limits, MessageKind, Retry};
+use crate::testing::{at, config, failing, resolved};
+use disk::Disk;
+
+const ALERTING: &str = r"
+channels:
+  sms: {webhook: {url: 'http://127.0.0.1:1/sms'}}
+  phone: {webhook: {url: 'http://127.0.0.1:1/phone'}}
+receivers:
+  - {name: team-chat, webhook: {url: 'http://127.0.0.1:1/chat'}}
+  - {name: war-room, webhook: {url: 'http://127.0.0.1:1/war'}}
+route:
+  receiver: war-room
+  routes:
+    - matchers: ['severity=critical']
+      escalation: night
+escalations:
+  night:
+    steps:
+      - {after: 0s, notify: [im: owner]}
+      - {after: 2m, notify: [sms: owner]}
+      - {after: 5m, notify: [phone: owner]}
+      - {after: 10m, notify: [phone: oncall/leads, im: war-room]}
+    repeat: {every: 10m, times: 2}
+    acknowledged_for: 30m
+schedules:
+  guide: {time_zone: Asia/Shanghai, rotations: [{name: weekly, start: 2026-11-02T10:00, every: 1w, people: [first]}]}
+  leads: {time_zone: Asia/Shanghai, rotations: [{name: always, start: 2026-11-02T10:00, every: 1w, people: [second]}]}
+people:
+  first: {sms: '+8613800000001', phone: '+8613800000001'}
+  second: {sms: '+8613800000002', phone: '+8613800000002'}
+";
+const TEAMS: &str = "team-guide: {owns: ['guide/*'], im: team-chat, schedule: guide}";
+
+/// What a provider does with the next message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    /// Takes it.
+    Takes,
+    /// Takes it after so many seconds.
+    Slow(u64),
+    /// 500.
+    Fails,
+    /// Never takes such a message.
+    Refuses,
+    /// Too many: shut for so many seconds.
+    Shuts(u64),
+    /// Takes it and answers nothing.
+    TakesSilently,
+    /// Takes nothing and answers nothing.
+    Hangs,
+}
+
+/// Where the process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Point {
+    /// Before anything of the step is on disk.
+    Store,
+    /// With the attempt on disk and the provider not called.
+    Call,
+    /// After the provider took the message, before that is on disk.
+    Record,
+}
+
+/// One message that a provider truly took.
+#[derive(Clone, Debug)]
+struct Heard {
+    at: Timestamp,
+    row: u64,
+    incident: String,
+    address: Address,
+    kind: MessageKind,
+    attempt: u64,
+}
+
+/// A message on its way.
+struct Flight {
+    lands_at: Timestamp,
+    attempt: u64,
+    outcome: Attempt,
+}
+
+struct Night {
+    seed: u64,
+    rng: StdRng,
+    now: Timestamp,
+    memory: Memory,
+    policy: Arc<Policy>,
+    disk: Disk,
+    moods: BTreeMap<String, VecDeque<Mood>>,
+    mood: BTreeMap<String, Mood>,
+    flights: Vec<Flight>,
+    heard: Vec<Heard>,
+    /// Messages, as a provider counts them: one for many incidents is one.
+    messages: usize,
+    /// Handed over and not yet confirmed; handed over again after a crash, as rules do.
+    unsent: Vec<Alert>,
+    firing: BTreeMap<String, Alert>,
+    crash_at: Option<Point>,
+    crashes: usize,
+    /// Silent outcomes and crashes that can each explain one duplicate of a message.
+    doubts: BTreeSet<u64>,
+    /// Messages that left although nobody should have been paged.
+    wrongly_paged: Vec<String>,
+}
+
+fn links() -> Links {
+    Links {
+        external_url: Some("https://rampart.example.com".into()),
+        key: Arc::from(&b"a key for tests"[..]),
+    }
+}
+
+impl Night {
+    fn seeded(seed: u64) -> Self {
+        static READ: OnceLock<(Config, Teams)> = OnceLock::new();
+        let (mut config, teams) = READ.get_or_init(|| config(ALERTING, TEAMS)).clone();
+        let mut endpoint = config.receivers["team-chat"].endpoints[0].as_ref().clone();
+        endpoint.limits = Limits {
+            burst: 20,
+            per: Duration::from_mins(1),
+            min_gap: Duration::ZERO,
+            penalty: Duration::from_mins(10),
+        };
+        let chat = config.receivers.get_mut("team-chat").unwrap();
+        chat.endpoints = vec![Arc::new(endpoint)];
+        let policy = Arc::new(Policy { config, teams });
+        Night {
+            seed,
+            rng: StdRng::seed_from_u64(seed),
+            now: at("2026-11-10T18:00:00Z"),
+            memory: Memory::new(Arc::clone(&policy), Mode::Daily, links()),
+            policy,
+            disk: Disk::default(),
+            moods: BTreeMap::new(),
+            mood: BTreeMap::new(),
+            flights: Vec::new(),
+            heard: Vec::new(),
+            messages: 0,
+            unsent: Vec::new(),
+            firing: BTreeMap::new(),
+            crash_at: None,
+            crashes: 0,
+            doubts: BTreeSet::new(),
+            wrongly_paged: Vec::new(),
+        }
+    }
+
+    // What happens.
+
+    fn fire(&mut self, function: &str) {
+        let alert = failing(function, self.now);
+        self.firing.insert(function.to_owned(), alert.clone());
+        self.hand_over(alert);
+    }
+
+    fn resolve(&mut self, function: &str) {
+        if let Some(alert) = self.firing.remove(function) {
+            self.hand_over(resolved(alert, self.now));
+        }
+    }
+
+    fn act(&mut self, incident: &str, action: Action) {
+        if self.memory.incident(incident).is_some() {
+            self.step(Event::Act {
+                incident: incident.to_owned(),
+                action,
+                by: "ann".into(),
+                how: How::Api,
+            });
+        }
+    }
+
+    /// The next messages to a way meet these moods, one each.
+    fn moods(&mut self, endpoint: &str, moods: impl IntoIterator<Item = Mood>) {
+        self.moods
+            .entry(endpoint.to_owned())
+            .or_default()
+            .extend(moods);
+    }
+
+    /// From now on, when nothing special is said.
+    fn mood(&mut self, endpoint: &str, mood: Mood) {
+        self.mood.insert(endpoint.to_owned(), mood);
+    }
+
+    /// The next step that comes to this point is the process's last.
+    fn crash(&mut self, point: Point) {
+        self.crash_at = Some(point);
+    }
+
+    fn hand_over(&mut self, alert: Alert) {
+        self.unsent.push(alert);
+        self.hand_over_again();
+    }
+
+    fn hand_over_again(&mut self) {
+        if !self.unsent.is_empty() && self.step(Event::Alerts(self.unsent.clone())) {
+            self.unsent.clear();
+        }
+    }
+
+    /// Lets time pass until `end`; everything due on the way happens at its moment.
+    fn run_until(&mut self, end: Timestamp) {
+        // Far more than any plan needs; a pipeline that asks to be woken for ever fails here.
+        for _ in 0..200_000 {
+            self.hand_over_again();
+            let landing = self.flights.iter().map(|flight| flight.lands_at).min();
+            let due = self.memory.next_due(self.now);
+            let next = [landing, due].into_iter().flatten().min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = self.now.max(next);
+            match self
+                .flights
+                .iter()
+                .position(|flight| flight.lands_at <= self.now)
+            {
+                Some(index) => self.land(index),
+                None => {
+                    self.step(Event::Tick);
+                }
+            }
+        }
+        panic!("seed {}: the pipeline never rests", self.seed);
+    }
+
+    fn run_for(&mut self, seconds: u64) {
+        self.run_until(self.now + Duration::from_secs(seconds));
+    }
+
+    // How it happens.
+
+    fn land(&mut self, index: usize) {
+        let flight = self.flights.remove(index);
+        if self.crash_at == Some(Point::Record) {
+            self.crash_at = None;
+            self.die();
+            return;
+        }
+        self.step(Event::Outcome {
+            attempt: flight.attempt,
+            outcome: flight.outcome,
+        });
+    }
+
+    /// Runs one step to its end, or to the point where the process dies. Whether what was handed in
+    /// is on disk.
+    fn step(&mut self, event: Event) -> bool {
+        let effects = step(&mut self.memory, event, self.now);
+        self.carry_out(effects)
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) -> bool {
+        if self.crash_at == Some(Point::Store) {
+            self.crash_at = None;
+            self.die();
+            return false;
+        }
+        let mut sends = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Store(writes) => self.disk.write(writes),
+                Effect::Send(dispatch) => sends.push(dispatch),
+                Effect::Count(_) => {}
+            }
+        }
+        if !sends.is_empty() && self.crash_at == Some(Point::Call) {
+            self.crash_at = None;
+            self.die();
+            return true;
+        }
+        for dispatch in sends {
+            self.call(&dispatch.endpoint.name, dispatch.attempt);
+        }
+        true
+    }
+
+    fn call(&mut self, endpoint: &str, attempt: u64) {
+        let queued = self.moods.get_mut(endpoint).and_then(VecDeque::pop_front);
+        let usual = self.mood.get(endpoint).copied().unwrap_or(Mood::Takes);
+        let mood = queued.unwrap_or(usual);
+        let rows = self.disk.attempts[&attempt].rows.clone();
+        for id in &rows {
+            let row = &self.disk.outbox[id];
+            let incident = &self.disk.incidents[&row.incident].0;
+            let pages = matches!(row.kind, MessageKind::Firing | MessageKind::Reminder);
+            if pages && incident.status != IncidentStatus::Open {
+                self.wrongly_paged.push(format!(
+                    "{} {:?} to {}",
+                    row.incident, row.kind, row.address
+                ));
+            }
+        }
+        let takes = matches!(mood, Mood::Takes | Mood::Slow(_) | Mood::TakesSilently);
+        if takes {
+            self.messages += 1;
+            for id in &rows {
+                let row = &self.disk.outbox[id];
+                self.heard.push(Heard {
+                    at: self.now,
+                    row: *id,
+                    incident: row.incident.clone(),
+                    address: row.address.clone(),
+                    kind: row.kind,
+                    attempt,
+                });
+            }
+        }
+        let accepted = Attempt::Accepted {
+            detail: "ok".into(),
+            provider_id: None,
+        };
+        let refused = |retry| Attempt::Refused {
+            reason: format!("{mood:?}"),
+            retry,
+        };
+        let (seconds, outcome) = match mood {
+            Mood::Takes => (0, accepted),
+            Mood::Slow(seconds) => (seconds, accepted),
+            Mood::Fails => (0, refused(Retry::Backoff)),
+            Mood::Refuses => (0, refused(Retry::Never)),
+            Mood::Shuts(seconds) => (0, refused(Retry::After(Duration::from_secs(seconds)))),
+            Mood::TakesSilently | Mood::Hangs => {
+                let reason = "no answer".to_owned();
+                (10, Attempt::Unknown { reason })
+            }
+        };
+        if matches!(outcome, Attempt::Unknown { .. }) {
+            self.doubts.extend(&rows);
+        }
+        self.flights.push(Flight {
+            lands_at: self.now + Duration::from_secs(seconds) + Duration::from_millis(50),
+            attempt,
+            outcome,
+        });
+    }
+
+    /// The process ends and starts again with what is on disk.
+    fn die(&mut self) {
+        self.crashes += 1;
+        for flight in self.flights.drain(..) {
+            self.doubts
+                .extend(&self.disk.attempts[&flight.attempt].rows);
+        }
+        let stored = self.disk.stored();
+        for attempt in &stored.attempts {
+            self.doubts.extend(&attempt.rows);
+        }
+        let (memory, interrupted) = Memory::rebuild(
+            stored,
+            Arc::clone(&self.policy),
+            Mode::Daily,
+            links(),
+            self.now,
+        );
+        self.memory = memory;
+        for event in interrupted {
+            self.step(event);
+        }
+        self.step(Event::Tick);
+    }
+
+    // What was seen.
+
+    /// Every message that was truly taken: `seconds since the start, kind, to whom`.
+    fn pages(&self) -> Vec<String> {
+        let start = at("2026-11-10T18:00:00Z");
+        let line = |heard: &Heard| {
+            let seconds = heard.at.since(start).as_secs();
+            let (minutes, seconds) = (seconds / 60, seconds % 60);
+            format!(
+                "{minutes}:{seconds:02} {} {}",
+                heard.kind.as_str(),
+                heard.address
+            )
+        };
+        self.heard.iter().map(line).collect()
+    }
+
+    fn only_incident(&self) -> String {
+        let mut ids = self.disk.incidents.keys();
+        let id = ids.next().cloned().unwrap();
+        assert!(ids.next().is_none(), "more than one incident");
+        id
+    }
+}

@@ -1,0 +1,54 @@
+//! What the API reads of incidents that have left memory.
+
+use state::{State, Statement};
+
+use super::load::LoadError;
+use crate::delivery::IncidentStatus;
+use crate::pipeline::{Entry, HeldAlert, Incident};
+
+/// An incident with its alerts and timeline.
+pub(crate) async fn find_incident(state: &State, id: &str) -> Result<Option<Incident>, LoadError> {
+    let select = |sql: &'static str| state.read(Statement::new(sql).bind(id));
+    let rows = select("select document from alerting_incidents where id = ?1").await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let mut incident: Incident = parse("alerting_incidents", &row.text(0)?)?;
+    for row in select("select document from alerting_alerts where incident = ?1").await? {
+        let held: HeldAlert = parse("alerting_alerts", &row.text(0)?)?;
+        incident.alerts.insert(held.fingerprint, held);
+    }
+    let timeline =
+        select("select document from alerting_timeline where incident = ?1 order by sequence");
+    for row in timeline.await? {
+        let entry: Entry = parse("alerting_timeline", &row.text(0)?)?;
+        incident.timeline.push_back(entry);
+    }
+    Ok(Some(incident))
+}
+
+/// The newest incidents, without alerts and timeline.
+pub(crate) async fn list_incidents(
+    state: &State,
+    status: Option<IncidentStatus>,
+    limit: usize,
+) -> Result<Vec<Incident>, LoadError> {
+    let statement = Statement::new(
+        "select document from alerting_incidents where ?1 is null or status = ?1
+         order by number desc limit ?2",
+    )
+    .bind(status.map(IncidentStatus::as_str))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let mut found = Vec::new();
+    for row in state.read(statement).await? {
+        found.push(parse("alerting_incidents", &row.text(0)?)?);
+    }
+    Ok(found)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(
+    table: &'static str,
+    document: &str,
+) -> Result<T, LoadError> {
+    serde_json::from_str(document).map_err(|cause| LoadError::Document { table, cause })
+}
