@@ -53,7 +53,11 @@ impl Texts {
                 request_id: &self.requests[index],
                 trace_id: &self.traces[index],
                 duration_us: (mixed % 50_000) as i64,
-                outcome: if mixed.is_multiple_of(100) { Outcome::FunctionError } else { Outcome::Ok },
+                outcome: if mixed.is_multiple_of(100) {
+                    Outcome::FunctionError
+                } else {
+                    Outcome::Ok
+                },
                 http_status: Some(200),
                 served_by: "faas",
                 source: "bench",
@@ -70,7 +74,11 @@ fn measure(clock: &SystemClock, what: &str, mut work: impl FnMut(usize)) {
     for number in 0..BATCHES {
         work(number);
     }
-    report(what, BATCHES * BATCH_ROWS, clock.elapsed() - began);
+    report(
+        what,
+        BATCHES * BATCH_ROWS,
+        clock.elapsed().saturating_sub(began),
+    );
 }
 
 fn report(what: &str, rows: usize, took: Duration) {
@@ -88,7 +96,9 @@ fn one_core(texts: &Texts, clock: &SystemClock) {
         encode_for_measurement(&batch).unwrap()
     };
     let rollups = Rollups::default();
-    measure(clock, "rows to Arrow", |number| drop(black_box(batch(number))));
+    measure(clock, "rows to Arrow", |number| {
+        drop(black_box(batch(number)));
+    });
     let ready: Vec<_> = (0..BATCHES).map(batch).collect();
     measure(clock, "Arrow to rollups", |number| {
         black_box(rollups.apply(&ready[number], clock.now()));
@@ -97,7 +107,11 @@ fn one_core(texts: &Texts, clock: &SystemClock) {
         black_box(record(&ready[number]));
     });
     let bytes = record(&ready[0]).len();
-    println!("{:<46} {:7.1} B/row", "size of the record", bytes as f64 / BATCH_ROWS as f64);
+    println!(
+        "{:<46} {:7.1} B/row",
+        "size of the record",
+        bytes as f64 / BATCH_ROWS as f64
+    );
     measure(clock, "all three, one core, no disk", |number| {
         let rows = batch(number);
         black_box(rollups.apply(&rows, clock.now()));
@@ -126,10 +140,18 @@ async fn durable(texts: &'static Texts, directory: PathBuf) {
     for sender in senders.collect::<Vec<_>>() {
         sender.await.unwrap();
     }
-    report("8 senders, durable before the answer", BATCHES * BATCH_ROWS, clock.elapsed() - began);
+    report(
+        "8 senders, durable before the answer",
+        BATCHES * BATCH_ROWS,
+        clock.elapsed().saturating_sub(began),
+    );
     let began = clock.elapsed();
     store.flush().await.unwrap();
-    report("flush to Parquet", BATCHES * BATCH_ROWS, clock.elapsed() - began);
+    report(
+        "flush to Parquet",
+        BATCHES * BATCH_ROWS,
+        clock.elapsed().saturating_sub(began),
+    );
     let stats = store.stats();
     let invocations = stats.tables["invocations"];
     if invocations.file_rows > 0 {
@@ -142,7 +164,9 @@ async fn durable(texts: &'static Texts, directory: PathBuf) {
 fn main() {
     let texts: &'static Texts = Box::leak(Box::new(Texts::new()));
     one_core(texts, &SystemClock::new());
-    let given = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let given = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with("--"));
     let temporary = tempfile::tempdir().unwrap();
     let directory = given.map_or_else(|| temporary.path().join("store"), PathBuf::from);
     tokio::runtime::Builder::new_multi_thread()

@@ -54,7 +54,9 @@ impl Batch {
             (Table::Samples, &self.samples),
         ]
         .into_iter()
-        .filter_map(|(table, rows)| Some((table, rows.as_ref().filter(|rows| rows.num_rows() > 0)?)))
+        .filter_map(|(table, rows)| {
+            Some((table, rows.as_ref().filter(|rows| rows.num_rows() > 0)?))
+        })
     }
 
     /// Sets the rows of one table; `minutes` is derived and never committed.

@@ -69,7 +69,11 @@ impl Catalogue {
             ..Visible::default()
         };
         for file in files {
-            visible.files.entry(file.table).or_default().push(Arc::new(file));
+            visible
+                .files
+                .entry(file.table)
+                .or_default()
+                .push(Arc::new(file));
         }
         Catalogue {
             directory: directory.to_path_buf(),
@@ -194,7 +198,10 @@ impl Catalogue {
     /// Monotonic time since which a commit waits in memory; `None` when all are in files.
     pub(crate) fn oldest_in_memory(&self) -> Option<Duration> {
         let visible = self.lock();
-        let frozen = visible.frozen.as_ref().and_then(|frozen| frozen.rows.began());
+        let frozen = visible
+            .frozen
+            .as_ref()
+            .and_then(|frozen| frozen.rows.began());
         frozen.or(visible.active.began())
     }
 
@@ -213,7 +220,10 @@ impl Catalogue {
             ..Sizes::default()
         };
         for table in Table::ALL {
-            let frozen = visible.frozen.as_ref().map_or(0, |f| f.rows.row_count(table));
+            let frozen = visible
+                .frozen
+                .as_ref()
+                .map_or(0, |f| f.rows.row_count(table));
             let files = visible.files.get(&table).map_or(&[][..], Vec::as_slice);
             sizes.tables.insert(
                 table,
@@ -229,7 +239,10 @@ impl Catalogue {
     }
 
     fn count_memory(&self, visible: &Visible) {
-        let frozen = visible.frozen.as_ref().map_or(0, |frozen| frozen.rows.bytes());
+        let frozen = visible
+            .frozen
+            .as_ref()
+            .map_or(0, |frozen| frozen.rows.bytes());
         self.memory_bytes
             .store((frozen + visible.active.bytes()) as u64, Ordering::Relaxed);
     }
@@ -242,7 +255,10 @@ impl Catalogue {
 impl Visible {
     fn add_files(&mut self, files: Vec<TableFile>) {
         for file in files {
-            self.files.entry(file.table).or_default().push(Arc::new(file));
+            self.files
+                .entry(file.table)
+                .or_default()
+                .push(Arc::new(file));
         }
     }
 }

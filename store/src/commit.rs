@@ -40,7 +40,9 @@ pub enum CommitError {
         retry_after: Duration,
     },
     /// The batch alone is larger than the queue may ever be.
-    #[error("a batch of {rows} rows and {bytes} bytes is too large, send at most {rows_max} rows and {bytes_max} bytes at once")]
+    #[error(
+        "a batch of {rows} rows and {bytes} bytes is too large, send at most {rows_max} rows and {bytes_max} bytes at once"
+    )]
     TooLarge {
         /// Rows in the batch.
         rows: usize,
@@ -115,6 +117,7 @@ struct Load {
 
 /// How much may be on its way.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_field_names)] // every limit ends in max
 pub(crate) struct QueueLimits {
     pub(crate) rows_max: usize,
     pub(crate) bytes_max: usize,
@@ -265,7 +268,11 @@ impl Queue {
             })
             .unwrap_or_else(PoisonError::into_inner);
         if line.waiting.is_empty() {
-            return if line.closing { Turn::Closed } else { Turn::Idle };
+            return if line.closing {
+                Turn::Closed
+            } else {
+                Turn::Idle
+            };
         }
         let (mut line, _) = self
             .arrived
@@ -328,6 +335,9 @@ mod tests {
         health.check().unwrap();
         health.break_down("first");
         health.break_down("second");
-        assert_eq!(health.check().unwrap_err().to_string(), "the store has stopped accepting: first");
+        assert_eq!(
+            health.check().unwrap_err().to_string(),
+            "the store has stopped accepting: first"
+        );
     }
 }

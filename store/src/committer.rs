@@ -23,7 +23,7 @@ use crate::schema::Table;
 use crate::wal::{Group, SegmentWriter, WalError};
 
 /// How long the thread sleeps at most when nothing comes.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const PATIENCE: Duration = Duration::from_hours(1);
 /// Batches of one group are merged into one up to this many rows.
 const MERGE_ROWS_MAX: usize = 65_536;
 
@@ -115,7 +115,11 @@ impl Committer {
                     self.policy.sync_interval.saturating_sub(waited)
                 }
             };
-            let Policy { commit_window, commit_bytes, .. } = self.policy;
+            let Policy {
+                commit_window,
+                commit_bytes,
+                ..
+            } = self.policy;
             match self.queue.next(patience, commit_window, commit_bytes) {
                 Turn::Group(group) => self.commit(group),
                 Turn::Idle => {}
@@ -170,12 +174,13 @@ impl Committer {
                 .add(sequence, now, &waiting.body)
                 .map_err(|error| CommitError::Invalid(error.to_string()))?;
         }
-        let written = self.wal.append(&records, now).and_then(|()| {
-            match self.policy.durability {
+        let written = self
+            .wal
+            .append(&records, now)
+            .and_then(|()| match self.policy.durability {
                 Durability::Sync => self.wal.sync(),
                 Durability::Interval | Durability::None => Ok(()),
-            }
-        });
+            });
         match written {
             Ok(()) => Ok(group.iter().map(|waiting| waiting.body.len() as u64).sum()),
             Err(WalError::Full) => Err(disk_full()),
@@ -208,7 +213,12 @@ impl Committer {
             if let Some(idempotency) = &waiting.batch.idempotency {
                 self.ledger.insert(idempotency, sequence, now, elapsed);
             }
-            answers.push((waiting.answer, sequence, waiting.reservation, waiting.permit));
+            answers.push((
+                waiting.answer,
+                sequence,
+                waiting.reservation,
+                waiting.permit,
+            ));
         }
         self.catalogue.publish(rows, positions, last, elapsed);
         if self.catalogue.memory_bytes() >= self.policy.flush_bytes {

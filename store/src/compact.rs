@@ -13,7 +13,7 @@ use crate::partition::{Arranged, end_of, read_file};
 use crate::schema::Table;
 
 /// An hour is merged for good this long after its end, when late rows have mostly come.
-const SETTLED_AFTER: Duration = Duration::from_secs(15 * 60);
+const SETTLED_AFTER: Duration = Duration::from_mins(15);
 /// An hour that is still growing is merged when it has this many small files.
 const OPEN_FILES_MAX: usize = 16;
 /// What one merge may read, so that it stays within little memory.
@@ -86,8 +86,8 @@ impl Flusher {
                 .map_err(|error| FlushError::Rows(error.to_string()))?;
             batches.extend(rows);
         }
-        let arranged = Arranged::new(table, &batches)
-            .map_err(|error| FlushError::Rows(error.to_string()))?;
+        let arranged =
+            Arranged::new(table, &batches).map_err(|error| FlushError::Rows(error.to_string()))?;
         let expected: u64 = files.iter().map(|file| file.rows).sum();
         let found: u64 = arranged.hours().map(|(_, rows)| rows).sum();
         if expected != found || arranged.hours().any(|(other, _)| other != hour) {

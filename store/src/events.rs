@@ -67,7 +67,10 @@ pub(crate) fn refused(reason: &'static str) {
 /// The store stops accepting for good.
 pub(crate) fn broken(reason: &str) {
     counter!("rampart_store_broken_total").increment(1);
-    error!(reason, "the store stops accepting: what the disk holds is not certain any more; restart after checking the disk");
+    error!(
+        reason,
+        "the store stops accepting: what the disk holds is not certain any more; restart after checking the disk"
+    );
 }
 
 /// Rows moved from memory to Parquet.

@@ -25,7 +25,7 @@ use crate::schema::Table;
 use crate::wal::Segments;
 
 /// How far back rollups reach; the log is kept that long so that a start can rebuild them.
-pub(crate) const ROLLUP_HORIZON: Duration = Duration::from_secs(15 * 60);
+pub(crate) const ROLLUP_HORIZON: Duration = Duration::from_mins(15);
 
 /// Why rows stay in memory. They are in the log as well, and a later flush tries again.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -116,7 +116,13 @@ impl Flusher {
                 }
             })?;
         }
-        self.write_table(Table::Minutes, &minutes, frozen.sequence, &mut files, |_| {})?;
+        self.write_table(
+            Table::Minutes,
+            &minutes,
+            frozen.sequence,
+            &mut files,
+            |_| {},
+        )?;
         Ok(files)
     }
 
@@ -130,8 +136,8 @@ impl Flusher {
         mut each: impl FnMut(&RecordBatch),
     ) -> Result<(), FlushError> {
         let now = self.clock.now();
-        let arranged = Arranged::new(table, rows)
-            .map_err(|error| self.give_up(error.into(), files))?;
+        let arranged =
+            Arranged::new(table, rows).map_err(|error| self.give_up(error.into(), files))?;
         for (hour, count) in arranged.hours() {
             if is_expired(hour, self.retention.of(table), now) {
                 arranged.chunks(hour).flatten().for_each(|rows| each(&rows));
@@ -157,7 +163,15 @@ impl Flusher {
     ) -> Result<TableFile, PartitionError> {
         let number = self.file_number.fetch_add(1, Ordering::Relaxed);
         let name = format!("{sequence:020}-{number}");
-        write_file(self.fs.as_ref(), &self.directory, table, hour, &name, rows, each)
+        write_file(
+            self.fs.as_ref(),
+            &self.directory,
+            table,
+            hour,
+            &name,
+            rows,
+            each,
+        )
     }
 
     /// Records an edit durably.
@@ -207,7 +221,10 @@ impl Flusher {
             files.len(),
             files.iter().map(|file| file.bytes).sum(),
         );
-        let mut last_flush = self.last_flush.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last_flush = self
+            .last_flush
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *last_flush = Some(self.clock.now());
     }
 

@@ -50,16 +50,14 @@ impl Keys {
         if self.in_flight.contains(key) {
             return Known::InFlight;
         }
-        match self.answered.get(key) {
-            Some(answered) => Known::Answered {
+        if let Some(answered) = self.answered.get(key) {
+            return Known::Answered {
                 answer: answered.answer.clone(),
                 sequence: answered.sequence,
-            },
-            None => {
-                self.in_flight.insert(key.to_owned());
-                Known::New
-            }
+            };
         }
+        self.in_flight.insert(key.to_owned());
+        Known::New
     }
 
     fn insert(&mut self, key: KeptKey, forget_at: Duration, limits: &Limits) {
@@ -129,7 +127,11 @@ impl Ledger {
     }
 
     /// Looks a key up; waits while another commit has it in flight.
-    pub(crate) async fn begin(self: &Arc<Self>, key: &str, elapsed: impl Fn() -> Duration) -> Begin {
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        key: &str,
+        elapsed: impl Fn() -> Duration,
+    ) -> Begin {
         let mut settled = self.settled.subscribe();
         loop {
             settled.borrow_and_update();
@@ -141,7 +143,9 @@ impl Ledger {
                         key: key.to_owned(),
                     });
                 }
-                Known::Answered { answer, sequence } => return Begin::Repeated { answer, sequence },
+                Known::Answered { answer, sequence } => {
+                    return Begin::Repeated { answer, sequence };
+                }
                 // The sender lives in `self`, so waiting cannot fail.
                 Known::InFlight => drop(settled.changed().await),
             }
@@ -170,7 +174,7 @@ impl Ledger {
     pub(crate) fn restore(&self, key: KeptKey, now: Timestamp, elapsed: Duration) {
         let age = now.since(key.at);
         if age < self.limits.window {
-            let forget_at = elapsed + (self.limits.window - age);
+            let forget_at = elapsed + (self.limits.window.saturating_sub(age));
             self.lock().insert(key, forget_at, &self.limits);
         }
     }
@@ -225,7 +229,7 @@ mod tests {
     use super::*;
 
     const LIMITS: Limits = Limits {
-        window: Duration::from_secs(600),
+        window: Duration::from_mins(10),
         keys_max: 3,
         bytes_max: 1000,
     };
@@ -252,7 +256,7 @@ mod tests {
         let mut keys = Keys::default();
         assert_eq!(known(&mut keys, "a", 0), "new");
         assert_eq!(known(&mut keys, "a", 1), "in flight");
-        keys.insert(key("a", 1), Duration::from_secs(600), &LIMITS);
+        keys.insert(key("a", 1), Duration::from_mins(10), &LIMITS);
         keys.in_flight.remove("a");
         assert_eq!(known(&mut keys, "a", 599), "answered");
         assert_eq!(known(&mut keys, "a", 600), "new");
@@ -262,13 +266,13 @@ mod tests {
     fn the_oldest_give_way_by_count_and_by_bytes() {
         let mut keys = Keys::default();
         for (sequence, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
-            keys.insert(key(name, sequence as u64), Duration::from_secs(600), &LIMITS);
+            keys.insert(key(name, sequence as u64), Duration::from_mins(10), &LIMITS);
         }
         assert_eq!(known(&mut keys, "a", 0), "new");
         assert_eq!(known(&mut keys, "b", 0), "answered");
         let mut large = key("e", 9);
         large.answer = "x".repeat(995);
-        keys.insert(large, Duration::from_secs(600), &LIMITS);
+        keys.insert(large, Duration::from_mins(10), &LIMITS);
         assert_eq!((keys.answered.len(), keys.bytes), (1, 996));
     }
 

@@ -40,9 +40,9 @@ pub(crate) fn frame(to: &mut Vec<u8>, parts: &[&[u8]]) -> io::Result<()> {
         ));
     }
     let length = (length as u32).to_le_bytes();
-    let checksum = parts
-        .iter()
-        .fold(crc32c::crc32c(&length), |sum, part| crc32c::crc32c_append(sum, part));
+    let checksum = parts.iter().fold(crc32c::crc32c(&length), |sum, part| {
+        crc32c::crc32c_append(sum, part)
+    });
     to.extend_from_slice(&length);
     to.extend_from_slice(&checksum.to_le_bytes());
     for part in parts {

@@ -32,12 +32,13 @@ mod wal;
 
 pub use batch::{Batch, Idempotency, Position};
 pub use commit::{CommitError, Committed, Deltas};
+pub use flush::FlushError;
 pub use minutes::{minute_rows, sum_minutes};
 pub use options::{Durability, Options, Retention};
-pub use flush::FlushError;
 pub use recovery::{Found, OpenError};
 pub use rollup::{
-    Counts, Delta, Dimension, FunctionSeen, Group, RollupStats, Rollups, Selection, SeriesKey, Sketch,
+    Counts, Delta, Dimension, FunctionSeen, Group, RollupStats, Rollups, Selection, SeriesKey,
+    Sketch,
 };
 pub use rows::{Invocation, InvocationRows, LogLine, LogRows, Sample, SampleRows, series_id};
 pub use schema::{SchemaError, Table};

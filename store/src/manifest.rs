@@ -156,16 +156,12 @@ pub(crate) fn load(fs: &dyn Fs, directory: &Path) -> Result<Loaded, ManifestErro
             Step::Damaged => None,
             Step::Record(payload) => serde_json::from_slice(&payload).ok(),
         };
-        match edit {
-            Some(edit) => {
-                edits += 1;
-                loaded.state.apply(edit);
-            }
-            None => {
-                loaded.damaged = true;
-                break;
-            }
-        }
+        let Some(edit) = edit else {
+            loaded.damaged = true;
+            break;
+        };
+        edits += 1;
+        loaded.state.apply(edit);
     }
     if loaded.damaged {
         events::manifest_damaged(&path, reader.sound_bytes());
@@ -177,7 +173,8 @@ pub(crate) fn load(fs: &dyn Fs, directory: &Path) -> Result<Loaded, ManifestErro
 pub(crate) fn put_aside(fs: &dyn Fs, directory: &Path, quarantine: &Path) -> io::Result<()> {
     fs.create_dir(quarantine)?;
     let taken = fs.list(quarantine)?;
-    let name = (0_u64..)
+    // One of as many names plus one is free.
+    let name = (0..=taken.len())
         .map(|number| format!("{FILE_NAME}.{number}"))
         .find(|name| taken.iter().all(|entry| entry.name != *name))
         .unwrap_or_else(|| FILE_NAME.to_owned());

@@ -43,17 +43,14 @@ impl Memtable {
         // Only neighbours of like size are merged, so every row is copied a logarithmic number of
         // times however small the commits are.
         while let Some(before) = chunks.pop_if(|before| before.merges_with(&newest)) {
-            match concat_batches(before.rows.schema_ref(), [&before.rows, &newest.rows]) {
-                Ok(merged) => {
-                    self.bytes -= before.bytes + newest.bytes;
-                    newest = Chunk::new(merged);
-                    self.bytes += newest.bytes;
-                }
-                Err(_) => {
-                    chunks.push(before);
-                    break;
-                }
-            }
+            let Ok(merged) = concat_batches(before.rows.schema_ref(), [&before.rows, &newest.rows])
+            else {
+                chunks.push(before);
+                break;
+            };
+            self.bytes -= before.bytes + newest.bytes;
+            newest = Chunk::new(merged);
+            self.bytes += newest.bytes;
         }
         chunks.push(newest);
     }
@@ -122,7 +119,13 @@ mod tests {
         assert!(batches.len() < 24, "{} batches", batches.len());
         let all: Vec<u64> = batches
             .iter()
-            .flat_map(|batch| batch.column(0).as_primitive::<UInt64Type>().values().to_vec())
+            .flat_map(|batch| {
+                batch
+                    .column(0)
+                    .as_primitive::<UInt64Type>()
+                    .values()
+                    .to_vec()
+            })
             .collect();
         assert_eq!(all, (0..50_000).collect::<Vec<_>>());
         assert_eq!(memtable.began(), Some(Duration::ZERO));

@@ -49,7 +49,7 @@ impl Retention {
 impl Default for Retention {
     /// A week of invocations and samples, three days of logs, 400 days of minutes.
     fn default() -> Self {
-        const DAY: Duration = Duration::from_secs(86_400);
+        const DAY: Duration = Duration::from_hours(24);
         Retention {
             invocations: 7 * DAY,
             logs: 3 * DAY,
@@ -113,7 +113,7 @@ impl Options {
             sync_interval: Duration::from_secs(1),
             memory_bytes_max: 1 << 30,
             retention: Retention::default(),
-            flush_after: Duration::from_secs(300),
+            flush_after: Duration::from_mins(5),
             flush_bytes: 128 << 20,
             commit_window: Duration::from_millis(5),
             commit_bytes: 1 << 20,
@@ -122,7 +122,7 @@ impl Options {
             segment_bytes_max: 64 << 20,
             wal_keep_bytes_max: 1 << 30,
             disk_free_bytes_min: 64 << 20,
-            idempotency_window: Duration::from_secs(600),
+            idempotency_window: Duration::from_mins(10),
             idempotency_keys_max: 100_000,
             idempotency_bytes_max: 64 << 20,
             rollup_series_max: crate::rollup::SERIES_MAX,

@@ -118,7 +118,11 @@ fn sort_keys(table: Table, batches: &[&RecordBatch]) -> Result<Vec<Rows>, ArrowE
     let fields = table
         .sort_columns()
         .iter()
-        .map(|name| Ok(SortField::new(schema.field_with_name(name)?.data_type().clone())))
+        .map(|name| {
+            Ok(SortField::new(
+                schema.field_with_name(name)?.data_type().clone(),
+            ))
+        })
         .collect::<Result<Vec<_>, ArrowError>>()?;
     let converter = RowConverter::new(fields)?;
     batches
@@ -138,7 +142,10 @@ fn sort_keys(table: Table, batches: &[&RecordBatch]) -> Result<Vec<Rows>, ArrowE
 fn seconds_of(table: Table, batch: &RecordBatch) -> Result<Vec<i64>, ArrowError> {
     let times = column(batch, table.time_column())?;
     if let Some(micros) = times.as_primitive_opt::<TimestampMicrosecondType>() {
-        let seconds = micros.values().iter().map(|time| time.div_euclid(1_000_000));
+        let seconds = micros
+            .values()
+            .iter()
+            .map(|time| time.div_euclid(1_000_000));
         return Ok(seconds.collect());
     }
     let millis = times
@@ -146,7 +153,11 @@ fn seconds_of(table: Table, batch: &RecordBatch) -> Result<Vec<i64>, ArrowError>
         .ok_or_else(|| {
             ArrowError::SchemaError(format!("{} is not a time column", table.time_column()))
         })?;
-    Ok(millis.values().iter().map(|time| time.div_euclid(1_000)).collect())
+    Ok(millis
+        .values()
+        .iter()
+        .map(|time| time.div_euclid(1_000))
+        .collect())
 }
 
 fn column<'a>(
@@ -161,7 +172,11 @@ fn column<'a>(
 /// The directory of an hour's files, below the store's directory.
 pub(crate) fn directory_of(table: Table, hour: i64) -> String {
     let hour = DateTime::from_timestamp(hour, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    format!("{TABLES}/{}/{}", table.name(), hour.format("dt=%Y-%m-%d/hour=%H"))
+    format!(
+        "{TABLES}/{}/{}",
+        table.name(),
+        hour.format("dt=%Y-%m-%d/hour=%H")
+    )
 }
 
 /// The `<n>` of a file's name.

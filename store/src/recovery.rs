@@ -175,7 +175,12 @@ fn reconcile(
         || !loaded.existed
         || found.missing > 0
         || !log_follows(fs, directory, loaded.state.flushed)?;
-    for Stranger { path, unfinished, named } in strangers {
+    for Stranger {
+        path,
+        unfinished,
+        named,
+    } in strangers
+    {
         if unfinished || !(suspicious || named) {
             events::file_set_aside(&directory.join(&path), "it is not in the manifest", false);
             remove(fs, &directory.join(&path));
@@ -233,9 +238,7 @@ fn survey(
 /// without a trace, and files it does not name may be all there is of their rows.
 fn log_follows(fs: &dyn Fs, directory: &Path, flushed: u64) -> io::Result<bool> {
     let segments = fs.list(&directory.join(WAL))?;
-    let first = segments
-        .iter()
-        .find_map(|entry| entry.name.strip_suffix(".wal")?.parse::<u64>().ok());
+    let first = segments.iter().find_map(|entry| wal::first_of(&entry.name));
     Ok(first.is_some_and(|first| first <= flushed + 1))
 }
 
@@ -277,7 +280,12 @@ fn assemble(
         state.flushed,
     ));
     let next = state.flushed + 1;
-    let next_file_number = state.files.keys().filter_map(|path| number_of(path)).max().map_or(0, |last| last + 1);
+    let next_file_number = state
+        .files
+        .keys()
+        .filter_map(|path| number_of(path))
+        .max()
+        .map_or(0, |last| last + 1);
     let manifest = Manifest::write(Arc::clone(fs), directory, state)
         .map_err(|source| io_error(directory.join(manifest::FILE_NAME), source))?;
     let health = Arc::new(Health::default());
@@ -348,7 +356,11 @@ fn replay(
     for segment in replayed.segments {
         recovered.segments.push(segment);
     }
-    events::replayed(found.replayed_records, found.replayed_rows, recovered.next - 1);
+    events::replayed(
+        found.replayed_records,
+        found.replayed_rows,
+        recovered.next - 1,
+    );
     Ok(())
 }
 

@@ -72,11 +72,11 @@ mod tests {
             let row = Timestamp::from_micros(row_us);
             let retention = Duration::from_secs(retention_s);
             let now = Timestamp::from_micros(row_us + ahead_us);
-            let hour = row.floor_to(Duration::from_secs(3600)).as_seconds();
+            let hour = row.floor_to(Duration::from_hours(1)).as_seconds();
             if is_expired(hour, retention, now) {
                 prop_assert!(now.since(row) > retention);
             } else {
-                prop_assert!(now.since(row) <= retention + Duration::from_secs(3600));
+                prop_assert!(now.since(row) <= retention + Duration::from_hours(1));
             }
         }
     }

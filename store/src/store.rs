@@ -28,7 +28,7 @@ use crate::wal::{SegmentWriter, encode};
 /// How often it is looked whether something is due.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often retention and merging are looked at.
-const TIDY_INTERVAL: Duration = Duration::from_secs(60);
+const TIDY_INTERVAL: Duration = Duration::from_mins(1);
 /// How long a flush that failed waits.
 const FLUSH_RETRY: Duration = Duration::from_secs(10);
 /// Hours merged at once, so that a flush need not wait long.
@@ -94,7 +94,10 @@ impl Store {
             Ok(opened) => opened?,
             Err(failed) => return Err(OpenError::Replay(failed.to_string())),
         };
-        tokio::spawn(maintain(Arc::downgrade(&shared), Arc::clone(&shared.flush_wanted)));
+        tokio::spawn(maintain(
+            Arc::downgrade(&shared),
+            Arc::clone(&shared.flush_wanted),
+        ));
         Ok(Store { shared })
     }
 
@@ -126,7 +129,9 @@ impl Store {
         let permit = shared.admit(&batch)?;
         let body = encode(&batch).map_err(|error| CommitError::Invalid(error.to_string()))?;
         if body.len() + 16 > PAYLOAD_BYTES_MAX {
-            return Err(CommitError::Invalid("it is too large, send less at once".to_owned()));
+            return Err(CommitError::Invalid(
+                "it is too large, send less at once".to_owned(),
+            ));
         }
         let (answer, told) = oneshot::channel();
         shared.queue.push(Waiting {
@@ -204,7 +209,8 @@ impl Store {
 
     /// Moves everything in memory to Parquet now.
     pub async fn flush(&self) -> Result<(), FlushError> {
-        self.in_background(|flusher| flusher.flush().map(|_| ())).await
+        self.in_background(|flusher| flusher.flush().map(|_| ()))
+            .await
     }
 
     /// Drops what is past its retention and merges small files now; both also happen by themselves.
@@ -338,11 +344,12 @@ impl Shared {
     fn maintain(&self) {
         let now = self.clock.elapsed();
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.flush_is_due(now) && due.flush_retry <= now {
-            if let Err(error) = self.flusher.flush() {
-                events::flush_failed(&error.to_string());
-                due.flush_retry = now + FLUSH_RETRY;
-            }
+        if self.flush_is_due(now)
+            && due.flush_retry <= now
+            && let Err(error) = self.flusher.flush()
+        {
+            events::flush_failed(&error.to_string());
+            due.flush_retry = now + FLUSH_RETRY;
         }
         if due.tidy <= now {
             due.tidy = now + TIDY_INTERVAL;
@@ -443,7 +450,10 @@ async fn maintain(shared: Weak<Shared>, flush_wanted: Arc<Notify>) {
         if shared.flusher.closed.load(Ordering::SeqCst) {
             return;
         }
-        if tokio::task::spawn_blocking(move || shared.maintain()).await.is_err() {
+        if tokio::task::spawn_blocking(move || shared.maintain())
+            .await
+            .is_err()
+        {
             tracing::error!("background work of the store has failed");
         }
     }

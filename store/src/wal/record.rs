@@ -149,10 +149,7 @@ struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], RecordError> {
-        let (taken, rest) = self
-            .0
-            .split_at_checked(length)
-            .ok_or(RecordError::Shape)?;
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(RecordError::Shape)?;
         self.0 = rest;
         Ok(taken)
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use model::Timestamp;
 
 use super::record::{Record, decode};
-use super::segment::{MAGIC, Segment};
+use super::segment::{MAGIC, Segment, first_of};
 use crate::events;
 use crate::fs::{Entry, Fs};
 use crate::journal::{Header, Journal, JournalReader, Step, holds_record};
@@ -54,7 +54,7 @@ pub(crate) fn replay(
         .list(directory)
         .map_err(|source| io_error(directory, source))?
         .into_iter()
-        .filter(|entry| !entry.directory && entry.name.ends_with(".wal"))
+        .filter(|entry| !entry.directory && first_of(&entry.name).is_some())
         .collect();
     for (index, entry) in segments.iter().enumerate() {
         let path = directory.join(&entry.name);
@@ -69,7 +69,8 @@ pub(crate) fn replay(
                 replayed.torn += 1;
                 events::wal_torn(&path, sound);
             } else {
-                copy_aside(fs, &path, sound, quarantine).map_err(|source| io_error(&path, source))?;
+                copy_aside(fs, &path, sound, quarantine)
+                    .map_err(|source| io_error(&path, source))?;
                 replayed.quarantined += 1;
                 events::wal_damaged(&path, sound, &outcome.reason);
             }
@@ -138,13 +139,13 @@ fn read_segment(
             Step::Record(payload) => payload,
             Step::End if header == Header::Damaged && outcome.records == 0 => {
                 outcome.damaged_from = Some(0);
-                outcome.reason = "the header is damaged".to_owned();
+                "the header is damaged".clone_into(&mut outcome.reason);
                 return Ok(outcome);
             }
             Step::End => return Ok(outcome),
             Step::Damaged => {
                 outcome.damaged_from = Some(sound);
-                outcome.reason = "a record's length or checksum is wrong".to_owned();
+                "a record's length or checksum is wrong".clone_into(&mut outcome.reason);
                 return Ok(outcome);
             }
         };
@@ -174,9 +175,7 @@ fn holds_sound_record(fs: &dyn Fs, path: &Path, from: u64, last: u64) -> io::Res
         payload
             .first_chunk::<8>()
             .map(|bytes| u64::from_le_bytes(*bytes))
-            .is_some_and(|sequence| {
-                sequence > last && sequence - last < SEQUENCE_GAP_MAX
-            })
+            .is_some_and(|sequence| sequence > last && sequence - last < SEQUENCE_GAP_MAX)
     }))
 }
 

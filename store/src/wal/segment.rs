@@ -12,9 +12,15 @@ use crate::journal::{AppendError, HEADER_BYTES, Journal, Magic, frame};
 
 /// How a segment begins.
 pub(crate) const MAGIC: Magic = *b"RAMPWAL\n";
+const EXTENSION: &str = ".wal";
 /// A segment with a record older than this is closed at the next commit, so that it can be removed
 /// while traffic is low.
-const SEGMENT_AGE_MAX: Duration = Duration::from_secs(300);
+const SEGMENT_AGE_MAX: Duration = Duration::from_mins(5);
+
+/// The sequence number a segment's name tells; `None` for other names.
+pub(crate) fn first_of(name: &str) -> Option<u64> {
+    name.strip_suffix(EXTENSION)?.parse().ok()
+}
 
 /// A closed segment.
 #[derive(Clone, Debug)]
@@ -55,7 +61,10 @@ impl Segments {
         let held = self.lock();
         let closed: u64 = held.closed.iter().map(|segment| segment.bytes).sum();
         let active = u64::from(held.active_bytes > 0);
-        (held.closed.len() as u64 + active, closed + held.active_bytes)
+        (
+            held.closed.len() as u64 + active,
+            closed + held.active_bytes,
+        )
     }
 
     /// Removes the segments whose rows all lie in Parquet (`flushed`), but keeps those with records
@@ -228,7 +237,7 @@ impl SegmentWriter {
 }
 
 fn begin(fs: &dyn Fs, directory: &Path, first: u64, now: Timestamp) -> Result<Active, WalError> {
-    let path = directory.join(format!("{first:020}.wal"));
+    let path = directory.join(format!("{first:020}{EXTENSION}"));
     let journal = Journal::create(fs, &path, MAGIC).map_err(|error| {
         if crate::fs::is_full(&error) {
             WalError::Full

@@ -16,8 +16,14 @@ const MANIFEST: &str = "/data/manifest";
 fn small(number: u64) -> Batch {
     Batch {
         invocations: Some(invocations(&name(0, number), 1, NOW)),
-        positions: vec![Position { source: "lane0".to_owned(), value: number.to_string() }],
-        idempotency: Some(Idempotency { key: name(0, number), answer: "fine".to_owned() }),
+        positions: vec![Position {
+            source: "lane0".to_owned(),
+            value: number.to_string(),
+        }],
+        idempotency: Some(Idempotency {
+            key: name(0, number),
+            answer: "fine".to_owned(),
+        }),
         ..Batch::default()
     }
 }
@@ -27,7 +33,11 @@ fn reopen(fs: &SimFs) -> (Census, Option<String>, store::Found) {
     run(async {
         let store = open_sim(fs, &clock()).await.unwrap();
         let found = store.stats().found;
-        let seen = (census(fs, &store.snapshot()), store.position("lane0"), found);
+        let seen = (
+            census(fs, &store.snapshot()),
+            store.position("lane0"),
+            found,
+        );
         // It goes on working, and starts again with the same.
         store.commit(batch(1, 1, 2, NOW)).await.unwrap();
         store.close().await;
@@ -35,7 +45,11 @@ fn reopen(fs: &SimFs) -> (Census, Option<String>, store::Found) {
         let again = census(fs, &store.snapshot());
         assert_eq!(again.invocations["lane1-batch1"], 2);
         assert_eq!(again.invocations.len(), seen.0.invocations.len() + 1);
-        assert_eq!(store.stats().found.quarantined, 0, "damage is put aside once");
+        assert_eq!(
+            store.stats().found.quarantined,
+            0,
+            "damage is put aside once"
+        );
         store.close().await;
         seen
     })
@@ -83,7 +97,11 @@ fn a_log_cut_at_any_byte_keeps_the_whole_records_before() {
         assert_eq!(names(&census), first(whole), "cut at {length}");
         assert_eq!(position, whole.checked_sub(1).map(|last| last.to_string()));
         let clean = ends.contains(&length);
-        assert_eq!((found.torn, found.quarantined), (u64::from(!clean), 0), "cut at {length}");
+        assert_eq!(
+            (found.torn, found.quarantined),
+            (u64::from(!clean), 0),
+            "cut at {length}"
+        );
     }
 }
 
@@ -107,7 +125,10 @@ fn a_log_with_any_bit_flipped_keeps_the_records_before() {
             _ => (0, 1),
         };
         assert_eq!(damaged, expected, "flipped at {at}");
-        let aside = fs.files().keys().any(|path| path.starts_with("/data/quarantine"));
+        let aside = fs
+            .files()
+            .keys()
+            .any(|path| path.starts_with("/data/quarantine"));
         assert_eq!(aside, expected.1 == 1, "flipped at {at}");
     }
 }
@@ -149,7 +170,9 @@ fn check_manifest(fs: &SimFs, what: &str, sound: bool) {
     let parquet = |directory: &str| {
         let files = fs.files();
         let within = files.keys().filter(|path| path.starts_with(directory));
-        within.filter(|path| path.extension().is_some_and(|end| end == "parquet")).count()
+        within
+            .filter(|path| path.extension().is_some_and(|end| end == "parquet"))
+            .count()
     };
     let before = parquet("/data/tables");
     let (census, position, _) = reopen(fs);
@@ -157,7 +180,10 @@ fn check_manifest(fs: &SimFs, what: &str, sound: bool) {
     assert_eq!(census.twice, Vec::<String>::new(), "{what}");
     assert_eq!(position.as_deref(), Some("2"), "{what}");
     let after = parquet("/data/tables") + parquet("/data/quarantine");
-    assert!(after == before || sound, "{what}: {after} files of {before}");
+    assert!(
+        after == before || sound,
+        "{what}: {after} files of {before}"
+    );
 }
 
 #[test]
@@ -197,7 +223,9 @@ fn files_of_lost_edits_are_kept_when_the_log_has_not_their_rows() {
         store.close().await;
     });
     let files = fs.files();
-    let aside = files.keys().filter(|path| path.starts_with("/data/quarantine"));
+    let aside = files
+        .keys()
+        .filter(|path| path.starts_with("/data/quarantine"));
     assert_eq!(aside.count(), 4, "invocations and minutes of two flushes");
 }
 
@@ -252,6 +280,13 @@ fn leftovers_of_an_unfinished_flush_are_removed() {
     let (census, _, found) = reopen(&fs);
     assert_eq!((names(&census), found.quarantined), (first(3), 0));
     let files = fs.files();
-    assert!(files.contains_key(&own), "somebody else's file is left alone");
-    assert!(!files.keys().any(|path| path.ends_with("x.parquet") || path.ends_with("y.parquet.tmp")));
+    assert!(
+        files.contains_key(&own),
+        "somebody else's file is left alone"
+    );
+    assert!(
+        !files
+            .keys()
+            .any(|path| path.ends_with("x.parquet") || path.ends_with("y.parquet.tmp"))
+    );
 }

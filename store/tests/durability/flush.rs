@@ -14,7 +14,9 @@ use crate::store::{clock, open_disk, open_sim, options};
 async fn count(store: &Store, sql: &str) -> i64 {
     let answer = store.query(sql, store.query_limits()).await.unwrap();
     let rows = answer.to_json_rows();
-    rows[0][0].as_i64().unwrap_or_else(|| panic!("{sql}: {rows:?}"))
+    rows[0][0]
+        .as_i64()
+        .unwrap_or_else(|| panic!("{sql}: {rows:?}"))
 }
 
 fn plain(name: &str, rows: usize, at: Timestamp) -> Batch {
@@ -34,7 +36,10 @@ async fn committed_rows_answer_queries_from_memory_and_from_parquet() {
         ("select count(*) from invocations", 7),
         ("select count(*) from logs", 5),
         ("select count(*) from samples", 5),
-        ("select count(*) from invocations where function_id = 'guide/feed'", 3),
+        (
+            "select count(*) from invocations where function_id = 'guide/feed'",
+            3,
+        ),
     ];
     for (sql, expected) in checks {
         assert_eq!(count(&store, sql).await, expected, "{sql}, from memory");
@@ -49,14 +54,25 @@ async fn committed_rows_answer_queries_from_memory_and_from_parquet() {
     store.commit(batch(0, 1, 2, NOW)).await.unwrap();
     assert_eq!(count(&store, checks[0].0).await, 9, "from both");
     let minutes = store
-        .minutes(NOW - Duration::from_secs(3600), NOW + Duration::from_secs(60))
+        .minutes(
+            NOW - Duration::from_secs(3600),
+            NOW + Duration::from_secs(60),
+        )
         .await
         .unwrap();
     let calls: u64 = minutes.iter().map(|(_, _, counts)| counts.calls()).sum();
     assert_eq!(calls, 9);
     store.close().await;
-    let partition = directory.path().join("tables/invocations/dt=2026-11-15/hour=12");
-    assert!(partition.is_dir(), "{:?}", std::fs::read_dir(directory.path().join("tables/invocations")).unwrap().collect::<Vec<_>>());
+    let partition = directory
+        .path()
+        .join("tables/invocations/dt=2026-11-15/hour=12");
+    assert!(
+        partition.is_dir(),
+        "{:?}",
+        std::fs::read_dir(directory.path().join("tables/invocations"))
+            .unwrap()
+            .collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
@@ -73,7 +89,10 @@ async fn counting_while_flushing_and_merging_never_dips_or_exceeds() {
                 let floor = store.stats().rows(Table::Invocations) as i64;
                 let counted = count(&store, "select count(*) from invocations").await;
                 let ceiling = store.stats().rows(Table::Invocations) as i64;
-                assert!(counted >= last && counted >= floor, "{counted} after {last}, {floor}");
+                assert!(
+                    counted >= last && counted >= floor,
+                    "{counted} after {last}, {floor}"
+                );
                 assert!(counted <= ceiling, "{counted} of {ceiling}");
                 let snapshot = store.snapshot();
                 let seen = census(&store::fs::DiskFs, &snapshot);
@@ -87,7 +106,10 @@ async fn counting_while_flushing_and_merging_never_dips_or_exceeds() {
     };
     for round in 0..30 {
         for part in 0..4 {
-            store.commit(plain(&format!("r{round}p{part}"), 50, NOW)).await.unwrap();
+            store
+                .commit(plain(&format!("r{round}p{part}"), 50, NOW))
+                .await
+                .unwrap();
         }
         store.flush().await.unwrap();
         if round % 5 == 4 {
@@ -97,12 +119,22 @@ async fn counting_while_flushing_and_merging_never_dips_or_exceeds() {
     }
     done.store(true, Ordering::SeqCst);
     assert!(poller.await.unwrap() > 0);
-    assert_eq!(count(&store, "select count(*) from invocations").await, 30 * 4 * 50);
-    assert!(store.stats().tables["invocations"].files < 30, "{:?}", store.stats());
+    assert_eq!(
+        count(&store, "select count(*) from invocations").await,
+        30 * 4 * 50
+    );
+    assert!(
+        store.stats().tables["invocations"].files < 30,
+        "{:?}",
+        store.stats()
+    );
     store.close().await;
     for _ in 0..2 {
         let store = open_disk(options(directory.path()), &clock).await;
-        assert_eq!(count(&store, "select count(*) from invocations").await, 30 * 4 * 50);
+        assert_eq!(
+            count(&store, "select count(*) from invocations").await,
+            30 * 4 * 50
+        );
         store.close().await;
     }
 }
@@ -125,9 +157,16 @@ async fn merged_files_stay_readable_for_who_has_them_open() {
     assert_eq!(census(&fs, &before), census(&fs, &after));
     let parquet = |fs: &SimFs| {
         let files = fs.files();
-        files.keys().filter(|path| path.extension().is_some_and(|end| end == "parquet")).count()
+        files
+            .keys()
+            .filter(|path| path.extension().is_some_and(|end| end == "parquet"))
+            .count()
     };
-    assert_eq!(parquet(&fs), 16, "three of each table for the old query, one for the new");
+    assert_eq!(
+        parquet(&fs),
+        16,
+        "three of each table for the old query, one for the new"
+    );
     drop(before);
     store.tidy().await.unwrap();
     assert_eq!(parquet(&fs), 4);
@@ -141,7 +180,9 @@ async fn retention_drops_whole_hours_of_each_table_in_its_time() {
     let mut options = options("/data");
     options.retention.invocations = Duration::from_secs(2 * 3600);
     options.retention.logs = Duration::from_secs(3600);
-    let store = crate::store::open_sim_with(&fs, &clock, options).await.unwrap();
+    let store = crate::store::open_sim_with(&fs, &clock, options)
+        .await
+        .unwrap();
     store.commit(batch(0, 0, 10, NOW)).await.unwrap();
     store.flush().await.unwrap();
     let rows = |store: &Store| {
@@ -158,7 +199,11 @@ async fn retention_drops_whole_hours_of_each_table_in_its_time() {
     clock.advance(Duration::from_secs(3600));
     store.tidy().await.unwrap();
     assert_eq!(rows(&store), [0, 0, 5]);
-    let left: Vec<_> = fs.files().into_keys().filter(|path| path.starts_with("/data/tables")).collect();
+    let left: Vec<_> = fs
+        .files()
+        .into_keys()
+        .filter(|path| path.starts_with("/data/tables"))
+        .collect();
     assert_eq!(left.len(), 2, "samples and minutes: {left:?}");
     // Rows that come too late are not written at all, but their minutes are.
     store.commit(batch(0, 1, 10, NOW)).await.unwrap();
@@ -178,21 +223,39 @@ async fn the_log_is_kept_for_rollups_and_then_removed() {
     let store = open_sim(&fs, &clock).await.unwrap();
     let segments = |fs: &SimFs| {
         let files = fs.files();
-        files.keys().filter(|path| path.starts_with("/data/wal")).count()
+        files
+            .keys()
+            .filter(|path| path.starts_with("/data/wal"))
+            .count()
     };
     for number in 0..6 {
         clock.advance(Duration::from_secs(301));
-        store.commit(batch(0, number, 10, model::Clock::now(clock.as_ref()))).await.unwrap();
+        store
+            .commit(batch(0, number, 10, model::Clock::now(clock.as_ref())))
+            .await
+            .unwrap();
         store.flush().await.unwrap();
     }
     assert_eq!(segments(&fs), 3, "those of the last quarter of an hour");
     store.close().await;
     let store = open_sim(&fs, &clock).await.unwrap();
     let now = model::Clock::now(clock.as_ref()).as_seconds();
-    let sums = store.rollups().sum(&store::Selection::default(), &[], now - 890, now + 1);
+    let sums = store
+        .rollups()
+        .sum(&store::Selection::default(), &[], now - 890, now + 1);
     assert_eq!(sums[0].1.calls(), 30, "three commits are that young");
-    assert_eq!(store.stats().found.replayed_rows, 0, "and none of them is not in Parquet");
-    assert_eq!(census(&fs, &store.snapshot()).invocations.values().sum::<usize>(), 60);
+    assert_eq!(
+        store.stats().found.replayed_rows,
+        0,
+        "and none of them is not in Parquet"
+    );
+    assert_eq!(
+        census(&fs, &store.snapshot())
+            .invocations
+            .values()
+            .sum::<usize>(),
+        60
+    );
     store.close().await;
 }
 
@@ -204,7 +267,11 @@ async fn positions_and_keys_outlive_the_log() {
     store.commit(batch(1, 7, 3, NOW)).await.unwrap();
     store.flush().await.unwrap();
     store.close().await;
-    for path in fs.files().keys().filter(|path| path.starts_with("/data/wal")) {
+    for path in fs
+        .files()
+        .keys()
+        .filter(|path| path.starts_with("/data/wal"))
+    {
         store::fs::Fs::remove(&fs, path).unwrap();
     }
     let store = open_sim(&fs, &clock).await.unwrap();
@@ -214,11 +281,22 @@ async fn positions_and_keys_outlive_the_log() {
     assert_eq!(again.sequence, 1);
     // A key without rows is remembered as well, and forgotten when its time is over.
     let bare = Batch {
-        idempotency: Some(Idempotency { key: "bare".to_owned(), answer: "fine".to_owned() }),
+        idempotency: Some(Idempotency {
+            key: "bare".to_owned(),
+            answer: "fine".to_owned(),
+        }),
         ..Batch::default()
     };
     assert_eq!(store.commit(bare.clone()).await.unwrap().repeated, None);
-    assert_eq!(store.commit(bare.clone()).await.unwrap().repeated.as_deref(), Some("fine"));
+    assert_eq!(
+        store
+            .commit(bare.clone())
+            .await
+            .unwrap()
+            .repeated
+            .as_deref(),
+        Some("fine")
+    );
     clock.advance(Duration::from_secs(601));
     assert_eq!(store.commit(bare).await.unwrap().repeated, None);
     store.close().await;
@@ -261,6 +339,9 @@ async fn who_listens_hears_the_counts_of_every_group() {
         store.commit(batch(0, number, 1, NOW)).await.unwrap();
     }
     let lagged = deltas.recv().await.unwrap_err();
-    assert!(matches!(lagged, tokio::sync::broadcast::error::RecvError::Lagged(9)), "{lagged:?}");
+    assert!(
+        matches!(lagged, tokio::sync::broadcast::error::RecvError::Lagged(9)),
+        "{lagged:?}"
+    );
     store.close().await;
 }

@@ -61,7 +61,10 @@ async fn a_full_queue_is_refused_and_recovers() {
             Err(other) => panic!("{other}"),
         }
     }
-    assert!(accepted >= 5 && full >= 1, "{accepted} accepted, {full} refused");
+    assert!(
+        accepted >= 5 && full >= 1,
+        "{accepted} accepted, {full} refused"
+    );
     assert_eq!(store.stats().rows(Table::Invocations), accepted * 10);
     assert_eq!(store.stats().queue_rows, 0);
     store.commit(batch(0, 99, 10, NOW)).await.unwrap();
@@ -84,13 +87,20 @@ async fn commits_share_a_sync() {
     for commit in commits {
         commit.await.unwrap();
     }
-    assert!(fs.syncs() - before <= 10, "{} syncs for 50 commits", fs.syncs() - before);
+    assert!(
+        fs.syncs() - before <= 10,
+        "{} syncs for 50 commits",
+        fs.syncs() - before
+    );
     store.close().await;
 }
 
 #[tokio::test]
 async fn a_failed_sync_stops_the_store_for_good() {
-    for (part, kind) in [("/wal/", ErrorKind::Other), ("/wal/", ErrorKind::StorageFull)] {
+    for (part, kind) in [
+        ("/wal/", ErrorKind::Other),
+        ("/wal/", ErrorKind::StorageFull),
+    ] {
         let fs = SimFs::new(Bug::None);
         let clock = clock();
         let store = open_sim(&fs, &clock).await.unwrap();
@@ -110,7 +120,11 @@ async fn a_failed_sync_stops_the_store_for_good() {
         store.close().await;
         let store = open_sim(&fs, &clock).await.unwrap();
         assert!(store.healthy());
-        assert!(census(&fs, &store.snapshot()).invocations.contains_key("lane0-batch0"));
+        assert!(
+            census(&fs, &store.snapshot())
+                .invocations
+                .contains_key("lane0-batch0")
+        );
         store.close().await;
     }
 }
@@ -124,11 +138,21 @@ async fn a_failed_write_of_files_or_manifest_stops_the_store() {
             let store = open_sim(&fs, &clock).await.unwrap();
             store.commit(batch(0, 0, 3, NOW)).await.unwrap();
             let fault = Some((part, ErrorKind::Other));
-            if sync { fs.fail_sync(fault) } else { fs.fail_write(fault) }
+            if sync {
+                fs.fail_sync(fault);
+            } else {
+                fs.fail_write(fault);
+            }
             let error = store.flush().await.unwrap_err();
-            assert!(matches!(error, FlushError::Storage(_)), "{part} {sync}: {error}");
+            assert!(
+                matches!(error, FlushError::Storage(_)),
+                "{part} {sync}: {error}"
+            );
             assert!(!store.healthy());
-            assert_eq!(census(&fs, &store.snapshot()).invocations["lane0-batch0"], 3);
+            assert_eq!(
+                census(&fs, &store.snapshot()).invocations["lane0-batch0"],
+                3
+            );
             store.close().await;
             fs.fail_sync(None);
             fs.fail_write(None);
@@ -147,7 +171,10 @@ async fn a_full_disk_refuses_and_recovers_by_itself() {
     let store = open_sim(&fs, &clock).await.unwrap();
     store.commit(batch(0, 0, 3, NOW)).await.unwrap();
     let full = |result: Result<_, CommitError>| {
-        assert!(matches!(result, Err(CommitError::Full { what: "disk", .. })), "{result:?}");
+        assert!(
+            matches!(result, Err(CommitError::Full { what: "disk", .. })),
+            "{result:?}"
+        );
     };
     fs.set_free_bytes(1000);
     full(store.commit(batch(0, 1, 3, NOW)).await.map(|_| ()));
@@ -161,10 +188,16 @@ async fn a_full_disk_refuses_and_recovers_by_itself() {
     // Files do not fit: rows stay in memory, nothing is left behind, a later flush works.
     for part in [".parquet", "manifest"] {
         fs.fail_write(Some((part, ErrorKind::StorageFull)));
-        assert!(matches!(store.flush().await, Err(FlushError::Full)), "{part}");
+        assert!(
+            matches!(store.flush().await, Err(FlushError::Full)),
+            "{part}"
+        );
         fs.fail_write(None);
         let files = fs.files();
-        assert!(!files.keys().any(|path| path.starts_with("/data/tables")), "{files:?}");
+        assert!(
+            !files.keys().any(|path| path.starts_with("/data/tables")),
+            "{files:?}"
+        );
     }
     assert!(store.healthy());
     store.flush().await.unwrap();
@@ -206,15 +239,24 @@ async fn a_directory_is_opened_once() {
     let clock = clock();
     let store = open_disk(options(directory.path()), &clock).await;
     let other: model::SharedClock = clock.clone();
-    let error = store::Store::open(options(directory.path()), other).await.err().unwrap();
+    let error = store::Store::open(options(directory.path()), other)
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(error, OpenError::Locked { .. }));
-    assert!(error.to_string().contains("in use by another process"), "{error}");
+    assert!(
+        error.to_string().contains("in use by another process"),
+        "{error}"
+    );
     let clone = store.clone();
     store.close().await;
     assert!(matches!(clone.flush().await, Err(FlushError::Closed)));
     let late = clone.commit(batch(0, 0, 1, NOW)).await.unwrap_err();
     assert!(matches!(late, CommitError::Closing), "{late}");
-    open_disk(options(directory.path()), &clock).await.close().await;
+    open_disk(options(directory.path()), &clock)
+        .await
+        .close()
+        .await;
 }
 
 #[tokio::test]
@@ -223,7 +265,10 @@ async fn a_directory_that_cannot_be_used_is_told_in_one_sentence() {
     let file = directory.path().join("file");
     std::fs::write(&file, "not a directory").unwrap();
     let shared: model::SharedClock = clock();
-    let error = store::Store::open(options(file.join("data")), shared).await.err().unwrap();
+    let error = store::Store::open(options(file.join("data")), shared)
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(error, OpenError::Unwritable { .. }), "{error}");
     assert!(error.to_string().starts_with("cannot write to "), "{error}");
 }
@@ -264,10 +309,16 @@ async fn batches_that_do_not_fit_are_refused_and_empty_ones_write_nothing() {
     assert!(matches!(error, CommitError::Schema(_)), "{error}");
     let mut long = batch(0, 0, 3, NOW);
     long.idempotency.as_mut().unwrap().key = "k".repeat(513);
-    assert!(matches!(store.commit(long).await.unwrap_err(), CommitError::Invalid(_)));
+    assert!(matches!(
+        store.commit(long).await.unwrap_err(),
+        CommitError::Invalid(_)
+    ));
     assert_eq!(fs.changes(), changes);
     let only_position = Batch {
-        positions: vec![Position { source: "kafka".to_owned(), value: "9".to_owned() }],
+        positions: vec![Position {
+            source: "kafka".to_owned(),
+            value: "9".to_owned(),
+        }],
         ..Batch::default()
     };
     store.commit(only_position).await.unwrap();

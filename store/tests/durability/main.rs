@@ -1,6 +1,8 @@
 //! What the store promises about rows, from the outside: over a file system that loses what was not
 //! synced, over damaged files, through flushes, restarts and full disks.
 
+#![allow(clippy::unwrap_used, clippy::duration_suboptimal_units)]
+
 mod damage;
 mod flush;
 mod limits;

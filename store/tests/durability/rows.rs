@@ -125,10 +125,18 @@ pub(crate) fn census(fs: &dyn Fs, snapshot: &Snapshot) -> Census {
 fn all_rows(fs: &dyn Fs, snapshot: &Snapshot) -> Vec<(Table, RecordBatch)> {
     let mut all = Vec::new();
     for table in Table::ALL {
-        all.extend(snapshot.memory_of(table).iter().map(|batch| (table, batch.clone())));
+        all.extend(
+            snapshot
+                .memory_of(table)
+                .iter()
+                .map(|batch| (table, batch.clone())),
+        );
         for file in snapshot.files_of(table) {
             let mut content = Vec::new();
-            fs.read(&file.path).unwrap().read_to_end(&mut content).unwrap();
+            fs.read(&file.path)
+                .unwrap()
+                .read_to_end(&mut content)
+                .unwrap();
             let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(content))
                 .unwrap()
                 .build()
@@ -149,7 +157,7 @@ fn all_rows(fs: &dyn Fs, snapshot: &Snapshot) -> Vec<(Table, RecordBatch)> {
 
 fn each_name(batch: &RecordBatch, column: &str, mut each: impl FnMut(&str)) {
     let texts = cast(batch.column_by_name(column).unwrap(), &DataType::Utf8).unwrap();
-    for text in texts.as_string::<i32>().iter() {
+    for text in texts.as_string::<i32>() {
         each(text.unwrap());
     }
 }
@@ -164,7 +172,11 @@ fn calls(minutes: &RecordBatch) -> u64 {
         .map(|outcome| {
             let column = minutes.column_by_name(outcome.as_str()).unwrap();
             assert_eq!(column.null_count(), 0);
-            column.as_primitive::<UInt64Type>().values().iter().sum::<u64>()
+            column
+                .as_primitive::<UInt64Type>()
+                .values()
+                .iter()
+                .sum::<u64>()
         })
         .sum()
 }

@@ -449,7 +449,8 @@ impl Fs for SimFs {
         let goes_on = disk.begin_change()?;
         disk.file(from)?;
         if disk.bug == Bug::LateRename && to.extension().is_some_and(|end| end == "parquet") {
-            disk.late_renames.push((from.to_path_buf(), to.to_path_buf()));
+            disk.late_renames
+                .push((from.to_path_buf(), to.to_path_buf()));
         } else {
             disk.change_names(NameChange::Rename(from.to_path_buf(), to.to_path_buf()));
         }
@@ -481,7 +482,11 @@ impl Fs for SimFs {
     fn remove_dir(&self, directory: &Path) -> io::Result<()> {
         let mut disk = self.disk();
         disk.alive()?;
-        if disk.names.keys().any(|path| path.parent() == Some(directory)) {
+        if disk
+            .names
+            .keys()
+            .any(|path| path.parent() == Some(directory))
+        {
             return Err(io::ErrorKind::DirectoryNotEmpty.into());
         }
         let goes_on = disk.begin_change()?;
