@@ -33,7 +33,7 @@ fn links(node: &Node, external_url: Option<&str>, problems: &mut Problems) {
             problems
                 .advice(
                     at,
-                    "messages carry no links, because `external_url` is not set",
+                    "links in messages open on this machine only, because `external_url` is not set",
                 )
                 .hint(hint);
         }
@@ -169,6 +169,25 @@ fn unowned(config: &Config, node: &Node, surroundings: &Surroundings<'_>, proble
             problems
                 .advice(key, format!("`{target}` reaches nobody: {lacks}"))
                 .hint("declare `teams` in the main file; until then the step is passed over");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn addresses_that_no_phone_can_open() {
+        for (url, expected) in [
+            ("http://localhost:9650", true),
+            ("http://127.0.0.1:9650/guard", true),
+            ("http://[::1]:9650", true),
+            ("http://0.0.0.0", true),
+            ("https://rampart.example.com/127.0.0.1", false),
+            ("http://10.0.0.7:9650", false),
+        ] {
+            assert_eq!(is_loopback(url), expected, "{url}");
         }
     }
 }

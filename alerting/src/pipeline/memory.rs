@@ -9,11 +9,11 @@ use super::deliver::Gate;
 use super::escalate::PassedOver;
 use super::event::{Count, Dispatch, Effect, Event, Policy, Write};
 use super::incident::{Entry, HeldAlert, Incident};
-use super::outbox::{OutboxRow, RowState};
+use super::outbox::{OutboxRow, PATIENCE, RowState};
 use super::progress::shifted;
 use super::receive::Seen;
 use super::record::AttemptRow;
-use crate::delivery::{Attempt, IncidentStatus};
+use crate::delivery::{Attempt, IncidentStatus, MessageKind};
 
 /// What links in messages are made of.
 #[derive(Clone)]
@@ -323,6 +323,9 @@ impl Memory {
         if row.state == RowState::Pending {
             let gate = self.gates.entry(row.address.endpoint.clone()).or_default();
             gate.queue.insert((row.due_at, row.id));
+        }
+        if row.kind == MessageKind::Firing && !row.passed_over {
+            self.patience.insert((row.created_at + PATIENCE, row.id));
         }
         self.outbox.insert(row.id, row);
     }
