@@ -9,7 +9,12 @@ pub struct ToAlerting(pub Handle);
 
 impl rules::AlertSink for ToAlerting {
     fn deliver<'a>(&'a self, alerts: Vec<Alert>) -> rules::Delivery<'a> {
-        Box::pin(async move { self.0.receive(alerts).await.map_err(|error| error.to_string()) })
+        Box::pin(async move {
+            self.0
+                .receive(alerts)
+                .await
+                .map_err(|error| error.to_string())
+        })
     }
 }
 
@@ -17,7 +22,12 @@ impl rules::AlertSink for ToAlerting {
 pub struct CollectorSight(pub Collector);
 
 impl rules::Sight for CollectorSight {
-    fn completeness(&self, function: Option<&FunctionId>, from: Timestamp, to: Timestamp) -> rules::Completeness {
+    fn completeness(
+        &self,
+        function: Option<&FunctionId>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> rules::Completeness {
         let seen = self.0.completeness(function, from, to);
         match seen.known {
             Some(share) => rules::Completeness::Known(share),

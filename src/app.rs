@@ -20,14 +20,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::adapters::{CollectorSight, ToAlerting};
-use crate::config::{Config, ConfigFiles};
-use crate::reload::{Reload, Running};
+use crate::config::Config;
+use crate::reload::{Origin, Reload, Running};
 use crate::server::{health, listener};
 
-/// How long open requests may take to finish once a stop was asked for.
-const CONNECTION_GRACE: Duration = Duration::from_secs(3);
-/// How long messages under way may take to finish once a stop was asked for.
-const DELIVERY_GRACE: Duration = Duration::from_secs(4);
+/// How long each may take to finish once a stop was asked for; under ten seconds together.
+const CONNECTION_GRACE: Duration = Duration::from_secs(2);
+const SOURCES_GRACE: Duration = Duration::from_secs(2);
+const RULES_GRACE: Duration = Duration::from_secs(1);
+const DELIVERY_GRACE: Duration = Duration::from_secs(2);
+const CLOSING_GRACE: Duration = Duration::from_millis(1_200);
 
 /// Why the server did not start; each is one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -88,20 +90,53 @@ struct Rooms {
 
 impl App {
     /// Binds, opens, replays and starts everything; answers requests when it returns.
-    pub async fn start(config: Config, files: ConfigFiles, origin: Option<PathBuf>, clock: SharedClock) -> Result<App, StartError> {
+    pub async fn start(
+        config: Config,
+        origin: Origin,
+        clock: SharedClock,
+    ) -> Result<App, StartError> {
         let listener = bind(config.listen).await?;
-        let address = listener.local_addr().map_err(|error| StartError::Listen { address: config.listen, reason: error.to_string() })?;
+        let address = listener.local_addr().map_err(|error| StartError::Listen {
+            address: config.listen,
+            reason: error.to_string(),
+        })?;
         prepare_folder(&config.data_dir)?;
         let metrics = record_metrics();
         let (rooms, modes) = start_rooms(&config, address, &clock).await?;
-        let running = Running { rules: rooms.rules.clone(), alerting: rooms.alerting.handle(), collector: rooms.collector.clone(), modes };
-        let reload = Arc::new(Reload::new(origin, &config, files, running, clock.clone()));
-        let health = health::Health { store: rooms.store.clone(), metrics: metrics.clone(), reload: reload.clone() };
+        let running = Running {
+            rules: rooms.rules.clone(),
+            alerting: rooms.alerting.handle(),
+            collector: rooms.collector.clone(),
+            modes,
+            tokens: config.tokens.clone(),
+        };
+        let rejected = origin.rejected.clone();
+        let reload = Arc::new(Reload::new(origin, &config, running, clock.clone()));
+        reload.tell_at_start(rejected.as_deref()).await;
+        let health = health::Health {
+            store: rooms.store.clone(),
+            state: rooms.state.clone(),
+            metrics: metrics.clone(),
+            reload: reload.clone(),
+        };
         let router = router(&rooms, health, &config, &clock)?;
         let (stop, stopping) = watch::channel(false);
-        let serving = tokio::spawn(listener::serve(listener, router, listener::Limits::default(), stopping.clone(), CONNECTION_GRACE));
+        let serving = tokio::spawn(listener::serve(
+            listener,
+            router,
+            listener::Limits::default(),
+            stopping.clone(),
+            CONNECTION_GRACE,
+        ));
         let upkeep = tokio::spawn(keep_metrics(metrics, stopping));
-        Ok(App { address, reload, stop, serving, upkeep, rooms })
+        Ok(App {
+            address,
+            reload,
+            stop,
+            serving,
+            upkeep,
+            rooms,
+        })
     }
 
     /// Where it listens; the real port when 0 was asked for.
@@ -119,21 +154,59 @@ impl App {
         let _ = self.stop.send(true);
         let _ = self.serving.await;
         self.upkeep.abort();
-        let Rooms { state, store, collector, rules, alerting } = self.rooms;
-        collector.stop().await;
-        rules.stop().await;
+        let Rooms {
+            state,
+            store,
+            collector,
+            rules,
+            alerting,
+        } = self.rooms;
+        within("the sources", SOURCES_GRACE, collector.stop()).await;
+        within("the rules", RULES_GRACE, rules.stop()).await;
         alerting.stop(DELIVERY_GRACE).await;
-        store.close().await;
-        state.close().await;
+        within("the tables", CLOSING_GRACE, store.close()).await;
+        within("the operational state", CLOSING_GRACE, state.close()).await;
+    }
+}
+
+/// Waits for a room to end, but not for ever: what is acknowledged is on disk already.
+async fn within(what: &str, grace: Duration, ending: impl Future<Output = ()>) {
+    if tokio::time::timeout(grace, ending).await.is_err() {
+        tracing::warn!("{what} did not end within {grace:?} and are left behind");
+    }
+}
+
+/// Opens the operational state. A damaged file is set aside rather than keeping the guard from
+/// starting: what it held is lost, what comes from now on is not.
+async fn open_state(path: &Path) -> Result<State, StartError> {
+    let rooms = [rules::MIGRATIONS, alerting::MIGRATIONS];
+    match State::open(path, &rooms).await {
+        Err(damage @ state::StateError::Corrupt { .. }) => {
+            let kept = state::set_aside(path).map_err(|error| StartError::DataFolder {
+                path: path.to_owned(),
+                reason: format!("{damage}; it could not be set aside: {error}"),
+            })?;
+            tracing::error!(%damage, kept = %kept.display(), "the operational state is damaged; it was set aside and begins anew");
+            metrics::counter!("rampart_state_set_aside_total").increment(1);
+            Ok(State::open(path, &rooms).await?)
+        }
+        opened => Ok(opened?),
     }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| {
         let reason = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "another program listens there; stop it, or choose another port with --listen".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "this user may not use that port; choose one above 1023".to_owned(),
-            std::io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+            std::io::ErrorKind::AddrInUse => {
+                "another program listens there; stop it, or choose another port with --listen"
+                    .to_owned()
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                "this user may not use that port; choose one above 1023".to_owned()
+            }
+            std::io::ErrorKind::AddrNotAvailable => {
+                "this machine does not have that address".to_owned()
+            }
             _ => error.to_string(),
         };
         StartError::Listen { address, reason }
@@ -144,8 +217,13 @@ fn prepare_folder(path: &Path) -> Result<(), StartError> {
     let refuse = |error: std::io::Error| StartError::DataFolder {
         path: path.to_owned(),
         reason: match error.kind() {
-            std::io::ErrorKind::PermissionDenied => "this user may not write there; change its owner or choose another with --data-dir".to_owned(),
-            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => "a part of it is a file, not a folder".to_owned(),
+            std::io::ErrorKind::PermissionDenied => {
+                "this user may not write there; change its owner or choose another with --data-dir"
+                    .to_owned()
+            }
+            std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+                "a part of it is a file, not a folder".to_owned()
+            }
             _ => error.to_string(),
         },
     };
@@ -155,12 +233,19 @@ fn prepare_folder(path: &Path) -> Result<(), StartError> {
     std::fs::remove_file(&probe).map_err(refuse)
 }
 
-async fn start_rooms(config: &Config, address: SocketAddr, clock: &SharedClock) -> Result<(Rooms, Modes), StartError> {
+async fn start_rooms(
+    config: &Config,
+    address: SocketAddr,
+    clock: &SharedClock,
+) -> Result<(Rooms, Modes), StartError> {
     let store = Store::open(config.store.clone(), clock.clone()).await?;
-    let state = State::open(&config.data_dir.join("rampart.db"), &[rules::MIGRATIONS, alerting::MIGRATIONS]).await?;
+    let state = open_state(&config.data_dir.join("rampart.db")).await?;
     let outbound = Outbound::new(config.outbound_allow.clone(), outbound::Limits::default());
     let modes = Modes::open(state.clone(), config.rush.clone(), clock.clone()).await?;
-    let external_url = config.external_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let external_url = config
+        .external_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{address}"));
     let alerting = Alerting::start(
         config.alerting.clone(),
         config.teams.clone(),
@@ -171,7 +256,13 @@ async fn start_rooms(config: &Config, address: SocketAddr, clock: &SharedClock) 
         Some(external_url.clone()),
     )
     .await?;
-    let collector = Collector::start(config.collector.clone(), store.clone(), outbound, clock.clone(), &config.data_dir)?;
+    let collector = Collector::start(
+        config.collector.clone(),
+        store.clone(),
+        outbound,
+        clock.clone(),
+        &config.data_dir,
+    )?;
     let rules = Rules::start(
         config.rules.clone(),
         store.clone(),
@@ -183,15 +274,30 @@ async fn start_rooms(config: &Config, address: SocketAddr, clock: &SharedClock) 
         rules::Options { external_url },
     )
     .await?;
-    Ok((Rooms { state, store, collector, rules, alerting }, modes))
+    Ok((
+        Rooms {
+            state,
+            store,
+            collector,
+            rules,
+            alerting,
+        },
+        modes,
+    ))
 }
 
 /// Every route of every room behind one gate.
-fn router(rooms: &Rooms, health: health::Health, config: &Config, clock: &SharedClock) -> Result<Router, StartError> {
+fn router(
+    rooms: &Rooms,
+    health: health::Health,
+    config: &Config,
+    clock: &SharedClock,
+) -> Result<Router, StartError> {
     let pages = dashboards::Sources {
         store: rooms.store.clone(),
         collector: rooms.collector.clone(),
         alerting: rooms.alerting.handle(),
+        rules: rooms.rules.clone(),
         clock: clock.clone(),
     };
     let routes = Routes::new()

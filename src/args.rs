@@ -21,7 +21,13 @@ pub struct Arguments {
 #[derive(Debug, Clone, Args)]
 pub struct Remote {
     /// The server that commands such as `query` and `incident` speak to
-    #[arg(long, global = true, env = "RAMPART_URL", default_value = "http://127.0.0.1:9650", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "RAMPART_URL",
+        default_value = "http://127.0.0.1:9650",
+        value_name = "URL"
+    )]
     pub server: String,
     /// A file that holds the token to send
     #[arg(long, global = true, value_name = "FILE")]

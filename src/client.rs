@@ -11,7 +11,9 @@ use crate::args::Remote;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody listens there.
-    #[error("no server answers at {server}: {cause}; start one with `rampart serve` or name it with --server")]
+    #[error(
+        "no server answers at {server}: {cause}; start one with `rampart serve` or name it with --server"
+    )]
     Unreachable {
         /// The address asked.
         server: String,
@@ -61,57 +63,88 @@ impl Client {
         let server = remote.server.trim_end_matches('/').to_owned();
         let token = match &remote.token_file {
             Some(path) => Some(read_token(path)?),
-            None => std::env::var("RAMPART_TOKEN").ok().filter(|token| !token.is_empty()),
+            None => std::env::var("RAMPART_TOKEN")
+                .ok()
+                .filter(|token| !token.is_empty()),
         };
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(60))
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| ClientError::Unreachable { server: server.clone(), cause: error.to_string() })?;
-        Ok(Client { server, token, http })
+            .map_err(|error| ClientError::Unreachable {
+                server: server.clone(),
+                cause: error.to_string(),
+            })?;
+        Ok(Client {
+            server,
+            token,
+            http,
+        })
     }
 
     /// `GET path`.
     pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
-        self.send(self.http.get(format!("{}{path}", self.server))).await
+        self.send(self.http.get(format!("{}{path}", self.server)))
+            .await
     }
 
     /// `POST path` with a JSON body.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
-        self.send(self.http.post(format!("{}{path}", self.server)).json(body)).await
+        self.send(self.http.post(format!("{}{path}", self.server)).json(body))
+            .await
     }
 
     /// `PUT path` with a JSON body.
     pub async fn put(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
-        self.send(self.http.put(format!("{}{path}", self.server)).json(body)).await
+        self.send(self.http.put(format!("{}{path}", self.server)).json(body))
+            .await
     }
 
     async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let unreachable = |error: reqwest::Error| ClientError::Unreachable { server: self.server.clone(), cause: innermost(&error) };
+        let unreachable = |error: reqwest::Error| ClientError::Unreachable {
+            server: self.server.clone(),
+            cause: innermost(&error),
+        };
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         let text = answer.text().await.map_err(unreachable)?;
         let body: Option<Value> = serde_json::from_str(&text).ok();
         if status.is_success() {
-            return body.ok_or_else(|| ClientError::Foreign { server: self.server.clone(), detail: text.chars().take(120).collect() });
+            return body.ok_or_else(|| ClientError::Foreign {
+                server: self.server.clone(),
+                detail: text.chars().take(120).collect(),
+            });
         }
-        let field = |name: &str| body.as_ref().and_then(|body| body.get(name)).and_then(Value::as_str).unwrap_or("").to_owned();
+        let field = |name: &str| {
+            body.as_ref()
+                .and_then(|body| body.get(name))
+                .and_then(Value::as_str)
+                .unwrap_or("")
+                .to_owned()
+        };
         let hint = field("hint");
         Err(ClientError::Refused {
             status: status.as_u16(),
             title: field("title"),
             detail: field("detail"),
-            hint: if hint.is_empty() { hint } else { format!("; {hint}") },
+            hint: if hint.is_empty() {
+                hint
+            } else {
+                format!("; {hint}")
+            },
         })
     }
 }
 
 fn read_token(path: &Path) -> Result<String, ClientError> {
-    let text = std::fs::read_to_string(path).map_err(|cause| ClientError::Token { path: path.display().to_string(), cause })?;
+    let text = std::fs::read_to_string(path).map_err(|cause| ClientError::Token {
+        path: path.display().to_string(),
+        cause,
+    })?;
     Ok(text.trim().to_owned())
 }
 

@@ -20,9 +20,14 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let arguments = args::Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
-        Err(error) => return commands::complain(&format!("cannot start: {error}"), exit::Exit::Failed).into(),
+        Err(error) => {
+            return commands::complain(&format!("cannot start: {error}"), exit::Exit::Failed).into();
+        }
     };
     runtime.block_on(commands::run(arguments)).into()
 }

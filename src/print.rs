@@ -11,7 +11,10 @@ pub struct Table {
 impl Table {
     /// A table with these columns and no rows.
     pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
-        Table { columns: columns.into_iter().map(Into::into).collect(), rows: Vec::new() }
+        Table {
+            columns: columns.into_iter().map(Into::into).collect(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row; missing cells stay empty.
@@ -22,15 +25,25 @@ impl Table {
     /// Aligned columns under a header.
     pub fn write_aligned(&self, out: &mut impl Write) -> io::Result<()> {
         let width = |column: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-            cells.chain([self.columns[column].chars().count()]).max().unwrap_or(0)
+            let cells = self
+                .rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count());
+            cells
+                .chain([self.columns[column].chars().count()])
+                .max()
+                .unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
         for row in std::iter::once(&self.columns).chain(&self.rows) {
             let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
                 // A line break inside a cell would break the table.
-                let cell: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+                let cell: String = cell
+                    .chars()
+                    .map(|c| if c.is_control() { ' ' } else { c })
+                    .collect();
                 line.push_str(&format!("{cell:<width$}  "));
             }
             writeln!(out, "{}", line.trim_end())?;
@@ -49,7 +62,11 @@ impl Table {
 }
 
 fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+    if cell.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +81,13 @@ mod tests {
         let (mut aligned, mut csv) = (Vec::new(), Vec::new());
         table.write_aligned(&mut aligned).unwrap();
         table.write_csv(&mut csv).unwrap();
-        assert_eq!(String::from_utf8(aligned).unwrap(), "function    calls\nguide/feed  12\na,\"b\"       3\n");
-        assert_eq!(String::from_utf8(csv).unwrap(), "function,calls\r\nguide/feed,12\r\n\"a,\"\"b\"\"\n\",3\r\n");
+        assert_eq!(
+            String::from_utf8(aligned).unwrap(),
+            "function    calls\nguide/feed  12\na,\"b\"       3\n"
+        );
+        assert_eq!(
+            String::from_utf8(csv).unwrap(),
+            "function,calls\r\nguide/feed,12\r\n\"a,\"\"b\"\"\n\",3\r\n"
+        );
     }
 }

@@ -8,11 +8,12 @@ use alerting::Handle;
 use alerting::pipeline::Policy;
 use collector::Collector;
 use declare::{Level, Problems};
+use inbound::Tokens;
 use model::{Alert, AlertStatus, Labels, SharedClock, Timestamp};
 use rules::{Modes, Rules};
 use tokio::sync::Mutex;
 
-use crate::config::{Config, ConfigFiles, Overrides, Surroundings, last_good};
+use crate::config::{Config, ConfigFiles, Overrides, Surroundings, TextFile, last_good};
 use crate::surroundings;
 
 /// The rooms that take up a new configuration while they run.
@@ -26,6 +27,24 @@ pub struct Running {
     pub collector: Collector,
     /// Daily and rush.
     pub modes: Modes,
+    /// Who may come in, when tokens are configured.
+    pub tokens: Option<Tokens>,
+}
+
+/// The alert that says that an edit did not take effect.
+const REJECTED: &str = "ConfigRejected";
+
+/// Where a configuration came from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The main file, if there is one.
+    pub path: Option<PathBuf>,
+    /// The texts that are in force.
+    pub files: ConfigFiles,
+    /// The flags and variables that beat them.
+    pub overrides: Overrides,
+    /// What was wrong with the files, when these texts are the last good ones instead.
+    pub rejected: Option<String>,
 }
 
 /// What a reload that took effect whole says.
@@ -60,35 +79,49 @@ struct Current {
 
 impl Reload {
     /// Prepares reloading from `origin`, the main file; without one there is nothing to reload.
-    pub fn new(origin: Option<PathBuf>, config: &Config, files: ConfigFiles, running: Running, clock: SharedClock) -> Self {
-        let overrides = Overrides {
-            listen: Some(config.listen),
-            data_dir: Some(config.data_dir.clone()),
-            external_url: config.external_url.clone(),
-            insecure: config.insecure,
+    pub fn new(origin: Origin, config: &Config, running: Running, clock: SharedClock) -> Self {
+        let current = Current {
+            files: origin.files,
+            needs_restart: fixed_settings(config),
+            rejected_since: None,
         };
-        let current = Current { files, needs_restart: fixed_settings(config), rejected_since: None };
-        Reload { origin, overrides, data_dir: config.data_dir.clone(), running, clock, current: Mutex::new(current) }
+        let data_dir = config.data_dir.clone();
+        Reload {
+            origin: origin.path,
+            overrides: origin.overrides,
+            data_dir,
+            running,
+            clock,
+            current: Mutex::new(current),
+        }
     }
 
     /// Reads the files again and takes up what is good. One at a time.
     pub async fn reload(&self) -> Result<Reloaded, Rejected> {
         let mut current = self.current.lock().await;
         let Some(origin) = &self.origin else {
-            return Ok(Reloaded { kept: vec!["there is no configuration file; nothing to reload".to_owned()], advice: Vec::new() });
+            return Ok(Reloaded {
+                kept: vec!["there is no configuration file; nothing to reload".to_owned()],
+                advice: Vec::new(),
+            });
         };
         let (files, unread) = match ConfigFiles::load(origin) {
             Ok(loaded) => loaded,
             Err(error) => {
                 self.raise(&mut current, &error.to_string()).await;
-                return Err(Rejected { problems: error.to_string() });
+                return Err(Rejected {
+                    problems: error.to_string(),
+                });
             }
         };
         match self.parse(&files) {
-            Ok((config, advice)) if unread.is_empty() => {
+            Ok((config, advice)) if !unread.has_errors() => {
                 let kept = self.take_up(&mut current, config, files).await;
                 self.clear(&mut current).await;
-                Ok(Reloaded { kept, advice: advice.iter().map(ToString::to_string).collect() })
+                Ok(Reloaded {
+                    kept,
+                    advice: advice.iter().map(ToString::to_string).collect(),
+                })
             }
             Ok(_) => Err(self.reject(&mut current, files, unread).await),
             Err(mut problems) => {
@@ -98,22 +131,50 @@ impl Reload {
         }
     }
 
+    /// Tells at a start what a reload would: that the files are bad and the last good ones hold, or
+    /// that they no longer are.
+    pub async fn tell_at_start(&self, rejected: Option<&str>) {
+        let mut current = self.current.lock().await;
+        if let Some(problems) = rejected {
+            return self.raise(&mut current, problems).await;
+        }
+        let firing = self.running.alerting.firing().await.unwrap_or_default();
+        let left = firing.iter().find(|(_, alert)| alert.name() == REJECTED);
+        current.rejected_since = left.map(|(_, alert)| alert.starts_at);
+        self.clear(&mut current).await;
+    }
+
     fn parse(&self, files: &ConfigFiles) -> Result<(Config, Problems), Problems> {
-        let surroundings = Surroundings { variable: &surroundings::variable, secret_file: &surroundings::secret_file, now: self.clock.now() };
-        // What cannot change while it runs is not judged again against the flags it was started with.
+        let surroundings = Surroundings {
+            variable: &surroundings::variable,
+            secret_file: &surroundings::secret_file,
+            now: self.clock.now(),
+        };
         Config::parse(files, &self.overrides, &surroundings)
     }
 
     /// Puts the old text of every file with a mistake back and takes up the rest, if that is whole.
-    async fn reject(&self, current: &mut Current, files: ConfigFiles, problems: Problems) -> Rejected {
-        let bad: Vec<String> = problems.iter().filter(|problem| problem.level == Level::Error).map(|problem| problem.file.clone()).collect();
+    async fn reject(
+        &self,
+        current: &mut Current,
+        files: ConfigFiles,
+        problems: Problems,
+    ) -> Rejected {
+        let bad: Vec<String> = problems
+            .iter()
+            .filter(|problem| problem.level == Level::Error)
+            .map(|problem| problem.file.clone())
+            .collect();
         let mended = with_old_selves(&files, &current.files, &bad);
         let mut said = problems.to_string();
         match self.parse(&mended) {
             Ok((config, _)) if mended != current.files => {
                 let changed = changed_names(&mended, &current.files);
                 self.take_up(current, config, mended).await;
-                said.push_str(&format!("\nthe files without mistakes took effect: {}\n", changed.join(", ")));
+                said.push_str(&format!(
+                    "\nthe files without mistakes took effect: {}\n",
+                    changed.join(", ")
+                ));
             }
             _ => said.push_str("\nnothing changed: the configuration in force stays\n"),
         }
@@ -121,16 +182,32 @@ impl Reload {
         Rejected { problems: said }
     }
 
-    async fn take_up(&self, current: &mut Current, config: Config, files: ConfigFiles) -> Vec<String> {
+    async fn take_up(
+        &self,
+        current: &mut Current,
+        config: Config,
+        files: ConfigFiles,
+    ) -> Vec<String> {
         let wanted = fixed_settings(&config);
         let kept = wanted
             .iter()
             .filter(|(name, value)| current.needs_restart.get(*name) != Some(*value))
             .map(|(name, _)| format!("`{name}` changed and takes effect at the next start"))
             .collect();
+        if let (Some(at_the_gate), Some(new)) = (&self.running.tokens, &config.tokens) {
+            at_the_gate.replace(new);
+        }
         self.running.modes.reschedule(config.rush);
         self.running.collector.reload(config.collector).await;
-        if let Err(error) = self.running.alerting.reload(Arc::new(Policy { config: config.alerting, teams: config.teams })).await {
+        if let Err(error) = self
+            .running
+            .alerting
+            .reload(Arc::new(Policy {
+                config: config.alerting,
+                teams: config.teams,
+            }))
+            .await
+        {
             tracing::error!(%error, "alerting did not take up the new configuration");
         }
         self.running.rules.reload(config.rules).await;
@@ -152,18 +229,35 @@ impl Reload {
 
     async fn clear(&self, current: &mut Current) {
         if let Some(since) = current.rejected_since.take() {
-            self.tell(AlertStatus::Resolved, since, Some(self.clock.now()), "").await;
+            self.tell(AlertStatus::Resolved, since, Some(self.clock.now()), "")
+                .await;
         }
     }
 
-    async fn tell(&self, status: AlertStatus, starts_at: Timestamp, ends_at: Option<Timestamp>, problems: &str) {
+    async fn tell(
+        &self,
+        status: AlertStatus,
+        starts_at: Timestamp,
+        ends_at: Option<Timestamp>,
+        problems: &str,
+    ) {
         let summary = "an edit of the configuration was rejected; the old one stays in force";
         let mut annotations = BTreeMap::from([("summary".to_owned(), summary.to_owned())]);
         if !problems.is_empty() {
-            annotations.insert("description".to_owned(), problems.chars().take(2_000).collect());
+            annotations.insert(
+                "description".to_owned(),
+                problems.chars().take(2_000).collect(),
+            );
         }
-        let labels = Labels::from_pairs([(Alert::NAME_LABEL, "ConfigRejected"), ("severity", "warning")]);
-        let alert = Alert { status, labels, annotations, starts_at, ends_at, generator_url: String::new() };
+        let labels = Labels::from_pairs([(Alert::NAME_LABEL, REJECTED), ("severity", "warning")]);
+        let alert = Alert {
+            status,
+            labels,
+            annotations,
+            starts_at,
+            ends_at,
+            generator_url: String::new(),
+        };
         if let Err(error) = self.running.alerting.receive(vec![alert]).await {
             tracing::error!(%error, "ConfigRejected could not be handed to alerting");
         }
@@ -172,45 +266,99 @@ impl Reload {
 
 /// What a running server cannot change, as text to compare.
 fn fixed_settings(config: &Config) -> BTreeMap<&'static str, String> {
-    BTreeMap::from([("store", format!("{:?}", config.store)), ("outbound.allow", format!("{:?}", config.outbound_allow))])
+    BTreeMap::from([
+        ("listen", config.listen.to_string()),
+        ("external_url", format!("{:?}", config.external_url)),
+        ("data_dir", config.data_dir.display().to_string()),
+        ("store", format!("{:?}", config.store)),
+        ("outbound.allow", format!("{:?}", config.outbound_allow)),
+        (
+            "auth (from none to some, or back)",
+            config.tokens.is_some().to_string(),
+        ),
+    ])
 }
 
 /// `new` with the files named in `bad` replaced by what they were in `old`; a bad file that is new
-/// is left out.
+/// is left out. A bad main file cannot say which others there are, nor can one that names a file
+/// nobody can read: then the old set stays, with the good new texts of its members.
 fn with_old_selves(new: &ConfigFiles, old: &ConfigFiles, bad: &[String]) -> ConfigFiles {
     let is_bad = |name: &str| bad.iter().any(|file| file == name);
+    if new.main.as_ref().is_none_or(|main| is_bad(&main.name)) {
+        let read: Vec<&TextFile> = new.rules.iter().chain(&new.alerting).collect();
+        let newest = |before: &TextFile| {
+            let now = read
+                .iter()
+                .find(|file| file.name == before.name && !is_bad(&file.name));
+            now.map_or_else(|| before.clone(), |file| (*file).clone())
+        };
+        return ConfigFiles {
+            main: old.main.clone(),
+            rules: old.rules.iter().map(newest).collect(),
+            alerting: old.alerting.as_ref().map(newest),
+        };
+    }
     let main = match (&new.main, &old.main) {
         (Some(file), before) if is_bad(&file.name) => before.clone(),
         (now, _) => now.clone(),
     };
     let rules = new.rules.iter().filter_map(|file| {
-        if is_bad(&file.name) { old.rules.iter().find(|before| before.name == file.name).cloned() } else { Some(file.clone()) }
+        if is_bad(&file.name) {
+            old.rules
+                .iter()
+                .find(|before| before.name == file.name)
+                .cloned()
+        } else {
+            Some(file.clone())
+        }
     });
     let alerting = match (&new.alerting, &old.alerting) {
         (Some(file), before) if is_bad(&file.name) => before.clone(),
         (now, _) => now.clone(),
     };
-    ConfigFiles { main, rules: rules.collect(), alerting }
+    ConfigFiles {
+        main,
+        rules: rules.collect(),
+        alerting,
+    }
 }
 
 fn changed_names(new: &ConfigFiles, old: &ConfigFiles) -> Vec<String> {
-    let all = |files: &ConfigFiles| files.main.iter().chain(&files.rules).chain(&files.alerting).cloned().collect::<Vec<_>>();
+    let all = |files: &ConfigFiles| {
+        files
+            .main
+            .iter()
+            .chain(&files.rules)
+            .chain(&files.alerting)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     let before = all(old);
-    all(new).into_iter().filter(|file| !before.contains(file)).map(|file| file.name).collect()
+    all(new)
+        .into_iter()
+        .filter(|file| !before.contains(file))
+        .map(|file| file.name)
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TextFile;
 
     fn file(name: &str, text: &str) -> TextFile {
-        TextFile { name: name.into(), text: text.into() }
+        TextFile {
+            name: name.into(),
+            text: text.into(),
+        }
     }
 
     #[test]
     fn a_bad_file_keeps_its_old_self_and_a_new_bad_one_stays_out() {
-        let old = ConfigFiles { main: Some(file("m", "1")), rules: vec![file("a", "1"), file("b", "1")], alerting: None };
+        let old = ConfigFiles {
+            main: Some(file("m", "1")),
+            rules: vec![file("a", "1"), file("b", "1")],
+            alerting: None,
+        };
         let new = ConfigFiles {
             main: Some(file("m", "2")),
             rules: vec![file("a", "2"), file("b", "2"), file("c", "2")],
@@ -219,5 +367,27 @@ mod tests {
         let mended = with_old_selves(&new, &old, &["b".into(), "c".into()]);
         assert_eq!(mended.rules, [file("a", "2"), file("b", "1")]);
         assert_eq!(changed_names(&mended, &old), ["m", "a", "n"]);
+    }
+
+    #[test]
+    fn a_bad_main_file_drops_nothing() {
+        let old = ConfigFiles {
+            main: Some(file("m", "1")),
+            rules: vec![file("a", "1"), file("b", "1")],
+            alerting: Some(file("n", "1")),
+        };
+        // A syntax error in the main file, or an alerting file that cannot be read: both are told at
+        // the main file, and what it names was not, or not wholly, read.
+        let new = ConfigFiles {
+            main: Some(file("m", "2")),
+            rules: vec![file("a", "2")],
+            alerting: None,
+        };
+        let mended = with_old_selves(&new, &old, &["m".into()]);
+        let expected = ConfigFiles {
+            rules: vec![file("a", "2"), file("b", "1")],
+            ..old.clone()
+        };
+        assert_eq!(mended, expected);
     }
 }

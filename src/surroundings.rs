@@ -11,5 +11,9 @@ pub fn variable(name: &str) -> Option<String> {
 pub fn secret_file(path: &str) -> Result<String, String> {
     let file = crate::config::read_text(Path::new(path)).map_err(|error| error.to_string())?;
     let secret = file.text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() { Err(format!("{path}: the file is empty")) } else { Ok(secret.to_owned()) }
+    if secret.is_empty() {
+        Err(format!("{path}: the file is empty"))
+    } else {
+        Ok(secret.to_owned())
+    }
 }

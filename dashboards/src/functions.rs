@@ -10,8 +10,8 @@ use model::{Alert, FunctionId, Outcome, Ratio, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Counts, Dimension, FunctionSeen, Group, Selection, Sketch};
 
-use crate::range::{self, SECONDS_KEPT};
 use crate::Sources;
+use crate::range::{self, SECONDS_KEPT};
 
 /// What may be asked.
 #[derive(Debug, Deserialize)]
@@ -52,10 +52,21 @@ pub(crate) struct FunctionList {
 }
 
 /// Answers from the counts per second, so the range reaches back fifteen minutes at most.
-pub(crate) async fn list(State(sources): State<Sources>, Query(question): Query<Question>) -> Result<Json<FunctionList>, ProblemDocument> {
-    let range = range::length(question.range.as_deref(), "range", Duration::from_secs(300), SECONDS_KEPT)?;
+pub(crate) async fn list(
+    State(sources): State<Sources>,
+    Query(question): Query<Question>,
+) -> Result<Json<FunctionList>, ProblemDocument> {
+    let range = range::length(
+        question.range.as_deref(),
+        "range",
+        Duration::from_secs(300),
+        SECONDS_KEPT,
+    )?;
     let now = sources.clock.now();
-    collect(&sources, range, question.owner.as_deref(), now).await.map(Json).map_err(ProblemDocument::internal)
+    collect(&sources, range, question.owner.as_deref(), now)
+        .await
+        .map(Json)
+        .map_err(ProblemDocument::internal)
 }
 
 /// The numbers of the last `range` up to `now`.
@@ -65,7 +76,14 @@ pub(crate) async fn collect(
     owner: Option<&str>,
     now: Timestamp,
 ) -> Result<FunctionList, AlertingError> {
-    let firing = loudest(sources.alerting.firing().await?.into_iter().map(|(_, alert)| alert));
+    let firing = loudest(
+        sources
+            .alerting
+            .firing()
+            .await?
+            .into_iter()
+            .map(|(_, alert)| alert),
+    );
     let policy = sources.alerting.policy().await?;
     // The running second is part of the answer.
     let (from, to) = ((now - range).as_seconds() + 1, now.as_seconds() + 1);
@@ -78,19 +96,35 @@ pub(crate) async fn collect(
         teams: &policy.teams,
         seconds: range.as_secs_f64(),
     };
-    let mut functions: Vec<FunctionRow> = rollups.functions().into_iter().map(|seen| numbers.row(seen)).collect();
+    let mut functions: Vec<FunctionRow> = rollups
+        .functions()
+        .into_iter()
+        .map(|seen| numbers.row(seen))
+        .collect();
     if let Some(owner) = owner {
         functions.retain(|function| function.owner.as_deref() == Some(owner));
     }
-    let completeness = sources.collector.completeness(None, now - range, now).known.map(Ratio::get);
-    Ok(FunctionList { functions, as_of: now, range_seconds: range.as_secs(), completeness })
+    let completeness = sources
+        .collector
+        .completeness(None, now - range, now)
+        .known
+        .map(Ratio::get);
+    Ok(FunctionList {
+        functions,
+        as_of: now,
+        range_seconds: range.as_secs(),
+        completeness,
+    })
 }
 
 /// The loudest firing alert of each function.
 fn loudest(alerts: impl Iterator<Item = Alert>) -> BTreeMap<FunctionId, Severity> {
     let mut firing = BTreeMap::new();
     for alert in alerts {
-        if let Some(id) = alert.function_id().and_then(|id| id.parse::<FunctionId>().ok()) {
+        if let Some(id) = alert
+            .function_id()
+            .and_then(|id| id.parse::<FunctionId>().ok())
+        {
             let severity = firing.entry(id).or_insert(alert.severity());
             *severity = (*severity).max(alert.severity());
         }
@@ -99,7 +133,10 @@ fn loudest(alerts: impl Iterator<Item = Alert>) -> BTreeMap<FunctionId, Severity
 }
 
 fn by_function<T>(groups: Vec<(Group, T)>) -> BTreeMap<FunctionId, T> {
-    groups.into_iter().filter_map(|(group, value)| Some((group.function_id()?, value))).collect()
+    groups
+        .into_iter()
+        .filter_map(|(group, value)| Some((group.function_id()?, value)))
+        .collect()
 }
 
 /// What was summed up for all functions at once.
@@ -121,7 +158,10 @@ impl Numbers<'_> {
             (None, _) => "ok",
         };
         FunctionRow {
-            owner: self.teams.owner(&seen.id.to_string()).map(|team| team.name.clone()),
+            owner: self
+                .teams
+                .owner(&seen.id.to_string())
+                .map(|team| team.name.clone()),
             calls: counts.weighted,
             qps: counts.weighted as f64 / self.seconds,
             success_rate: counts.success_rate(),

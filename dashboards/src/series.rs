@@ -54,7 +54,8 @@ pub(crate) async fn show(
     Path((namespace, function)): Path<(String, String)>,
     Query(question): Query<Question>,
 ) -> Result<Json<Curves>, ProblemDocument> {
-    let id = FunctionId::new(&namespace, &function).map_err(|error| ProblemDocument::not_found(error.to_string()))?;
+    let id = FunctionId::new(&namespace, &function)
+        .map_err(|error| ProblemDocument::not_found(error.to_string()))?;
     let now = sources.clock.now();
     let stretch = stretch(&question, now)?;
     let by = dimension(question.by.as_deref())?;
@@ -65,16 +66,27 @@ pub(crate) async fn show(
     }
     if let Some(text) = question.compare.as_deref() {
         let back = range::length(Some(text), "compare", Duration::ZERO, LONGEST)?;
-        let earlier = Stretch { from: stretch.from - back, to: stretch.to - back, step: stretch.step };
+        let earlier = Stretch {
+            from: stretch.from - back,
+            to: stretch.to - back,
+            step: stretch.step,
+        };
         for (mut labels, line) in lines(&sources, &id, by, &earlier, now).await? {
             labels.insert("compare", text.to_owned());
             series.extend(curves(labels, &line, &earlier));
         }
     }
     if series.is_empty() && sources.store.rollups().function(&id).is_none() {
-        return Err(ProblemDocument::not_found(format!("no call of the function {id} is known")).hint("GET /api/v1/functions lists those that are"));
+        return Err(
+            ProblemDocument::not_found(format!("no call of the function {id} is known"))
+                .hint("GET /api/v1/functions lists those that are"),
+        );
     }
-    Ok(Json(Curves { time: steps, step_seconds: stretch.step.as_secs(), series }))
+    Ok(Json(Curves {
+        time: steps,
+        step_seconds: stretch.step.as_secs(),
+        series,
+    }))
 }
 
 fn stretch(question: &Question, now: Timestamp) -> Result<Stretch, ProblemDocument> {
@@ -82,22 +94,45 @@ fn stretch(question: &Question, now: Timestamp) -> Result<Stretch, ProblemDocume
     let from = range::instant(question.from.as_deref(), "from", to - SECONDS_KEPT)?;
     let length = to.since(from);
     if length.is_zero() || length > LONGEST {
-        return Err(ProblemDocument::bad_request("`from` must lie before `to`, by at most 31 days").field("from"));
+        return Err(ProblemDocument::bad_request(
+            "`from` must lie before `to`, by at most 31 days",
+        )
+        .field("from"));
     }
-    let finest = if now.since(from) > SECONDS_KEPT { Duration::from_secs(60) } else { Duration::from_secs(1) };
+    let finest = if now.since(from) > SECONDS_KEPT {
+        Duration::from_secs(60)
+    } else {
+        Duration::from_secs(1)
+    };
     let fitting = Duration::from_secs(length.as_secs().div_ceil(STEPS_MAX)).max(finest);
-    let mut step = range::length(question.step.as_deref(), "step", fitting, Duration::from_secs(86_400))?.max(fitting);
+    let mut step = range::length(
+        question.step.as_deref(),
+        "step",
+        fitting,
+        Duration::from_secs(86_400),
+    )?
+    .max(fitting);
     if finest.as_secs() == 60 {
         step = Duration::from_secs(step.as_secs().div_ceil(60) * 60);
     }
-    Ok(Stretch { from: from.floor_to(step), to, step })
+    Ok(Stretch {
+        from: from.floor_to(step),
+        to,
+        step,
+    })
 }
 
 fn dimension(by: Option<&str>) -> Result<Option<Dimension>, ProblemDocument> {
     let Some(word) = by else { return Ok(None) };
     match Dimension::from_word(word) {
-        Some(dimension @ (Dimension::Version | Dimension::Unit | Dimension::Zone)) => Ok(Some(dimension)),
-        _ => Err(ProblemDocument::bad_request(format!("cannot split by {word:?}")).field("by").hint("use version, unit or zone")),
+        Some(dimension @ (Dimension::Version | Dimension::Unit | Dimension::Zone)) => {
+            Ok(Some(dimension))
+        }
+        _ => Err(
+            ProblemDocument::bad_request(format!("cannot split by {word:?}"))
+                .field("by")
+                .hint("use version, unit or zone"),
+        ),
     }
 }
 
@@ -115,35 +150,84 @@ type Line = (BTreeMap<&'static str, String>, Vec<Counts>);
 
 /// Counts per step: from the counts per second while they reach back far enough, else from those per
 /// minute.
-async fn lines(sources: &Sources, id: &FunctionId, by: Option<Dimension>, stretch: &Stretch, now: Timestamp) -> Result<Vec<Line>, ProblemDocument> {
+async fn lines(
+    sources: &Sources,
+    id: &FunctionId,
+    by: Option<Dimension>,
+    stretch: &Stretch,
+    now: Timestamp,
+) -> Result<Vec<Line>, ProblemDocument> {
     let by: Vec<Dimension> = by.into_iter().collect();
     let step = i64::try_from(stretch.step.as_secs()).unwrap_or(i64::MAX);
     if now.since(stretch.from) <= SECONDS_KEPT {
         let select = Selection::function(id.clone());
-        let groups = sources.store.rollups().timeline(&select, &by, stretch.from.as_seconds(), stretch.to.as_seconds(), step);
-        return Ok(groups.into_iter().map(|(group, line)| (group.iter().map(|(name, value)| (name, value.to_owned())).collect(), line)).collect());
+        let groups = sources.store.rollups().timeline(
+            &select,
+            &by,
+            stretch.from.as_seconds(),
+            stretch.to.as_seconds(),
+            step,
+        );
+        return Ok(groups
+            .into_iter()
+            .map(|(group, line)| {
+                (
+                    group
+                        .iter()
+                        .map(|(name, value)| (name, value.to_owned()))
+                        .collect(),
+                    line,
+                )
+            })
+            .collect());
     }
-    let minutes = sources.store.minutes(stretch.from, stretch.to).await.map_err(ProblemDocument::internal)?;
+    let minutes = sources
+        .store
+        .minutes_of(id, stretch.from, stretch.to)
+        .await
+        .map_err(ProblemDocument::internal)?;
     let points = steps_of(stretch).len();
     let select = Selection::function(id.clone());
     let mut lines: BTreeMap<BTreeMap<&'static str, String>, Vec<Counts>> = BTreeMap::new();
     for (key, minute, counts) in minutes {
-        let at = usize::try_from((minute * 60 - stretch.from.as_seconds()) / step).unwrap_or(usize::MAX);
+        let at =
+            usize::try_from((minute * 60 - stretch.from.as_seconds()) / step).unwrap_or(usize::MAX);
         if at < points && select.takes(&key) {
-            let labels = by.iter().map(|dimension| (dimension.as_str(), key.get(*dimension).to_owned())).collect();
-            lines.entry(labels).or_insert_with(|| vec![Counts::ZERO; points])[at].merge(&counts);
+            let labels = by
+                .iter()
+                .map(|dimension| (dimension.as_str(), key.get(*dimension).to_owned()))
+                .collect();
+            lines
+                .entry(labels)
+                .or_insert_with(|| vec![Counts::ZERO; points])[at]
+                .merge(&counts);
         }
     }
     Ok(lines.into_iter().collect())
 }
 
-fn curves(labels: BTreeMap<&'static str, String>, line: &[Counts], stretch: &Stretch) -> [Curve; 2] {
+fn curves(
+    labels: BTreeMap<&'static str, String>,
+    line: &[Counts],
+    stretch: &Stretch,
+) -> [Curve; 2] {
     let seconds = stretch.step.as_secs_f64();
-    let qps = line.iter().map(|counts| Some(counts.weighted as f64 / seconds)).collect();
+    let qps = line
+        .iter()
+        .map(|counts| Some(counts.weighted as f64 / seconds))
+        .collect();
     let success = line.iter().map(Counts::success_rate).collect();
     [
-        Curve { labels: labels.clone(), measure: "qps", values: qps },
-        Curve { labels, measure: "success_rate", values: success },
+        Curve {
+            labels: labels.clone(),
+            measure: "qps",
+            values: qps,
+        },
+        Curve {
+            labels,
+            measure: "success_rate",
+            values: success,
+        },
     ]
 }
 
@@ -152,7 +236,13 @@ mod tests {
     use super::*;
 
     fn ask(from: &str, step: Option<&str>) -> Question {
-        Question { from: Some(from.to_owned()), to: None, step: step.map(str::to_owned), by: None, compare: None }
+        Question {
+            from: Some(from.to_owned()),
+            to: None,
+            step: step.map(str::to_owned),
+            by: None,
+            compare: None,
+        }
     }
 
     #[test]

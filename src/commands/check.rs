@@ -2,6 +2,7 @@
 
 mod sample;
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use declare::{Level, Problems};
@@ -13,9 +14,16 @@ use crate::config::{Config, ConfigFiles, Overrides, Surroundings, read_text};
 use crate::exit::Exit;
 use crate::surroundings;
 
+/// The traffic for which expectations are told.
+const CALLS_PER_MINUTE: f64 = 100.0;
+
 /// Checks what was named; `./rampart.yaml` when nothing was.
 pub fn run(arguments: &CheckArguments) -> Exit {
-    let files = if arguments.files.is_empty() { vec![PathBuf::from("rampart.yaml")] } else { arguments.files.clone() };
+    let files = if arguments.files.is_empty() {
+        vec![PathBuf::from("rampart.yaml")]
+    } else {
+        arguments.files.clone()
+    };
     if let Some(sample) = &arguments.sample {
         return sample::run(&files[0], sample);
     }
@@ -31,19 +39,41 @@ pub fn run(arguments: &CheckArguments) -> Exit {
 }
 
 fn report(problems: &Problems, said: &[String], lint: bool) -> Exit {
-    let advice = problems.iter().filter(|problem| problem.level == Level::Advice).count();
+    let advice = problems
+        .iter()
+        .filter(|problem| problem.level == Level::Advice)
+        .count();
     let errors = problems.len() - advice;
-    for problem in problems.iter().filter(|problem| lint || problem.level == Level::Error) {
+    for problem in problems
+        .iter()
+        .filter(|problem| lint || problem.level == Level::Error)
+    {
         tell(&format!("{problem}\n"));
     }
     if errors > 0 {
-        return complain(&format!("{errors} {}", if errors == 1 { "mistake" } else { "mistakes" }), Exit::InvalidConfiguration);
+        return complain(
+            &format!(
+                "{errors} {}",
+                if errors == 1 { "mistake" } else { "mistakes" }
+            ),
+            Exit::InvalidConfiguration,
+        );
     }
     for sentence in said.iter().filter(|sentence| !sentence.is_empty()) {
         say(&format!("{sentence}\n"));
     }
     if lint && advice > 0 {
-        return complain(&format!("{advice} {}", if advice == 1 { "piece of advice" } else { "pieces of advice" }), Exit::Findings);
+        return complain(
+            &format!(
+                "{advice} {}",
+                if advice == 1 {
+                    "piece of advice"
+                } else {
+                    "pieces of advice"
+                }
+            ),
+            Exit::Findings,
+        );
     }
     Exit::Fine
 }
@@ -52,14 +82,25 @@ fn report(problems: &Problems, said: &[String], lint: bool) -> Exit {
 fn check_file(path: &Path, problems: &mut Problems) -> Result<String, String> {
     let file = read_text(path).map_err(|error| error.to_string())?;
     let is_rules = declare::read(&file.name, &file.text).is_ok_and(|root| {
-        let listed = root.field("rules").is_some_and(|rules| matches!(rules.kind(), declare::Kind::List));
-        root.field("groups").is_some() || listed || root.text_of("version").is_some_and(|version| version.starts_with("rampart/"))
+        let listed = root
+            .field("rules")
+            .is_some_and(|rules| matches!(rules.kind(), declare::Kind::List));
+        root.field("groups").is_some()
+            || listed
+            || root
+                .text_of("version")
+                .is_some_and(|version| version.starts_with("rampart/"))
     });
     if is_rules {
         return match rules::RuleSet::parse(&file.name, &file.text) {
             Ok(set) => {
                 problems.extend(set.advice().clone());
-                Ok(format!("{}: {} rules are fine", file.name, set.rules().len()))
+                Ok(format!(
+                    "{}: {} rules are fine{}",
+                    file.name,
+                    set.rules().len(),
+                    expectations(&set)
+                ))
             }
             Err(found) => {
                 problems.extend(found);
@@ -67,19 +108,55 @@ fn check_file(path: &Path, problems: &mut Problems) -> Result<String, String> {
             }
         };
     }
+    if declare::read(&file.name, &file.text)
+        .is_ok_and(|root| root.field("route").is_some() && root.field("listen").is_none())
+    {
+        return Err(format!(
+            "{} is an alerting file; check the main file that names it, whose teams and events it refers to",
+            file.name
+        ));
+    }
     let clock = SystemClock::new();
-    let surroundings = Surroundings { variable: &surroundings::variable, secret_file: &surroundings::secret_file, now: clock.now() };
+    let surroundings = Surroundings {
+        variable: &surroundings::variable,
+        secret_file: &surroundings::secret_file,
+        now: clock.now(),
+    };
     let (files, unread) = ConfigFiles::load(path).map_err(|error| error.to_string())?;
     problems.extend(unread);
     match Config::parse(&files, &Overrides::default(), &surroundings) {
         Ok((config, advice)) => {
             problems.extend(advice);
-            let starter = if files.rules.is_empty() { " (the starter pack)" } else { "" };
-            Ok(format!("{}: fine, with {} rules{starter} and {} sources", file.name, config.rules.rules().len(), config.collector.sources.len()))
+            let starter = if files.rules.is_empty() {
+                " (the starter pack)"
+            } else {
+                ""
+            };
+            let (rules, sources) = (config.rules.rules().len(), config.collector.sources.len());
+            Ok(format!(
+                "{}: fine, with {rules} rules{starter} and {sources} sources{}",
+                file.name,
+                expectations(&config.rules)
+            ))
         }
         Err(found) => {
             problems.extend(found);
             Ok(String::new())
         }
     }
+}
+
+/// What chance alone would do to a function that is well: shown so that thresholds are chosen with
+/// open eyes.
+fn expectations(set: &rules::RuleSet) -> String {
+    let mut text = String::new();
+    for (rule, breaches) in set.expectations(CALLS_PER_MINUTE) {
+        if let Some(breaches) = breaches {
+            let _ = write!(
+                text,
+                "\n  {rule}: at {CALLS_PER_MINUTE} calls a minute a function that is well breaches it by chance {breaches:.1} times in 1,000 days"
+            );
+        }
+    }
+    text
 }

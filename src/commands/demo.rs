@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::args::{DemoArguments, LogFormat};
 use crate::config::{Config, ConfigFiles, Overrides, Surroundings, TextFile};
 use crate::exit::Exit;
+use crate::reload::Origin;
 use crate::surroundings;
 
 /// Runs until interrupted, or for as long as was asked.
@@ -25,13 +26,31 @@ pub async fn run(arguments: DemoArguments) -> Exit {
     let files = files(&stage);
     let own_folder = arguments.data_dir.is_none();
     let data_dir = arguments.data_dir.clone().unwrap_or_else(temporary_folder);
-    let overrides = Overrides { listen: Some(arguments.listen), data_dir: Some(data_dir.clone()), ..Overrides::default() };
-    let around = Surroundings { variable: &surroundings::variable, secret_file: &surroundings::secret_file, now: clock.now() };
+    let overrides = Overrides {
+        listen: Some(arguments.listen),
+        data_dir: Some(data_dir.clone()),
+        ..Overrides::default()
+    };
+    let around = Surroundings {
+        variable: &surroundings::variable,
+        secret_file: &surroundings::secret_file,
+        now: clock.now(),
+    };
     let config = match Config::parse(&files, &overrides, &around) {
         Ok((config, _)) => config,
         Err(problems) => return complain(&problems.to_string(), Exit::InvalidConfiguration),
     };
-    let app = match App::start(config, files, None, clock).await {
+    let app = match App::start(
+        config,
+        Origin {
+            files,
+            overrides,
+            ..Origin::default()
+        },
+        clock,
+    )
+    .await
+    {
         Ok(app) => app,
         Err(error) => return complain(&error.to_string(), Exit::Failed),
     };
@@ -45,7 +64,10 @@ pub async fn run(arguments: DemoArguments) -> Exit {
     let told = stage.run(options).await;
     app.stop().await;
     if own_folder && let Err(error) = std::fs::remove_dir_all(&data_dir) {
-        tell(&format!("the demo's folder {} could not be removed: {error}", data_dir.display()));
+        tell(&format!(
+            "the demo's folder {} could not be removed: {error}",
+            data_dir.display()
+        ));
     }
     match told {
         Ok(()) => Exit::Fine,
@@ -55,7 +77,10 @@ pub async fn run(arguments: DemoArguments) -> Exit {
 
 fn files(stage: &demo::Stage) -> ConfigFiles {
     let texts = stage.configuration();
-    let file = |name: &str, text: String| TextFile { name: format!("demo/{name}"), text };
+    let file = |name: &str, text: String| TextFile {
+        name: format!("demo/{name}"),
+        text,
+    };
     ConfigFiles {
         main: Some(file("rampart.yaml", texts.main)),
         rules: vec![file("rules.yaml", texts.rules)],

@@ -27,22 +27,47 @@ async fn answer(remote: &Remote, command: IncidentCommand) -> Result<Value, Clie
     let act = |id: &str, what: &str| format!("/api/v1/incidents/{}/{what}", path_part(id));
     match command {
         IncidentCommand::List { status } => {
-            let filter = status.map(|status| format!("?status={}", path_part(&status))).unwrap_or_default();
+            let filter = status
+                .map(|status| format!("?status={}", path_part(&status)))
+                .unwrap_or_default();
             client.get(&format!("/api/v1/incidents{filter}")).await
         }
-        IncidentCommand::Show { id } => client.get(&format!("/api/v1/incidents/{}", path_part(&id))).await,
+        IncidentCommand::Show { id } => {
+            client
+                .get(&format!("/api/v1/incidents/{}", path_part(&id)))
+                .await
+        }
         IncidentCommand::Ack { id } => client.post(&act(&id, "acknowledge"), &json!({})).await,
-        IncidentCommand::Snooze { id, length } => client.post(&act(&id, "snooze"), &json!({"for": format_duration(length)})).await,
+        IncidentCommand::Snooze { id, length } => {
+            client
+                .post(
+                    &act(&id, "snooze"),
+                    &json!({"for": format_duration(length)}),
+                )
+                .await
+        }
         IncidentCommand::Escalate { id } => client.post(&act(&id, "escalate"), &json!({})).await,
-        IncidentCommand::Resolve { id, reason } => client.post(&act(&id, "resolve"), &json!({"reason": reason})).await,
-        IncidentCommand::Note { id, text } => client.post(&act(&id, "note"), &json!({"text": text})).await,
+        IncidentCommand::Resolve { id, reason } => {
+            client
+                .post(&act(&id, "resolve"), &json!({"reason": reason}))
+                .await
+        }
+        IncidentCommand::Note { id, text } => {
+            client.post(&act(&id, "note"), &json!({"text": text})).await
+        }
     }
 }
 
 /// An id as typed, safe in a path.
 fn path_part(id: &str) -> String {
     id.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
         .collect()
 }
 
@@ -56,7 +81,11 @@ fn print_list(incidents: &[Value], output: Output) -> Exit {
         table.row(columns.iter().map(|column| cell(&incident[*column])));
     }
     let mut text = Vec::new();
-    let written = if output == Output::Csv { table.write_csv(&mut text) } else { table.write_aligned(&mut text) };
+    let written = if output == Output::Csv {
+        table.write_csv(&mut text)
+    } else {
+        table.write_aligned(&mut text)
+    };
     match written {
         Ok(()) => say(&String::from_utf8_lossy(&text)),
         Err(error) => complain(&error.to_string(), Exit::Failed),
@@ -65,16 +94,27 @@ fn print_list(incidents: &[Value], output: Output) -> Exit {
 
 fn print_one(incident: &Value) -> Exit {
     let mut text = String::new();
-    for field in ["id", "title", "status", "severity", "opened_at", "acknowledged_by", "acknowledged_at", "resolved_at"] {
-        let value = cell(&incident[field]);
-        if !value.is_empty() {
-            text.push_str(&format!("{field:<16} {value}\n"));
-        }
+    let rows = [
+        ("id", &incident["id"]),
+        ("title", &incident["title"]),
+        ("status", &incident["status"]),
+        ("severity", &incident["severity"]),
+        ("opened at", &incident["opened_at"]),
+        ("acknowledged at", &incident["acknowledged"]["at"]),
+        ("by", &incident["acknowledged"]["by"]),
+        ("resolved at", &incident["resolved"]["at"]),
+    ];
+    for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_null()) {
+        text.push_str(&format!("{name:<16} {}\n", cell(value)));
     }
     if let Some(timeline) = incident.get("timeline").and_then(Value::as_array) {
         text.push('\n');
         for entry in timeline {
-            text.push_str(&format!("{}  {}\n", cell(&entry["at"]), cell(&entry["text"])));
+            text.push_str(&format!(
+                "{}  {}\n",
+                cell(&entry["at"]),
+                cell(&entry["text"])
+            ));
         }
     }
     say(&text)

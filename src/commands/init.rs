@@ -10,7 +10,7 @@ use crate::exit::Exit;
 
 const FILES: [(&str, &str); 3] = [
     ("rampart.yaml", include_str!("init/rampart.yaml")),
-    ("rules/starter.yaml", include_str!("init/rules.yaml")),
+    ("rules/functions.yaml", include_str!("init/rules.yaml")),
     ("alerting.yaml", include_str!("init/alerting.yaml")),
 ];
 
@@ -21,8 +21,16 @@ pub fn run(arguments: &InitArguments) -> Exit {
     for (name, content) in FILES {
         match write_new(&folder.join(name), content) {
             Ok(true) => text.push_str(&format!("wrote {}\n", folder.join(name).display())),
-            Ok(false) => text.push_str(&format!("kept  {} (it was there)\n", folder.join(name).display())),
-            Err(error) => return complain(&format!("{}: {error}", folder.join(name).display()), Exit::Failed),
+            Ok(false) => text.push_str(&format!(
+                "kept  {} (it was there)\n",
+                folder.join(name).display()
+            )),
+            Err(error) => {
+                return complain(
+                    &format!("{}: {error}", folder.join(name).display()),
+                    Exit::Failed,
+                );
+            }
         }
     }
     let main = folder.join("rampart.yaml");

@@ -14,7 +14,14 @@ pub async fn run(remote: &Remote, arguments: ModeArguments) -> Exit {
         let client = Client::new(remote)?;
         match &arguments.mode {
             None => client.get("/api/v1/mode").await,
-            Some(mode) => client.put("/api/v1/mode", &json!({"mode": mode, "until": arguments.until})).await,
+            Some(mode) => {
+                client
+                    .put(
+                        "/api/v1/mode",
+                        &json!({"mode": mode, "until": arguments.until}),
+                    )
+                    .await
+            }
         }
     };
     let answer: Result<_, ClientError> = answer.await;
@@ -23,9 +30,19 @@ pub async fn run(remote: &Remote, arguments: ModeArguments) -> Exit {
         Ok(answer) => {
             let part = |label: &str, field: &str| {
                 let value = cell(&answer[field]);
-                if value.is_empty() { String::new() } else { format!(" {label} {value}") }
+                if value.is_empty() {
+                    String::new()
+                } else {
+                    format!(" {label} {value}")
+                }
             };
-            say(&format!("{}{}{}{}\n", cell(&answer["mode"]), part("since", "since"), part("until", "until"), part("by", "by")))
+            say(&format!(
+                "{}{}{}{}\n",
+                cell(&answer["mode"]),
+                part("since", "since"),
+                part("until", "until"),
+                part("by", "by")
+            ))
         }
         Err(error) => complain(&error.to_string(), Exit::Failed),
     }

@@ -15,7 +15,10 @@ pub async fn run(remote: &Remote, command: NotifyCommand) -> Exit {
         Ok(client) => client,
         Err(error) => return complain(&error.to_string(), Exit::Failed),
     };
-    let answer = match client.post("/api/v1/notify/test", &json!({ "receiver": receiver })).await {
+    let answer = match client
+        .post("/api/v1/notify/test", &json!({ "receiver": receiver }))
+        .await
+    {
         Ok(answer) => answer,
         Err(error) => return complain(&error.to_string(), Exit::Failed),
     };
@@ -23,10 +26,20 @@ pub async fn run(remote: &Remote, command: NotifyCommand) -> Exit {
         say(&format!("{answer:#}\n"));
     }
     let mut delivered = true;
-    for result in answer.get("results").and_then(Value::as_array).into_iter().flatten() {
+    for result in answer
+        .get("results")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         delivered &= result["outcome"] == "accepted";
         if remote.output != Output::Json {
-            say(&format!("{}  {}  {}\n", cell(&result["channel"]), cell(&result["outcome"]), cell(&result["detail"])));
+            say(&format!(
+                "{}  {}  {}\n",
+                cell(&result["channel"]),
+                cell(&result["outcome"]),
+                cell(&result["detail"])
+            ));
         }
     }
     if delivered { Exit::Fine } else { Exit::Failed }

@@ -19,7 +19,10 @@ pub async fn run(remote: &Remote, arguments: QueryArguments) -> Exit {
         Some(sql) => sql,
         None => {
             let mut text = String::new();
-            if let Err(error) = std::io::stdin().take(SQL_BYTES_MAX).read_to_string(&mut text) {
+            if let Err(error) = std::io::stdin()
+                .take(SQL_BYTES_MAX)
+                .read_to_string(&mut text)
+            {
                 return complain(&format!("cannot read the statement: {error}"), Exit::Failed);
             }
             text
@@ -33,12 +36,22 @@ pub async fn run(remote: &Remote, arguments: QueryArguments) -> Exit {
 }
 
 async fn ask(remote: &Remote, sql: &str) -> Result<Value, ClientError> {
-    Client::new(remote)?.post("/api/v1/sql", &json!({ "query": sql })).await
+    Client::new(remote)?
+        .post("/api/v1/sql", &json!({ "query": sql }))
+        .await
 }
 
 fn print(answer: &Value, output: Output) -> Exit {
-    let list = |name: &str| answer.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-    let names = list("columns").into_iter().map(|column| column["name"].as_str().unwrap_or("").to_owned());
+    let list = |name: &str| {
+        answer
+            .get(name)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let names = list("columns")
+        .into_iter()
+        .map(|column| column["name"].as_str().unwrap_or("").to_owned());
     let mut table = Table::new(names);
     for row in list("rows") {
         table.row(row.as_array().into_iter().flatten().map(cell));
@@ -52,7 +65,10 @@ fn print(answer: &Value, output: Output) -> Exit {
         return complain(&error.to_string(), Exit::Failed);
     }
     if answer["truncated"] == Value::Bool(true) {
-        complain("there are more rows than the server gives at once; narrow the statement", Exit::Fine);
+        complain(
+            "there are more rows than the server gives at once; narrow the statement",
+            Exit::Fine,
+        );
     }
     say(&String::from_utf8_lossy(&text))
 }

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::args::{LogFormat, ServeArguments};
 use crate::config::{Config, ConfigFiles, DEFAULT_DATA_DIR, Overrides, Surroundings, last_good};
 use crate::exit::Exit;
+use crate::reload::Origin;
 use crate::surroundings;
 
 const DEFAULT_FILE: &str = "rampart.yaml";
@@ -19,22 +20,39 @@ const DEFAULT_FILE: &str = "rampart.yaml";
 pub async fn run(arguments: ServeArguments) -> Exit {
     start_log(arguments.log_format);
     let clock = SystemClock::shared();
-    let origin = arguments.config.clone().or_else(|| Path::new(DEFAULT_FILE).exists().then(|| PathBuf::from(DEFAULT_FILE)));
+    let origin = arguments.config.clone().or_else(|| {
+        Path::new(DEFAULT_FILE)
+            .exists()
+            .then(|| PathBuf::from(DEFAULT_FILE))
+    });
     let overrides = Overrides {
         listen: arguments.listen,
         data_dir: arguments.data_dir.clone(),
         external_url: arguments.external_url.clone(),
         insecure: arguments.insecure,
     };
-    let (config, files) = match prove(origin.as_deref(), &overrides, clock.as_ref()) {
+    let (config, files, rejected) = match prove(origin.as_deref(), &overrides, clock.as_ref()) {
         Ok(proven) => proven,
         Err(exit) => return exit,
     };
     if config.insecure && config.tokens.is_none() && !config.listen.ip().is_loopback() {
-        tell("WARNING: --insecure: anyone who reaches this address may read, write and acknowledge");
+        tell(
+            "WARNING: --insecure: anyone who reaches this address may read, write and acknowledge",
+        );
     }
     let data_dir = config.data_dir.clone();
-    let app = match App::start(config, files.clone(), origin, clock.clone()).await {
+    let app = match App::start(
+        config,
+        Origin {
+            path: origin,
+            files: files.clone(),
+            overrides,
+            rejected,
+        },
+        clock.clone(),
+    )
+    .await
+    {
         Ok(app) => app,
         Err(error) => return complain(&error.to_string(), Exit::Failed),
     };
@@ -50,19 +68,32 @@ pub async fn run(arguments: ServeArguments) -> Exit {
 
 /// The one line scripts wait for.
 pub fn announce(app: &App) {
-    tell(&format!("Listening on http://{address} address={address}", address = app.address()));
+    tell(&format!(
+        "Listening on http://{address} address={address}",
+        address = app.address()
+    ));
 }
 
 /// A proven configuration, or the last good one when the files are bad now.
-fn prove(origin: Option<&Path>, overrides: &Overrides, clock: &dyn Clock) -> Result<(Config, ConfigFiles), Exit> {
-    let surroundings = Surroundings { variable: &surroundings::variable, secret_file: &surroundings::secret_file, now: clock.now() };
+fn prove(
+    origin: Option<&Path>,
+    overrides: &Overrides,
+    clock: &dyn Clock,
+) -> Result<(Config, ConfigFiles, Option<String>), Exit> {
+    let surroundings = Surroundings {
+        variable: &surroundings::variable,
+        secret_file: &surroundings::secret_file,
+        now: clock.now(),
+    };
     let (files, said) = match origin {
         None => {
-            tell("no configuration file: starting with the built-in defaults (rampart init writes a starting set)");
+            tell(
+                "no configuration file: starting with the built-in defaults (rampart init writes a starting set)",
+            );
             (ConfigFiles::default(), None)
         }
         Some(path) => match ConfigFiles::load(path) {
-            Ok((files, unread)) if unread.is_empty() => (files, None),
+            Ok((files, unread)) if !unread.has_errors() => (files, None),
             Ok((files, unread)) => (files, Some(unread.to_string())),
             Err(error) => return Err(complain(&error.to_string(), Exit::InvalidConfiguration)),
         },
@@ -72,20 +103,29 @@ fn prove(origin: Option<&Path>, overrides: &Overrides, clock: &dyn Clock) -> Res
             for piece in advice.iter() {
                 tell(&piece.to_string());
             }
-            return Ok((config, files));
+            return Ok((config, files, None));
         }
         (Ok(_), Some(unread)) => unread,
-        (Err(problems), said) => format!("{}{problems}", said.map(|unread| format!("{unread}\n")).unwrap_or_default()),
+        (Err(problems), said) => format!(
+            "{}{problems}",
+            said.map(|unread| format!("{unread}\n")).unwrap_or_default()
+        ),
     };
     tell(&problems);
     let data_dir = data_dir_of(&files, overrides);
     let remembered = last_good::load(&data_dir);
     match remembered.map(|files| (Config::parse(&files, overrides, &surroundings), files)) {
         Some((Ok((config, _)), files)) => {
-            tell(&format!("WARNING: the configuration is invalid; starting with the last good one from {}/last-good", data_dir.display()));
-            Ok((config, files))
+            tell(&format!(
+                "WARNING: the configuration is invalid; starting with the last good one from {}/last-good",
+                data_dir.display()
+            ));
+            Ok((config, files, Some(problems)))
         }
-        _ => Err(complain("the configuration is invalid; nothing was started", Exit::InvalidConfiguration)),
+        _ => Err(complain(
+            "the configuration is invalid; nothing was started",
+            Exit::InvalidConfiguration,
+        )),
     }
 }
 
@@ -93,15 +133,25 @@ fn prove(origin: Option<&Path>, overrides: &Overrides, clock: &dyn Clock) -> Res
 fn data_dir_of(files: &ConfigFiles, overrides: &Overrides) -> PathBuf {
     let written = || {
         let main = files.main.as_ref()?;
-        declare::read(&main.name, &main.text).ok()?.text_of("data_dir").map(PathBuf::from)
+        declare::read(&main.name, &main.text)
+            .ok()?
+            .text_of("data_dir")
+            .map(PathBuf::from)
     };
-    overrides.data_dir.clone().or_else(written).unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR))
+    overrides
+        .data_dir
+        .clone()
+        .or_else(written)
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR))
 }
 
 async fn until_stopped(app: &App) {
     let listen_to = |kind: SignalKind| signal(kind).ok();
-    let (mut terminate, mut interrupt, mut hangup) =
-        (listen_to(SignalKind::terminate()), listen_to(SignalKind::interrupt()), listen_to(SignalKind::hangup()));
+    let (mut terminate, mut interrupt, mut hangup) = (
+        listen_to(SignalKind::terminate()),
+        listen_to(SignalKind::interrupt()),
+        listen_to(SignalKind::hangup()),
+    );
     loop {
         tokio::select! {
             () = received(&mut terminate) => return,
@@ -130,10 +180,12 @@ async fn received(signal: &mut Option<Signal>) {
 pub fn start_log(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn,datafusion=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let _ = match format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
 }
-

@@ -77,7 +77,11 @@ pub struct Surroundings<'a> {
 impl Config {
     /// Reads and proves everything. Advice comes back with a good configuration; any error gives all
     /// problems instead.
-    pub fn parse(files: &ConfigFiles, overrides: &Overrides, around: &Surroundings<'_>) -> Result<(Config, Problems), Problems> {
+    pub fn parse(
+        files: &ConfigFiles,
+        overrides: &Overrides,
+        around: &Surroundings<'_>,
+    ) -> Result<(Config, Problems), Problems> {
         let mut problems = Problems::default();
         let root = match &files.main {
             Some(file) => match declare::read(&file.name, &file.text) {
@@ -99,21 +103,37 @@ impl Config {
         }
     }
 
-    fn read(root: &Node, files: &ConfigFiles, overrides: &Overrides, around: &Surroundings<'_>, problems: &mut Problems) -> Option<Config> {
+    fn read(
+        root: &Node,
+        files: &ConfigFiles,
+        overrides: &Overrides,
+        around: &Surroundings<'_>,
+        problems: &mut Problems,
+    ) -> Option<Config> {
         let events = sections::events(root, problems);
         let tokens = sections::tokens(root, around.secret_file, problems);
         let listen = sections::listen(root, overrides, tokens.is_some(), problems);
-        let external_url = overrides.external_url.clone().or_else(|| root.text_of("external_url").map(str::to_owned));
+        let external_url = overrides
+            .external_url
+            .clone()
+            .or_else(|| root.text_of("external_url").map(str::to_owned));
         let external_url = external_url.map(|url| url.trim_end_matches('/').to_owned());
-        let data_dir = overrides.data_dir.clone().unwrap_or_else(|| PathBuf::from(root.text_of("data_dir").unwrap_or(DEFAULT_DATA_DIR)));
+        let data_dir = overrides
+            .data_dir
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(root.text_of("data_dir").unwrap_or(DEFAULT_DATA_DIR)));
         let outbound_allow = sections::outbound_allow(root, problems);
         let store = sections::store_options(root, data_dir.join("store"));
         let section = |name: &str| root.field(name).cloned().unwrap_or_else(empty);
         let collector = collector::Config::read(&section("collector"), problems);
         let rush = rules::read_mode(&section("mode"), &events, problems);
         let teams = alerting::Teams::read(&section("teams"));
-        let rules = sections::rules(files, problems);
-        let main = sections::MainFile { teams: &teams, events: &events, external_url: external_url.as_deref() };
+        let rules = sections::rules(files, around, problems);
+        let main = sections::MainFile {
+            teams: &teams,
+            events: &events,
+            external_url: external_url.as_deref(),
+        };
         let alerting = sections::alerting(files, &main, around, problems);
         Some(Config {
             listen: listen?,
@@ -134,5 +154,6 @@ impl Config {
 
 /// The tree of an empty file: a record without fields.
 fn empty() -> Node {
-    declare::read("built-in defaults", "").unwrap_or_else(|_| unreachable!("an empty file is an empty record"))
+    declare::read("built-in defaults", "")
+        .unwrap_or_else(|_| unreachable!("an empty file is an empty record"))
 }

@@ -12,39 +12,74 @@ use model::{DatedEvent, Secret};
 use super::{ConfigFiles, DEFAULT_LISTEN, Overrides, Surroundings};
 
 /// The address to listen on. Beyond loopback there must be authentication, or an explicit word.
-pub(super) fn listen(root: &Node, overrides: &Overrides, authenticated: bool, problems: &mut Problems) -> Option<SocketAddr> {
+pub(super) fn listen(
+    root: &Node,
+    overrides: &Overrides,
+    authenticated: bool,
+    problems: &mut Problems,
+) -> Option<SocketAddr> {
     let written = root.field("listen");
     let address = match overrides.listen {
         Some(address) => address,
-        None => written.map_or(Some(DEFAULT_LISTEN), Node::text)?.parse().ok()?,
+        None => written
+            .map_or(Some(DEFAULT_LISTEN), Node::text)?
+            .parse()
+            .ok()?,
     };
     if address.ip().is_loopback() || authenticated || overrides.insecure {
         return Some(address);
     }
     problems
-        .error(written.unwrap_or(root), format!("{address} is reachable from other machines and nobody has to authenticate"))
+        .error(
+            written.unwrap_or(root),
+            format!("{address} is reachable from other machines and nobody has to authenticate"),
+        )
         .hint("add `auth: {tokens: …}`, listen on 127.0.0.1, or start with --insecure");
     None
 }
 
 /// Named dated events.
 pub(super) fn events(root: &Node, problems: &mut Problems) -> Vec<DatedEvent> {
-    let Some(section) = root.field("events") else { return Vec::new() };
+    let Some(section) = root.field("events") else {
+        return Vec::new();
+    };
     let mut events = Vec::new();
     for (name, event) in section.fields() {
-        let zone: Tz = event.text_of("time_zone").and_then(|zone| zone.parse().ok()).unwrap_or(Tz::UTC);
-        let instant = |field: &str| event.field(field).and_then(Node::local_time).map(|local| DatedEvent::local_instant(local, zone));
-        let (Some(from), Some(to), Some(text)) = (instant("from"), instant("to"), name.as_text()) else { continue };
+        let zone: Tz = event
+            .text_of("time_zone")
+            .and_then(|zone| zone.parse().ok())
+            .unwrap_or(Tz::UTC);
+        let instant = |field: &str| {
+            event
+                .field(field)
+                .and_then(Node::local_time)
+                .map(|local| DatedEvent::local_instant(local, zone))
+        };
+        let (Some(from), Some(to), Some(text)) = (instant("from"), instant("to"), name.as_text())
+        else {
+            continue;
+        };
         if to <= from {
-            problems.error(event.field("to").unwrap_or(event), "an event must end after it begins");
+            problems.error(
+                event.field("to").unwrap_or(event),
+                "an event must end after it begins",
+            );
         }
-        events.push(DatedEvent { name: text.to_owned(), from, to });
+        events.push(DatedEvent {
+            name: text.to_owned(),
+            from,
+            to,
+        });
     }
     events
 }
 
 /// Bearer tokens; `None` when no `auth` section is written.
-pub(super) fn tokens(root: &Node, secret_file: &dyn Fn(&str) -> Result<String, String>, problems: &mut Problems) -> Option<Tokens> {
+pub(super) fn tokens(
+    root: &Node,
+    secret_file: &dyn Fn(&str) -> Result<String, String>,
+    problems: &mut Problems,
+) -> Option<Tokens> {
     let list = root.field("auth")?.field("tokens")?;
     let mut tokens: Vec<Token> = Vec::new();
     for node in list.items() {
@@ -53,16 +88,37 @@ pub(super) fn tokens(root: &Node, secret_file: &dyn Fn(&str) -> Result<String, S
             (None, Some(path)) => secret_file(path),
             (None, None) => continue,
         };
-        let place = node.field("token").or(node.field("token_file")).unwrap_or(node);
-        let (Some(name), Some(role)) = (node.text_of("name"), node.text_of("role").and_then(role)) else { continue };
+        let place = node
+            .field("token")
+            .or(node.field("token_file"))
+            .unwrap_or(node);
+        let (Some(name), Some(role)) = (node.text_of("name"), node.text_of("role").and_then(role))
+        else {
+            continue;
+        };
         match secret {
             Ok(secret) if secret.trim().is_empty() => {
-                problems.error(place, format!("the token of `{name}` is empty")).hint("an empty token would let everybody in");
+                problems
+                    .error(place, format!("the token of `{name}` is empty"))
+                    .hint("an empty token would let everybody in");
             }
-            Ok(secret) if tokens.iter().any(|known| known.secret.expose() == secret.trim()) => {
-                problems.error(place, format!("`{name}` has the same token as another name")).hint("records could not tell them apart");
+            Ok(secret)
+                if tokens
+                    .iter()
+                    .any(|known| known.secret.expose() == secret.trim()) =>
+            {
+                problems
+                    .error(
+                        place,
+                        format!("`{name}` has the same token as another name"),
+                    )
+                    .hint("records could not tell them apart");
             }
-            Ok(secret) => tokens.push(Token { name: name.to_owned(), role, secret: Secret::new(secret.trim().to_owned()) }),
+            Ok(secret) => tokens.push(Token {
+                name: name.to_owned(),
+                role,
+                secret: Secret::new(secret.trim().to_owned()),
+            }),
             Err(reason) => {
                 problems.error(place, reason);
             }
@@ -83,7 +139,9 @@ fn role(word: &str) -> Option<Role> {
 
 /// Networks and hosts that requests built from data may reach.
 pub(super) fn outbound_allow(root: &Node, problems: &mut Problems) -> Option<outbound::AllowList> {
-    let list = root.field("outbound").and_then(|outbound| outbound.field("allow"));
+    let list = root
+        .field("outbound")
+        .and_then(|outbound| outbound.field("allow"));
     let nodes = list.map(Node::items).unwrap_or_default();
     let mut entries = Vec::new();
     for (node, text) in nodes.iter().filter_map(|node| Some((node, node.text()?))) {
@@ -102,7 +160,9 @@ pub(super) fn outbound_allow(root: &Node, problems: &mut Problems) -> Option<out
 /// How the tables are kept.
 pub(super) fn store_options(root: &Node, directory: PathBuf) -> store::Options {
     let mut options = store::Options::new(directory);
-    let Some(section) = root.field("store") else { return options };
+    let Some(section) = root.field("store") else {
+        return options;
+    };
     options.durability = match section.text_of("durability") {
         Some("interval") => store::Durability::Interval,
         Some("none") => store::Durability::None,
@@ -111,7 +171,12 @@ pub(super) fn store_options(root: &Node, directory: PathBuf) -> store::Options {
     if let Some(bytes) = section.field("memory_bytes_max").and_then(Node::bytes) {
         options.memory_bytes_max = bytes.get();
     }
-    let kept = |table: &str, otherwise: Duration| section.field("retention").and_then(|retention| retention.duration_of(table)).unwrap_or(otherwise);
+    let kept = |table: &str, otherwise: Duration| {
+        section
+            .field("retention")
+            .and_then(|retention| retention.duration_of(table))
+            .unwrap_or(otherwise)
+    };
     let defaults = options.retention;
     options.retention = store::Retention {
         invocations: kept("invocations", defaults.invocations),
@@ -123,20 +188,25 @@ pub(super) fn store_options(root: &Node, directory: PathBuf) -> store::Options {
 }
 
 /// The rules of all files together; the starter pack when no file is named.
-pub(super) fn rules(files: &ConfigFiles, problems: &mut Problems) -> Option<rules::RuleSet> {
+pub(super) fn rules(
+    files: &ConfigFiles,
+    around: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> Option<rules::RuleSet> {
     if files.rules.is_empty() {
         return Some(rules::starter());
     }
-    match rules::RuleSet::parse_all(files.rules.iter().map(|file| (file.name.as_str(), file.text.as_str()))) {
-        Ok(set) => {
-            problems.extend(set.advice().clone());
-            Some(set)
-        }
-        Err(found) => {
-            problems.extend(found);
-            None
+    let mut sets = Vec::new();
+    for file in &files.rules {
+        match declare::read(&file.name, &file.text) {
+            Ok(root) => {
+                let root = declare::expand_variables(&root, around.variable, problems);
+                sets.extend(rules::RuleSet::read(&root, problems));
+            }
+            Err(broken) => problems.extend(broken),
         }
     }
+    rules::RuleSet::merge(sets, problems)
 }
 
 /// Routes, receivers, escalations and people.
@@ -146,7 +216,9 @@ pub(super) fn alerting(
     around: &Surroundings<'_>,
     problems: &mut Problems,
 ) -> Option<alerting::Config> {
-    let Some(file) = &files.alerting else { return Some(alerting::Config::silent()) };
+    let Some(file) = &files.alerting else {
+        return Some(alerting::Config::silent());
+    };
     let root = match declare::read(&file.name, &file.text) {
         Ok(root) => root,
         Err(broken) => {

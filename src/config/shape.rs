@@ -6,17 +6,68 @@ use declare::{Record, Shape};
 pub fn main() -> Shape {
     Shape::Record(
         Record::new("rampart", "The main configuration of Rampart.")
-            .field("listen", Shape::SocketAddress, "Address and port for pages, API and ingest; 127.0.0.1:9650 by default.")
-            .field("external_url", Shape::Url, "The address that links in messages point to; may have a path.")
-            .field("data_dir", Shape::Text, "Where tables and state are kept; ./rampart-data by default.")
-            .field("outbound", outbound(), "Where requests to hosts built from data may go.")
-            .field("events", events(), "Dated things, named once and used by modes and shifts.")
-            .field("mode", rules::mode_shape(), "When the sale thresholds hold; otherwise everyday ones do.")
-            .field("store", store(), "Durability, retention and memory of the tables.")
-            .field("collector", collector::shape(), "Where function logs and metrics come from.")
-            .field("teams", alerting::Teams::shape(), "Who owns which functions and where its chat is.")
-            .field("rules", files_of("rules", "Files with rules; without any the starter pack watches and nobody is told.", Shape::some(Shape::Text)), "Rules.")
-            .field("alerting", file_of("alerting", "The file with routes, receivers, escalations and people."), "Who is told.")
+            .field(
+                "listen",
+                Shape::SocketAddress,
+                "Address and port for pages, API and ingest; 127.0.0.1:9650 by default.",
+            )
+            .field(
+                "external_url",
+                Shape::Url,
+                "The address that links in messages point to; may have a path.",
+            )
+            .field(
+                "data_dir",
+                Shape::Text,
+                "Where tables and state are kept; ./rampart-data by default.",
+            )
+            .field(
+                "outbound",
+                outbound(),
+                "Where requests to hosts built from data may go.",
+            )
+            .field(
+                "events",
+                events(),
+                "Dated things, named once and used by modes and shifts.",
+            )
+            .field(
+                "mode",
+                rules::mode_shape(),
+                "When the sale thresholds hold; otherwise everyday ones do.",
+            )
+            .field(
+                "store",
+                store(),
+                "Durability, retention and memory of the tables.",
+            )
+            .field(
+                "collector",
+                collector::shape(),
+                "Where function logs and metrics come from.",
+            )
+            .field(
+                "teams",
+                alerting::Teams::shape(),
+                "Who owns which functions and where its chat is.",
+            )
+            .field(
+                "rules",
+                files_of(
+                    "rules",
+                    "Files with rules; without any the starter pack watches and nobody is told.",
+                    Shape::some(Shape::Text),
+                ),
+                "Rules.",
+            )
+            .field(
+                "alerting",
+                file_of(
+                    "alerting",
+                    "The file with routes, receivers, escalations and people.",
+                ),
+                "Who is told.",
+            )
             .field("auth", auth(), "Who may do what."),
     )
 }
@@ -32,18 +83,38 @@ fn outbound() -> Shape {
 
 fn events() -> Shape {
     let event = Record::new("event", "A stretch of local time.")
-        .required("from", Shape::LocalTime, "First moment, such as 2026-11-10T20:00.")
+        .required(
+            "from",
+            Shape::LocalTime,
+            "First moment, such as 2026-11-10T20:00.",
+        )
         .required("to", Shape::LocalTime, "First moment after it.")
-        .field("time_zone", Shape::TimeZone, "The zone both are meant in; UTC by default.");
+        .field(
+            "time_zone",
+            Shape::TimeZone,
+            "The zone both are meant in; UTC by default.",
+        );
     Shape::map("event name", event)
 }
 
 fn store() -> Shape {
     let retention = Record::new("retention", "How long rows are kept, by table.")
-        .field("invocations", Shape::Duration, "One row per call; 7d by default.")
+        .field(
+            "invocations",
+            Shape::Duration,
+            "One row per call; 7d by default.",
+        )
         .field("logs", Shape::Duration, "Function logs; 3d by default.")
-        .field("samples", Shape::Duration, "Scraped samples; 7d by default.")
-        .field("minutes", Shape::Duration, "Counts per minute, which baselines need; 400d by default.");
+        .field(
+            "samples",
+            Shape::Duration,
+            "Scraped samples; 7d by default.",
+        )
+        .field(
+            "minutes",
+            Shape::Duration,
+            "Counts per minute, which baselines need; 400d by default.",
+        );
     Shape::Record(
         Record::new("store", "The tables.")
             .field(
@@ -52,15 +123,23 @@ fn store() -> Shape {
                 "sync: on disk before it is acknowledged. interval: up to a second may be lost with the power. none: what the system had not written may be lost.",
             )
             .field("retention", Shape::Record(retention), "How long rows are kept.")
-            .field("memory_bytes_max", Shape::Bytes, "Memory for rows not yet in files; beyond it ingest answers 429. 2GiB by default."),
+            .field("memory_bytes_max", Shape::Bytes, "Memory for rows not yet in files; beyond it ingest answers 429. 1GiB by default."),
     )
 }
 
 fn auth() -> Shape {
     let token = Record::new("token", "A bearer token.")
         .required("name", Shape::Text, "The name that records and logs show.")
-        .required("role", Shape::Choice(&["ingest", "viewer", "responder", "admin"]), "What it may do; ingest tokens cannot read.")
-        .field("token", Shape::Text, "The token itself, better taken from ${A_VARIABLE}.")
+        .required(
+            "role",
+            Shape::Choice(&["ingest", "viewer", "responder", "admin"]),
+            "What it may do; ingest tokens cannot read.",
+        )
+        .field(
+            "token",
+            Shape::Text,
+            "The token itself, better taken from ${A_VARIABLE}.",
+        )
         .field("token_file", Shape::Text, "A file that holds the token.")
         .exactly_one(&["token", "token_file"]);
     let tokens = Shape::list(token);
@@ -68,9 +147,17 @@ fn auth() -> Shape {
 }
 
 fn files_of(name: &'static str, doc: &'static str, files: Shape) -> Shape {
-    Shape::Record(Record::new(name, doc).required("files", files, "Paths relative to this file; `*` and `?` may stand in the last part."))
+    Shape::Record(Record::new(name, doc).required(
+        "files",
+        files,
+        "Paths relative to this file; `*` and `?` may stand in the last part.",
+    ))
 }
 
 fn file_of(name: &'static str, doc: &'static str) -> Shape {
-    Shape::Record(Record::new(name, doc).required("file", Shape::Text, "Path relative to this file."))
+    Shape::Record(Record::new(name, doc).required(
+        "file",
+        Shape::Text,
+        "Path relative to this file.",
+    ))
 }

@@ -17,6 +17,8 @@ use crate::reload::Reload;
 pub struct Health {
     /// The tables.
     pub store: store::Store,
+    /// Phases, incidents, outbox.
+    pub state: state::State,
     /// The program's own metrics.
     pub metrics: PrometheusHandle,
     /// The way to a new configuration.
@@ -40,21 +42,42 @@ async fn alive() -> &'static str {
 }
 
 async fn ready(State(health): State<Health>) -> Response {
-    if health.store.healthy() {
-        "rampart is ready\n".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "rampart is not ready: storage failed and ingest is stopped; alerting goes on\n").into_response()
+    let failed = |what: &'static str| (StatusCode::SERVICE_UNAVAILABLE, what).into_response();
+    if !health.store.healthy() {
+        return failed(
+            "rampart is not ready: storage failed and ingest is stopped; alerting goes on\n",
+        );
     }
+    if !health.state.healthy() {
+        return failed(
+            "rampart is not ready: the operational state cannot be written; pages go out without records\n",
+        );
+    }
+    "rampart is ready\n".into_response()
 }
 
 async fn own_metrics(State(health): State<Health>) -> Response {
-    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let content_type = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
     (content_type, health.metrics.render()).into_response()
 }
 
 async fn reload(State(health): State<Health>) -> Response {
-    match health.reload.reload().await {
-        Ok(report) => axum::Json(json!({"reloaded": true, "kept": report.kept, "advice": report.advice})).into_response(),
-        Err(report) => ProblemDocument::new(422, report.problems).hint("what was in force stays in force; mend the files and reload again").into_response(),
+    // In a task of its own: a caller who goes away must not leave it half done.
+    let reload = health.reload.clone();
+    let done = tokio::spawn(async move { reload.reload().await }).await;
+    let Ok(done) = done else {
+        return ProblemDocument::internal("the reload did not end").into_response();
+    };
+    match done {
+        Ok(report) => {
+            axum::Json(json!({"reloaded": true, "kept": report.kept, "advice": report.advice}))
+                .into_response()
+        }
+        Err(report) => ProblemDocument::new(422, report.problems)
+            .hint("what was in force stays in force; mend the files and reload again")
+            .into_response(),
     }
 }

@@ -46,7 +46,13 @@ impl Default for Limits {
 }
 
 /// Accepts until `stop` says so, then waits for open requests, at most `grace` long.
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>, grace: Duration) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+    grace: Duration,
+) {
     let slots = Arc::new(Semaphore::new(limits.connections_max));
     let peers = Arc::new(Peers::default());
     let connections = TaskTracker::new();
@@ -55,8 +61,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut st
             accepted = accept(&listener, &slots) => accepted,
             () = told(&mut stop) => break,
         };
-        let Some((stream, peer, slot)) = accepted else { continue };
-        let Some(guest) = peers.clone().admit(peer.ip(), limits.connections_per_peer_max) else {
+        let Some((stream, peer, slot)) = accepted else {
+            continue;
+        };
+        let Some(guest) = peers
+            .clone()
+            .admit(peer.ip(), limits.connections_per_peer_max)
+        else {
             metrics::counter!("rampart_http_connections_refused_total").increment(1);
             continue;
         };
@@ -67,8 +78,14 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut st
         });
     }
     connections.close();
-    if tokio::time::timeout(grace, connections.wait()).await.is_err() {
-        tracing::warn!(left = connections.len(), "connections were still open when the grace period ended");
+    if tokio::time::timeout(grace, connections.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            left = connections.len(),
+            "connections were still open when the grace period ended"
+        );
     }
 }
 
@@ -87,8 +104,20 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<Accept
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
     let _ = stream.set_nodelay(true);
+    // The server tells HTTP/1 from HTTP/2 by the first bytes and has no deadline for them.
+    let mut first = [0];
+    if !matches!(tokio::time::timeout(limits.header_deadline, stream.peek(&mut first)).await, Ok(Ok(read)) if read > 0)
+    {
+        return;
+    }
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request)
@@ -139,7 +168,10 @@ impl Peers {
         }
         *count += 1;
         drop(counts);
-        Some(Guest { peers: self, address })
+        Some(Guest {
+            peers: self,
+            address,
+        })
     }
 }
 

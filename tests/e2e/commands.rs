@@ -9,63 +9,146 @@ fn init_writes_a_set_that_check_and_serve_take() {
     let written = rampart(&["init", &root]);
     assert!(written.status.success());
     let said = text(&written.stdout);
-    assert!(said.contains("log_format") && said.contains("$http_x_rampart_test"), "{said}");
+    assert!(
+        said.contains("log_format") && said.contains("$http_x_rampart_test"),
+        "{said}"
+    );
     let before = folder.read("rampart.yaml");
-    folder.write("alerting.yaml", &folder.read("alerting.yaml").replace("name: team-chat", "name: team-chat # mine"));
+    folder.write(
+        "alerting.yaml",
+        &folder
+            .read("alerting.yaml")
+            .replace("name: team-chat", "name: team-chat # mine"),
+    );
     let again = rampart(&["init", &root]);
-    assert!(again.status.success() && text(&again.stdout).contains("kept"), "{}", text(&again.stdout));
+    assert!(
+        again.status.success() && text(&again.stdout).contains("kept"),
+        "{}",
+        text(&again.stdout)
+    );
     assert_eq!(folder.read("rampart.yaml"), before);
-    assert!(folder.read("alerting.yaml").contains("# mine"), "init must never overwrite");
+    assert!(
+        folder.read("alerting.yaml").contains("# mine"),
+        "init must never overwrite"
+    );
 
     let checked = rampart(&["check", &folder.text_path("rampart.yaml")]);
-    assert!(checked.status.success(), "{}{}", text(&checked.stdout), text(&checked.stderr));
-    assert!(text(&checked.stdout).contains("fine"), "{}", text(&checked.stdout));
+    assert!(
+        checked.status.success(),
+        "{}{}",
+        text(&checked.stdout),
+        text(&checked.stderr)
+    );
+    assert!(
+        text(&checked.stdout).contains("fine"),
+        "{}",
+        text(&checked.stdout)
+    );
     let server = folder.serve();
-    assert_eq!(super::reload::names(&server), ["SuccessRateLow", "QpsDrop", "Silent"]);
+    assert_eq!(
+        super::reload::names(&server),
+        ["SuccessRateLow", "QpsDrop", "Silent"]
+    );
 }
 
 #[test]
 fn query_prints_tables_csv_and_json() {
     let folder = Folder::new();
-    let server = Server::start(&["--listen", "127.0.0.1:0", "--data-dir", &folder.text_path("data")]);
-    server.request("POST", "/api/v1/invocations", &[], calls("guide/feed", "a", "ok", 0..7).as_bytes());
+    let server = Server::start(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        &folder.text_path("data"),
+    ]);
+    server.request(
+        "POST",
+        "/api/v1/invocations",
+        &[],
+        calls("guide/feed", "a", "ok", 0..7).as_bytes(),
+    );
     let sql = "select function_id, count(*) as calls from invocations group by 1";
-    let ask = |output: &str, sql: &str| rampart(&["--server", &server.url, "--output", output, "query", sql]);
+    let ask = |output: &str, sql: &str| {
+        rampart(&["--server", &server.url, "--output", output, "query", sql])
+    };
     let table = ask("table", sql);
-    assert_eq!(text(&table.stdout), "function_id  calls\nguide/feed   7\n", "{}", text(&table.stderr));
-    assert_eq!(text(&ask("csv", sql).stdout), "function_id,calls\r\nguide/feed,7\r\n");
+    assert_eq!(
+        text(&table.stdout),
+        "function_id  calls\nguide/feed   7\n",
+        "{}",
+        text(&table.stderr)
+    );
+    assert_eq!(
+        text(&ask("csv", sql).stdout),
+        "function_id,calls\r\nguide/feed,7\r\n"
+    );
     let json: serde_json::Value = serde_json::from_slice(&ask("json", sql).stdout).unwrap();
     assert_eq!(json["rows"], serde_json::json!([["guide/feed", 7]]));
     let wrong = ask("table", "select functoin from invocations");
     assert_eq!(wrong.status.code(), Some(1));
-    assert!(text(&wrong.stderr).contains("functoin"), "{}", text(&wrong.stderr));
+    assert!(
+        text(&wrong.stderr).contains("functoin"),
+        "{}",
+        text(&wrong.stderr)
+    );
 }
 
 #[test]
 fn mode_switches_and_tells_since_when() {
     let folder = Folder::new();
-    let arguments = ["--listen", "127.0.0.1:0", "--data-dir", &folder.text_path("data")];
+    let arguments = [
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        &folder.text_path("data"),
+    ];
     let server = Server::start(&arguments);
-    let mode = |server: &Server, more: &[&str]| text(&rampart(&[&["--server", &server.url, "mode"], more].concat()).stdout);
-    assert!(mode(&server, &[]).starts_with("daily"), "{}", mode(&server, &[]));
+    let mode = |server: &Server, more: &[&str]| {
+        text(&rampart(&[&["--server", &server.url, "mode"], more].concat()).stdout)
+    };
+    assert!(
+        mode(&server, &[]).starts_with("daily"),
+        "{}",
+        mode(&server, &[])
+    );
     let switched = mode(&server, &["rush", "--until", "2099-01-01T00:00:00Z"]);
-    assert!(switched.starts_with("rush since ") && switched.contains("until 2099-01-01"), "{switched}");
+    assert!(
+        switched.starts_with("rush since ") && switched.contains("until 2099-01-01"),
+        "{switched}"
+    );
     server.kill();
     let server = Server::start(&arguments);
-    assert!(mode(&server, &[]).starts_with("rush"), "the switch survives a kill");
+    assert!(
+        mode(&server, &[]).starts_with("rush"),
+        "the switch survives a kill"
+    );
     assert!(mode(&server, &["daily"]).starts_with("daily"));
 }
 
 #[test]
 fn schemas_completions_and_help() {
     for kind in ["main", "rules", "alerting"] {
-        let schema: serde_json::Value = serde_json::from_slice(&rampart(&["schema", kind]).stdout).unwrap();
+        let schema: serde_json::Value =
+            serde_json::from_slice(&rampart(&["schema", kind]).stdout).unwrap();
         assert_eq!(schema["additionalProperties"], false, "{kind}");
     }
     let script = text(&rampart(&["completions", "bash"]).stdout);
-    assert!(script.contains("_rampart") && script.contains("incident"), "{script}");
+    assert!(
+        script.contains("_rampart") && script.contains("incident"),
+        "{script}"
+    );
     let help = text(&rampart(&["--help"]).stdout);
-    for command in ["serve", "demo", "init", "check", "query", "incident", "notify", "mode", "schema", "completions"] {
+    for command in [
+        "serve",
+        "demo",
+        "init",
+        "check",
+        "query",
+        "incident",
+        "notify",
+        "mode",
+        "schema",
+        "completions",
+    ] {
         assert!(help.contains(command), "{command} is missing from:\n{help}");
     }
 }
@@ -73,12 +156,20 @@ fn schemas_completions_and_help() {
 #[test]
 fn health_says_alive_ready_and_counts_itself() {
     let folder = Folder::new();
-    let server = Server::start(&["--listen", "127.0.0.1:0", "--data-dir", &folder.text_path("data")]);
+    let server = Server::start(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        &folder.text_path("data"),
+    ]);
     for path in ["/livez", "/readyz", "/-/healthy", "/-/ready"] {
         assert_eq!(server.request("GET", path, &[], b"").status, 200, "{path}");
     }
     let metrics = server.request("GET", "/metrics", &[], b"");
-    assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(
+        metrics.header("content-type"),
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
     assert_eq!(server.request("GET", "/", &[], b"").status, 200);
     assert_eq!(server.stop(), Some(0));
 }
@@ -87,10 +178,19 @@ fn health_says_alive_ready_and_counts_itself() {
 fn a_sample_shows_what_a_source_would_make_of_a_file() {
     let folder = Folder::new();
     let main = folder.write("rampart.yaml", "collector:\n  sources:\n    - name: sdk\n      http: {expect_every: 10s}\n      format: rampart-json\n");
-    let lines = calls("guide/feed", "a", "ok", 0..2) + "{\"function\":\"feed\",\"outcome\":\"okk\"}\n";
+    let lines =
+        calls("guide/feed", "a", "ok", 0..2) + "{\"function\":\"feed\",\"outcome\":\"okk\"}\n";
     let file = folder.write("lines.ndjson", &lines);
     let sample = rampart(&["check", &main, "--sample", &file, "sdk"]);
     let said = text(&sample.stdout);
-    assert_eq!(sample.status.code(), Some(3), "{said}{}", text(&sample.stderr));
-    assert!(said.contains("guide/feed") && said.contains("okk"), "{said}");
+    assert_eq!(
+        sample.status.code(),
+        Some(3),
+        "{said}{}",
+        text(&sample.stderr)
+    );
+    assert!(
+        said.contains("guide/feed") && said.contains("okk"),
+        "{said}"
+    );
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use super::house::{Folder, rampart, text};
 
 /// What `<!-- check: alerting with teams -->` stands on.
-const TEAMS: &str = "events: {double-11: {from: 2026-11-10T20:00, to: 2026-11-12T00:00, time_zone: Asia/Shanghai}}
+const TEAMS: &str =
+    "events: {double-11: {from: 2026-11-10T20:00, to: 2026-11-12T00:00, time_zone: Asia/Shanghai}}
 teams: {team-guide: {owns: [\"guide/*\"], im: team-chat, schedule: guide}}
 ";
 const FENCE: &str = "```yaml\n";
@@ -25,9 +26,18 @@ fn blocks_of(page: &Path) -> Vec<Block> {
     let blocks = whole.match_indices(FENCE).map(|(at, fence)| {
         let (before, after) = (&whole[..at], &whole[at + fence.len()..]);
         let mark = before.lines().last().unwrap_or("");
-        let kind = mark.strip_prefix("<!-- check: ").and_then(|mark| mark.strip_suffix(" -->")).unwrap_or("");
-        let (text, _) = after.split_once("```").unwrap_or_else(|| panic!("{}: a block has no end", page.display()));
-        Block { place: format!("{}:{}", page.display(), before.lines().count() + 1), kind: kind.to_owned(), text: text.to_owned() }
+        let kind = mark
+            .strip_prefix("<!-- check: ")
+            .and_then(|mark| mark.strip_suffix(" -->"))
+            .unwrap_or("");
+        let (text, _) = after
+            .split_once("```")
+            .unwrap_or_else(|| panic!("{}: a block has no end", page.display()));
+        Block {
+            place: format!("{}:{}", page.display(), before.lines().count() + 1),
+            kind: kind.to_owned(),
+            text: text.to_owned(),
+        }
     });
     blocks.collect()
 }
@@ -36,14 +46,20 @@ fn blocks_of(page: &Path) -> Vec<Block> {
 fn lay_out(block: &Block, folder: &Folder) -> String {
     let with_alerting = |teams: &str| {
         folder.write("alerting.yaml", &block.text);
-        folder.write("rampart.yaml", &format!("alerting: {{file: alerting.yaml}}\n{teams}"))
+        folder.write(
+            "rampart.yaml",
+            &format!("alerting: {{file: alerting.yaml}}\n{teams}"),
+        )
     };
     match block.kind.as_str() {
         "main" => folder.write("rampart.yaml", &block.text),
         "rules" => folder.write("rules.yaml", &block.text),
         "alerting" => with_alerting(""),
         "alerting with teams" => with_alerting(TEAMS),
-        _ => panic!("{}: no mark such as <!-- check: main --> stands before this block", block.place),
+        _ => panic!(
+            "{}: no mark such as <!-- check: main --> stands before this block",
+            block.place
+        ),
     }
 }
 
@@ -58,7 +74,14 @@ fn every_yaml_block_of_the_guide_is_accepted() {
         for block in blocks_of(&page) {
             let folder = Folder::new();
             let checked = rampart(&["check", &lay_out(&block, &folder)]);
-            assert_eq!(checked.status.code(), Some(0), "{}\n{}\n{}", block.place, block.text, text(&checked.stderr));
+            assert_eq!(
+                checked.status.code(),
+                Some(0),
+                "{}\n{}\n{}",
+                block.place,
+                block.text,
+                text(&checked.stderr)
+            );
             found += 1;
         }
     }

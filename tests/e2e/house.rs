@@ -18,7 +18,12 @@ pub fn binary() -> &'static str {
 
 /// Runs a command of the binary to its end.
 pub fn rampart(arguments: &[&str]) -> Output {
-    Command::new(binary()).args(arguments).env_remove("RAMPART_URL").env_remove("RAMPART_TOKEN").output().unwrap()
+    Command::new(binary())
+        .args(arguments)
+        .env_remove("RAMPART_URL")
+        .env_remove("RAMPART_TOKEN")
+        .output()
+        .unwrap()
 }
 
 pub fn text(bytes: &[u8]) -> String {
@@ -27,7 +32,11 @@ pub fn text(bytes: &[u8]) -> String {
 
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Looks again and again until there is something to see.
@@ -53,7 +62,8 @@ pub struct Server {
 impl Server {
     /// Starts with these arguments after `serve` and waits for the line that tells the address.
     pub fn start(arguments: &[&str]) -> Server {
-        Self::try_start(arguments).unwrap_or_else(|said| panic!("the server did not start:\n{said}"))
+        Self::try_start(arguments)
+            .unwrap_or_else(|said| panic!("the server did not start:\n{said}"))
     }
 
     /// The same; what it said when it ended instead.
@@ -80,7 +90,10 @@ impl Server {
         while began.elapsed() < PATIENCE {
             match said.recv_timeout(Duration::from_millis(200)) {
                 Ok(line) => {
-                    if let Some(address) = line.strip_prefix("Listening on ").and_then(|line| line.split("address=").nth(1)) {
+                    if let Some(address) = line
+                        .strip_prefix("Listening on ")
+                        .and_then(|line| line.split("address=").nth(1))
+                    {
                         let url = format!("http://{}", address.trim());
                         return Ok(Server { child, url, said });
                     }
@@ -102,7 +115,10 @@ impl Server {
     }
 
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 
@@ -131,24 +147,43 @@ impl Server {
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Value {
-        let answer = self.request("POST", path, &[("content-type", "application/json")], body.to_string().as_bytes());
+        let answer = self.request(
+            "POST",
+            path,
+            &[("content-type", "application/json")],
+            body.to_string().as_bytes(),
+        );
         assert_eq!(answer.status, 200, "POST {path}: {}", answer.body);
         answer.json()
     }
 
-    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        send(method, &format!("{}{path}", self.url), headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        send(method, &format!("{}{path}", self.url), headers, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     /// The rows of one SELECT.
     pub fn query(&self, sql: &str) -> Vec<Vec<Value>> {
         let answer = self.post("/api/v1/sql", &serde_json::json!({ "query": sql }));
-        answer["rows"].as_array().unwrap().iter().map(|row| row.as_array().unwrap().clone()).collect()
+        answer["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row.as_array().unwrap().clone())
+            .collect()
     }
 
     /// The single number a SELECT gives.
     pub fn count(&self, sql: &str) -> i64 {
-        self.query(sql)[0][0].as_i64().unwrap_or_else(|| panic!("{sql} gives no number"))
+        self.query(sql)[0][0]
+            .as_i64()
+            .unwrap_or_else(|| panic!("{sql} gives no number"))
     }
 }
 
@@ -172,15 +207,33 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or("", |(_, value)| value)
     }
 }
 
 /// One request with curl, the way a user's script would send it; any method, path and header goes
 /// through unchanged.
-pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, String> {
+pub fn send(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Answer, String> {
     let mut command = Command::new("curl");
-    command.args(["--silent", "--show-error", "--include", "--path-as-is", "--max-time", "60", "--noproxy", "*", "--http1.1"]);
+    command.args([
+        "--silent",
+        "--show-error",
+        "--include",
+        "--path-as-is",
+        "--max-time",
+        "60",
+        "--noproxy",
+        "*",
+        "--http1.1",
+    ]);
     if method == "HEAD" {
         command.arg("--head");
     } else {
@@ -193,23 +246,44 @@ pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> R
     if !body.is_empty() {
         command.args(["--data-binary", "@-"]);
     }
-    let mut child = command.arg(url).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+    let mut child = command
+        .arg(url)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
     let mut stdin = child.stdin.take().unwrap();
     let body = body.to_owned();
     let feeding = std::thread::spawn(move || {
         let _ = std::io::Write::write_all(&mut stdin, &body);
     });
-    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    let output = child
+        .wait_with_output()
+        .map_err(|error| error.to_string())?;
     let _ = feeding.join();
     if !output.status.success() {
         return Err(text(&output.stderr));
     }
     let whole = text(&output.stdout);
-    let (head, body) = whole.split_once("\r\n\r\n").ok_or("an answer without a head")?;
+    let (head, body) = whole
+        .split_once("\r\n\r\n")
+        .ok_or("an answer without a head")?;
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok()).ok_or("no status line")?;
-    let headers = lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-    Ok(Answer { status, headers, body: body.to_owned() })
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .and_then(|code| code.parse().ok())
+        .ok_or("no status line")?;
+    let headers = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        .collect();
+    Ok(Answer {
+        status,
+        headers,
+        body: body.to_owned(),
+    })
 }
 
 /// A folder with a configuration; gone with the test.
@@ -219,7 +293,9 @@ pub struct Folder {
 
 impl Folder {
     pub fn new() -> Folder {
-        Folder { folder: tempfile::tempdir().unwrap() }
+        Folder {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -239,13 +315,23 @@ impl Folder {
 
     pub fn read(&self, name: &str) -> String {
         let mut content = String::new();
-        std::fs::File::open(self.path(name)).unwrap().read_to_string(&mut content).unwrap();
+        std::fs::File::open(self.path(name))
+            .unwrap()
+            .read_to_string(&mut content)
+            .unwrap();
         content
     }
 
     /// Starts a server over this folder's `rampart.yaml` on a free port.
     pub fn serve(&self) -> Server {
-        Server::start(&["--config", &self.text_path("rampart.yaml"), "--listen", "127.0.0.1:0", "--data-dir", &self.text_path("data")])
+        Server::start(&[
+            "--config",
+            &self.text_path("rampart.yaml"),
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+            &self.text_path("data"),
+        ])
     }
 
     pub fn root(&self) -> &Path {
@@ -256,7 +342,8 @@ impl Folder {
 /// NDJSON of `count` calls that end now.
 pub fn calls(function: &str, unit: &str, outcome: &str, ids: std::ops::Range<usize>) -> String {
     let (namespace, name) = function.split_once('/').unwrap();
-    let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now()).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now())
+        .to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     ids.map(|id| {
         format!(
             "{{\"ts\":\"{now}\",\"namespace\":\"{namespace}\",\"function\":\"{name}\",\"unit\":\"{unit}\",\"request_id\":\"r-{id}\",\"duration_ms\":12.5,\"outcome\":\"{outcome}\"}}\n"

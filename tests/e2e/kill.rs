@@ -40,8 +40,17 @@ fn configuration(folder: &Folder, robot: &DingTalk) {
 fn push(url: &str, batch: usize, function: &str, outcome: &str) -> bool {
     let ids = batch * ROWS_PER_BATCH..(batch + 1) * ROWS_PER_BATCH;
     let key = format!("batch-{batch}");
-    let headers = [("content-type", "application/x-ndjson"), ("idempotency-key", key.as_str())];
-    send("POST", &format!("{url}/api/v1/invocations"), &headers, calls(function, "a", outcome, ids).as_bytes()).is_ok_and(|answer| answer.status == 200)
+    let headers = [
+        ("content-type", "application/x-ndjson"),
+        ("idempotency-key", key.as_str()),
+    ];
+    send(
+        "POST",
+        &format!("{url}/api/v1/invocations"),
+        &headers,
+        calls(function, "a", outcome, ids).as_bytes(),
+    )
+    .is_ok_and(|answer| answer.status == 200)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +58,9 @@ async fn acknowledged_rows_survive_exactly_once_and_pages_too() {
     let folder = Folder::new();
     let robot = DingTalk::start("SECkill").await.unwrap();
     configuration(&folder, &robot);
-    tokio::task::spawn_blocking(move || storm(&folder, &robot)).await.unwrap();
+    tokio::task::spawn_blocking(move || storm(&folder, &robot))
+        .await
+        .unwrap();
 }
 
 fn storm(folder: &Folder, robot: &DingTalk) {
@@ -68,8 +79,16 @@ fn storm(folder: &Folder, robot: &DingTalk) {
             let mut unanswered = Vec::new();
             let mut answered = Vec::new();
             for batch in batches {
-                let (function, outcome) = if batch % 3 == 0 { (failing.as_str(), "function_error") } else { ("guide/healthy", "ok") };
-                if push(&url, batch, function, outcome) { answered.push(batch) } else { unanswered.push((batch, function.to_owned(), outcome)) }
+                let (function, outcome) = if batch % 3 == 0 {
+                    (failing.as_str(), "function_error")
+                } else {
+                    ("guide/healthy", "ok")
+                };
+                if push(&url, batch, function, outcome) {
+                    answered.push(batch)
+                } else {
+                    unanswered.push((batch, function.to_owned(), outcome))
+                }
             }
             (answered, unanswered)
         });
@@ -80,32 +99,80 @@ fn storm(folder: &Folder, robot: &DingTalk) {
         server = folder.serve();
         // A sender that got no answer sends the same batch with the same key.
         for (batch, function, outcome) in unanswered {
-            assert!(push(&server.url, batch, &function, outcome), "seed {SEED}, round {round}: batch {batch} was refused after the restart");
+            assert!(
+                push(&server.url, batch, &function, outcome),
+                "seed {SEED}, round {round}: batch {batch} was refused after the restart"
+            );
             acknowledged.insert(batch);
         }
     }
     let expected = i64::try_from(acknowledged.len() * ROWS_PER_BATCH).unwrap();
-    let count = |server: &Server, what: &str| server.count(&format!("select count({what}) from invocations"));
-    assert_eq!((count(&server, "*"), count(&server, "distinct request_id")), (expected, expected), "seed {SEED}");
-    assert_eq!(server.count("select sum(ok) + sum(function_error) from minutes"), expected, "seed {SEED}: the counts per minute agree with the rows");
+    let count = |server: &Server, what: &str| {
+        server.count(&format!("select count({what}) from invocations"))
+    };
+    assert_eq!(
+        (count(&server, "*"), count(&server, "distinct request_id")),
+        (expected, expected),
+        "seed {SEED}"
+    );
+    assert_eq!(
+        server.count("select sum(ok) + sum(function_error) from minutes"),
+        expected,
+        "seed {SEED}: the counts per minute agree with the rows"
+    );
 
     let firing = KILLS / 2;
-    let delivered = |function: usize| robot.messages().iter().filter(|message| message.text().contains(&format!("failing-{function}"))).count();
-    eventually("a page for every failing function", || (0..firing).all(|function| delivered(function) >= 1).then_some(()));
+    let delivered = |function: usize| {
+        robot
+            .messages()
+            .iter()
+            .filter(|message| message.text().contains(&format!("failing-{function}")))
+            .count()
+    };
+    eventually("a page for every failing function", || {
+        (0..firing)
+            .all(|function| delivered(function) >= 1)
+            .then_some(())
+    });
     // A crash between the provider's yes and our record may repeat that one message, and only that one.
     let total: usize = (0..firing).map(delivered).sum();
-    let unknown = server.get("/api/v1/incidents")["incidents"].as_array().unwrap().iter().filter(|incident| {
-        let whole = server.get(&format!("/api/v1/incidents/{}", incident["id"].as_str().unwrap()));
-        whole["timeline"].to_string().contains("unknown")
-    }).count();
-    assert!(total <= firing + unknown, "seed {SEED}: {total} messages for {firing} failing functions, {unknown} of unknown outcome");
-    let incidents = server.get("/api/v1/incidents")["incidents"].as_array().unwrap().len();
-    assert_eq!(incidents, firing, "seed {SEED}: one incident for each failing function");
+    let unknown = server.get("/api/v1/incidents")["incidents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|incident| {
+            let whole = server.get(&format!(
+                "/api/v1/incidents/{}",
+                incident["id"].as_str().unwrap()
+            ));
+            whole["timeline"].to_string().contains("unknown")
+        })
+        .count();
+    assert!(
+        total <= firing + unknown,
+        "seed {SEED}: {total} messages for {firing} failing functions, {unknown} of unknown outcome"
+    );
+    let incidents = server.get("/api/v1/incidents")["incidents"]
+        .as_array()
+        .unwrap()
+        .len();
+    assert_eq!(
+        incidents, firing,
+        "seed {SEED}: one incident for each failing function"
+    );
 
     // And once more after a clean stop: nothing moves.
     assert_eq!(server.stop(), Some(0));
     let server = folder.serve();
-    assert_eq!(count(&server, "*"), expected, "seed {SEED}: after a clean restart");
+    assert_eq!(
+        count(&server, "*"),
+        expected,
+        "seed {SEED}: after a clean restart"
+    );
     std::thread::sleep(std::time::Duration::from_secs(3));
-    assert_eq!((0..firing).map(delivered).sum::<usize>(), total, "seed {SEED}: a restart pages nobody again");
+    assert_eq!(
+        (0..firing).map(delivered).sum::<usize>(),
+        total,
+        "seed {SEED}: a restart pages nobody again"
+    );
 }

@@ -25,8 +25,12 @@ fn spawn(program: &str, arguments: &[&str], port: u16) -> Peer {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap_or_else(|error| panic!("{program} cannot be started ({error}); `make setup-test` installs it"));
-    eventually(&format!("{program} on port {port}"), || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+        .unwrap_or_else(|error| {
+            panic!("{program} cannot be started ({error}); `make setup-test` installs it")
+        });
+    eventually(&format!("{program} on port {port}"), || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+    });
     Peer { child, port }
 }
 
@@ -35,7 +39,10 @@ pub fn nginx(folder: &Path, log_format: &str, pods: &[std::net::SocketAddr]) -> 
     let port = free_port();
     let log = folder.join("access.log");
     std::fs::create_dir_all(folder).unwrap();
-    let servers: String = pods.iter().map(|pod| format!("server {pod} max_fails=0;")).collect();
+    let servers: String = pods
+        .iter()
+        .map(|pod| format!("server {pod} max_fails=0;"))
+        .collect();
     let folder_text = folder.display();
     let configuration = format!(
         "daemon off; master_process off; worker_processes 1; pid {folder_text}/nginx.pid; error_log {folder_text}/error.log;\n\
@@ -48,36 +55,94 @@ pub fn nginx(folder: &Path, log_format: &str, pods: &[std::net::SocketAddr]) -> 
     );
     let path = folder.join("nginx.conf");
     std::fs::write(&path, configuration).unwrap();
-    let program = if Path::new("/usr/sbin/nginx").exists() { "/usr/sbin/nginx" } else { "nginx" };
-    (spawn(program, &["-c", &path.display().to_string(), "-p", &folder.display().to_string()], port), log)
+    let program = if Path::new("/usr/sbin/nginx").exists() {
+        "/usr/sbin/nginx"
+    } else {
+        "nginx"
+    };
+    (
+        spawn(
+            program,
+            &[
+                "-c",
+                &path.display().to_string(),
+                "-p",
+                &folder.display().to_string(),
+            ],
+            port,
+        ),
+        log,
+    )
 }
 
 /// Load on one path until dropped, at most two minutes.
 pub fn wrk(port: u16, path: &str) -> Peer {
-    spawn("wrk", &["--threads", "1", "--connections", "4", "--duration", "120s", "--timeout", "5s", &format!("http://127.0.0.1:{port}{path}")], port)
+    spawn(
+        "wrk",
+        &[
+            "--threads",
+            "1",
+            "--connections",
+            "4",
+            "--duration",
+            "120s",
+            "--timeout",
+            "5s",
+            &format!("http://127.0.0.1:{port}{path}"),
+        ],
+        port,
+    )
 }
 
 pub fn node_exporter() -> Peer {
     let port = free_port();
-    spawn("prometheus-node-exporter", &[&format!("--web.listen-address=127.0.0.1:{port}")], port)
+    spawn(
+        "prometheus-node-exporter",
+        &[&format!("--web.listen-address=127.0.0.1:{port}")],
+        port,
+    )
 }
 
 /// An SMTP server that keeps every mail in a maildir.
 pub fn mail_sink(folder: &Path) -> (Peer, PathBuf) {
-    let cache = std::env::var("RAMPART_CACHE").map(PathBuf::from).unwrap_or_else(|_| {
-        let base = std::env::var("XDG_CACHE_HOME").map(PathBuf::from).unwrap_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache"));
-        base.join("rampart")
-    });
+    let cache = std::env::var("RAMPART_CACHE")
+        .map(PathBuf::from)
+        .unwrap_or_else(|_| {
+            let base = std::env::var("XDG_CACHE_HOME")
+                .map(PathBuf::from)
+                .unwrap_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache"));
+            base.join("rampart")
+        });
     let python = cache.join("mail/bin/python");
-    assert!(python.exists(), "the mail sink is not installed; `make setup-test` installs it");
+    assert!(
+        python.exists(),
+        "the mail sink is not installed; `make setup-test` installs it"
+    );
     let port = free_port();
     let maildir = folder.join("mail");
-    let arguments = ["-m", "aiosmtpd", "-n", "-l", &format!("127.0.0.1:{port}"), "-c", "aiosmtpd.handlers.Mailbox", &maildir.display().to_string()];
-    (spawn(&python.display().to_string(), &arguments, port), maildir)
+    let arguments = [
+        "-m",
+        "aiosmtpd",
+        "-n",
+        "-l",
+        &format!("127.0.0.1:{port}"),
+        "-c",
+        "aiosmtpd.handlers.Mailbox",
+        &maildir.display().to_string(),
+    ];
+    (
+        spawn(&python.display().to_string(), &arguments, port),
+        maildir,
+    )
 }
 
 /// The raw mails that have arrived.
 pub fn mails(maildir: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(maildir.join("new")).map(|entries| entries.flatten().collect::<Vec<_>>()).unwrap_or_default();
-    entries.into_iter().filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).collect()
+    let entries = std::fs::read_dir(maildir.join("new"))
+        .map(|entries| entries.flatten().collect::<Vec<_>>())
+        .unwrap_or_default();
+    entries
+        .into_iter()
+        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
+        .collect()
 }

@@ -20,11 +20,22 @@ fn log_format(folder: &Folder) -> String {
 }
 
 async fn pod(unit: &str, instance: &str) -> Pod {
-    let options = PodOptions { function: FUNCTION.parse().unwrap(), unit: unit.into(), instance: instance.into(), ..PodOptions::default() };
+    let options = PodOptions {
+        function: FUNCTION.parse().unwrap(),
+        unit: unit.into(),
+        instance: instance.into(),
+        ..PodOptions::default()
+    };
     Pod::start(options).await.unwrap()
 }
 
-fn configuration(folder: &Folder, logs: [&std::path::Path; 2], robot: &DingTalk, mail_port: u16, exporter_port: u16) {
+fn configuration(
+    folder: &Folder,
+    logs: [&std::path::Path; 2],
+    robot: &DingTalk,
+    mail_port: u16,
+    exporter_port: u16,
+) {
     let sources: String = ["a", "b"]
         .iter()
         .zip(logs)
@@ -60,19 +71,37 @@ fn only_incident(server: &Server) -> Option<Value> {
     let list = server.get("/api/v1/incidents");
     let list = list["incidents"].as_array().unwrap();
     assert!(list.len() <= 1, "one fault, one incident: {list:#?}");
-    list.first().map(|incident| server.get(&format!("/api/v1/incidents/{}", incident["id"].as_str().unwrap())))
+    list.first().map(|incident| {
+        server.get(&format!(
+            "/api/v1/incidents/{}",
+            incident["id"].as_str().unwrap()
+        ))
+    })
 }
 
 fn timeline(incident: &Value) -> String {
     let entries = incident["timeline"].as_array().unwrap();
-    entries.iter().map(|entry| format!("{} {}\n", entry["kind"].as_str().unwrap_or(""), entry["text"].as_str().unwrap())).collect()
+    entries
+        .iter()
+        .map(|entry| {
+            format!(
+                "{} {}\n",
+                entry["kind"].as_str().unwrap_or(""),
+                entry["text"].as_str().unwrap()
+            )
+        })
+        .collect()
 }
 
 /// The signed link in a message.
 fn link(message: &str) -> String {
-    let at = message.find("/a/").unwrap_or_else(|| panic!("no link in:\n{message}"));
+    let at = message
+        .find("/a/")
+        .unwrap_or_else(|| panic!("no link in:\n{message}"));
     let start = message[..at].rfind("http").unwrap();
-    let end = message[at..].find(|c: char| !(c.is_ascii_alphanumeric() || "/-_.~".contains(c))).map_or(message.len(), |length| at + length);
+    let end = message[at..]
+        .find(|c: char| !(c.is_ascii_alphanumeric() || "/-_.~".contains(c)))
+        .map_or(message.len(), |length| at + length);
     message[start..end].to_owned()
 }
 
@@ -80,8 +109,16 @@ fn link(message: &str) -> String {
 async fn a_failing_pod_reaches_the_right_people_in_the_right_order() {
     let folder = Folder::new();
     let format = log_format(&folder);
-    let (first, second, failing) = (pod("a", "pod-1").await, pod("a", "pod-2").await, pod("b", "pod-3").await);
-    let (gateway_a, log_a) = peers::nginx(&folder.path("unit-a"), &format, &[first.address(), second.address()]);
+    let (first, second, failing) = (
+        pod("a", "pod-1").await,
+        pod("a", "pod-2").await,
+        pod("b", "pod-3").await,
+    );
+    let (gateway_a, log_a) = peers::nginx(
+        &folder.path("unit-a"),
+        &format,
+        &[first.address(), second.address()],
+    );
     let (gateway_b, log_b) = peers::nginx(&folder.path("unit-b"), &format, &[failing.address()]);
     let exporter = peers::node_exporter();
     let (sink, maildir) = peers::mail_sink(folder.root());
@@ -154,23 +191,43 @@ async fn a_receiver_can_be_tried_and_a_bad_secret_is_explained() {
     let robot = DingTalk::start("SECright").await.unwrap();
     folder.write("rampart.yaml", "alerting: {file: alerting.yaml}\n");
     let url = robot.url();
-    let alerting = move |secret: &str| format!("receivers:\n  - name: team-chat\n    dingtalk: {{url: \"{}\", secret: {secret}}}\nroute: {{receiver: team-chat}}\n", url);
+    let alerting = move |secret: &str| {
+        format!(
+            "receivers:\n  - name: team-chat\n    dingtalk: {{url: \"{}\", secret: {secret}}}\nroute: {{receiver: team-chat}}\n",
+            url
+        )
+    };
     folder.write("alerting.yaml", &alerting("SECright"));
     tokio::task::spawn_blocking(move || {
         let server = folder.serve();
-        let test = |server: &Server, receiver: &str| rampart(&["--server", &server.url, "notify", "test", receiver]);
+        let test = |server: &Server, receiver: &str| {
+            rampart(&["--server", &server.url, "notify", "test", receiver])
+        };
         let fine = test(&server, "team-chat");
-        assert!(fine.status.success(), "{}{}", text(&fine.stdout), text(&fine.stderr));
+        assert!(
+            fine.status.success(),
+            "{}{}",
+            text(&fine.stdout),
+            text(&fine.stderr)
+        );
         assert_eq!(robot.count(), 1);
         let unknown = test(&server, "nobody");
         assert_eq!(unknown.status.code(), Some(1));
-        assert!(text(&unknown.stderr).contains("nobody"), "{}", text(&unknown.stderr));
+        assert!(
+            text(&unknown.stderr).contains("nobody"),
+            "{}",
+            text(&unknown.stderr)
+        );
 
         folder.write("alerting.yaml", &alerting("SECwrong"));
         assert_eq!(server.request("POST", "/-/reload", &[], b"").status, 200);
         let refused = test(&server, "team-chat");
         assert_eq!(refused.status.code(), Some(1));
-        assert!(text(&refused.stdout).contains("secret") || text(&refused.stdout).contains("sign"), "{}", text(&refused.stdout));
+        assert!(
+            text(&refused.stdout).contains("secret") || text(&refused.stdout).contains("sign"),
+            "{}",
+            text(&refused.stdout)
+        );
         assert_eq!(robot.count(), 1);
     })
     .await

@@ -1,5 +1,7 @@
 //! Bearer tokens, compared in constant time.
 
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
 use axum::http::HeaderValue;
 use model::Secret;
 use sha2::{Digest, Sha256};
@@ -18,10 +20,11 @@ pub struct Token {
     pub secret: Secret<String>,
 }
 
-/// All configured tokens. Only digests are kept.
+/// All configured tokens. Only digests are kept. Clones share them, so that a reload of the
+/// configuration takes effect at the gate at once.
 #[derive(Clone, Debug, Default)]
 pub struct Tokens {
-    known: Vec<Known>,
+    known: Arc<RwLock<Vec<Known>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,12 +47,24 @@ impl Tokens {
                 },
             })
             .collect();
-        Tokens { known }
+        Tokens {
+            known: Arc::new(RwLock::new(known)),
+        }
+    }
+
+    /// Takes over what `other` knows; who is no longer named is let in no longer.
+    pub fn replace(&self, other: &Tokens) {
+        let known = other.read().clone();
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Vec<Known>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether no token could authenticate anybody.
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.read().is_empty()
     }
 
     /// Who sent this `Authorization` header. The scheme is `Bearer` in any case, followed by white
@@ -70,7 +85,7 @@ impl Tokens {
         }
         let offered = digest(secret);
         // Every token is compared, so the time taken says nothing about which one came close.
-        self.known.iter().fold(None, |found, known| {
+        self.read().iter().fold(None, |found, known| {
             let same = bool::from(known.digest.expose().ct_eq(&offered));
             if same && found.is_none() {
                 Some(known.identity.clone())
@@ -101,6 +116,19 @@ mod tests {
         tokens
             .authenticate(&HeaderValue::from_str(header).unwrap())
             .map(|identity| identity.name)
+    }
+
+    #[test]
+    fn a_replaced_token_lets_nobody_in_any_more() {
+        let gate = Tokens::new(vec![token("old", Role::Admin, "s3cret-a")]);
+        let at_the_door = gate.clone();
+        gate.replace(&Tokens::new(vec![token("new", Role::Viewer, "s3cret-b")]));
+        assert_eq!(at_the_door.identify("s3cret-a"), None);
+        assert!(
+            at_the_door
+                .identify("s3cret-b")
+                .is_some_and(|who| who.name == "new")
+        );
     }
 
     #[test]

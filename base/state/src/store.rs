@@ -150,6 +150,11 @@ impl State {
         Ok(rows)
     }
 
+    /// Whether writes still have a chance; after a storage failure none is tried any more.
+    pub fn healthy(&self) -> bool {
+        !self.counters.broken.load(Ordering::Relaxed)
+    }
+
     /// How much was written so far.
     pub fn stats(&self) -> Stats {
         Stats {

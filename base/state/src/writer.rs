@@ -1,7 +1,7 @@
 //! The one writer: many jobs, one transaction, one commit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments, AssertSqlSafe};
@@ -28,6 +28,8 @@ pub(crate) enum Command {
 pub(crate) struct Counters {
     pub(crate) commits: AtomicU64,
     pub(crate) jobs: AtomicU64,
+    /// Storage failed; nothing is written any more.
+    pub(crate) broken: AtomicBool,
 }
 
 pub(crate) struct Writer {
@@ -124,15 +126,20 @@ impl Writer {
             Err(cause) => {
                 let undone = execute(&mut self.connection, "rollback").await;
                 if matches!(cause, StateError::Storage(_)) {
-                    self.broken = Some(cause.clone());
+                    self.break_down(cause.clone());
                 } else if let Err(stuck) = undone
                     && !is_no_transaction(&stuck)
                 {
-                    self.broken = Some(StateError::Storage(stuck.to_string()));
+                    self.break_down(StateError::Storage(stuck.to_string()));
                 }
                 Err(cause)
             }
         }
+    }
+
+    fn break_down(&mut self, cause: StateError) {
+        self.counters.broken.store(true, Ordering::Relaxed);
+        self.broken = Some(cause);
     }
 
     /// One transaction for the group, one savepoint for each job.
