@@ -32,25 +32,47 @@ fn serve(folder: &std::path::Path) -> Server {
     let config = folder.join("rampart.yaml").display().to_string();
     let data = folder.join("data").display().to_string();
     let mut child = Command::new(env!("CARGO_BIN_EXE_rampart"))
-        .args(["serve", "--config", &config, "--listen", "127.0.0.1:0", "--data-dir", &data])
+        .args([
+            "serve",
+            "--config",
+            &config,
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+            &data,
+        ])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
-    let address = lines.find_map(|line| Some(line.ok()?.split("address=").nth(1)?.trim().to_owned())).expect("the server tells its address");
+    let address = lines
+        .find_map(|line| Some(line.ok()?.split("address=").nth(1)?.trim().to_owned()))
+        .expect("the server tells its address");
     std::thread::spawn(move || lines.for_each(drop));
-    Server { child, url: format!("http://{address}") }
+    Server {
+        child,
+        url: format!("http://{address}"),
+    }
 }
 
 fn resident_mib(server: &Server) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse::<f64>()
+        .unwrap()
+        / 1024.0
 }
 
 /// One call of about 292 bytes.
 fn line(id: usize, function: &str, outcome: &str) -> String {
-    let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now()).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now())
+        .to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     format!(
         "{{\"ts\":\"{now}\",\"namespace\":\"bench\",\"function\":\"{function}\",\"version\":\"12\",\"unit\":\"a\",\"zone\":\"zb-1\",\"instance\":\"pod-{}\",\"request_id\":\"1c7a9e52-4f0b-4a57-9c1e-{id:012}\",\"duration_ms\":41.7,\"outcome\":\"{outcome}\",\"http_status\":200,\"cold_start\":false,\"served_by\":\"faas\",\"traffic\":\"live\"}}\n",
         id % 40
@@ -59,7 +81,17 @@ fn line(id: usize, function: &str, outcome: &str) -> String {
 
 async fn rows_per_second(server: &Server) {
     let bodies: Vec<String> = (0..8)
-        .map(|batch| (0..LINES_PER_BATCH).map(|row| line(batch * LINES_PER_BATCH + row, &format!("load-{}", row % 200), "ok")).collect())
+        .map(|batch| {
+            (0..LINES_PER_BATCH)
+                .map(|row| {
+                    line(
+                        batch * LINES_PER_BATCH + row,
+                        &format!("load-{}", row % 200),
+                        "ok",
+                    )
+                })
+                .collect()
+        })
         .collect();
     let bytes = bodies[0].len() / LINES_PER_BATCH;
     let bodies = Arc::new(bodies);
@@ -72,7 +104,13 @@ async fn rows_per_second(server: &Server) {
             let (mut accepted, mut refused, mut turn) = (0_usize, 0_usize, sender);
             while began.elapsed() < LOAD_FOR {
                 let body = bodies[turn % bodies.len()].clone();
-                let answer = client.post(&url).header("content-type", "application/x-ndjson").body(body).send().await.unwrap();
+                let answer = client
+                    .post(&url)
+                    .header("content-type", "application/x-ndjson")
+                    .body(body)
+                    .send()
+                    .await
+                    .unwrap();
                 match answer.status().as_u16() {
                     200 => accepted += LINES_PER_BATCH,
                     429 => {
@@ -86,9 +124,15 @@ async fn rows_per_second(server: &Server) {
             (accepted, refused)
         });
     }
-    let (accepted, refused) = senders.join_all().await.into_iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let (accepted, refused) = senders
+        .join_all()
+        .await
+        .into_iter()
+        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let rate = accepted as f64 / began.elapsed().as_secs_f64();
-    println!("ingest over HTTP, durable before the answer: {rate:.0} rows/s ({accepted} rows of {bytes} bytes, {SENDERS} senders on the same cores, {refused} answers 429)");
+    println!(
+        "ingest over HTTP, durable before the answer: {rate:.0} rows/s ({accepted} rows of {bytes} bytes, {SENDERS} senders on the same cores, {refused} answers 429)"
+    );
 }
 
 async fn row_to_webhook(server: &Server, messages: &mut mpsc::Receiver<(Instant, String)>) {
@@ -98,8 +142,15 @@ async fn row_to_webhook(server: &Server, messages: &mut mpsc::Receiver<(Instant,
         // Another moment relative to the engine's tick in every trial.
         tokio::time::sleep(Duration::from_millis(300 + (trial as u64 * 137) % 1_000)).await;
         let function = format!("fails-{trial:03}");
-        let body: String = (0..60).map(|row| line(row, &function, "function_error")).collect();
-        let answer = client.post(format!("{}/api/v1/invocations", server.url)).body(body).send().await.unwrap();
+        let body: String = (0..60)
+            .map(|row| line(row, &function, "function_error"))
+            .collect();
+        let answer = client
+            .post(format!("{}/api/v1/invocations", server.url))
+            .body(body)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(answer.status().as_u16(), 200);
         let acknowledged = Instant::now();
         let arrived = tokio::time::timeout(Duration::from_secs(20), async {
@@ -110,12 +161,20 @@ async fn row_to_webhook(server: &Server, messages: &mut mpsc::Receiver<(Instant,
             }
             panic!("the receiver is gone");
         });
-        let arrived = arrived.await.unwrap_or_else(|_| panic!("no message for {function} within 20 s"));
+        let arrived = arrived
+            .await
+            .unwrap_or_else(|_| panic!("no message for {function} within 20 s"));
         took.push(arrived.saturating_duration_since(acknowledged));
     }
     took.sort();
-    let at = |share: f64| took[((took.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3;
-    println!("last needed call acknowledged -> webhook received: p50 {:.0} ms, p95 {:.0} ms, max {:.0} ms ({TRIALS} trials)", at(0.5), at(0.95), at(1.0));
+    let at =
+        |share: f64| took[((took.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3;
+    println!(
+        "last needed call acknowledged -> webhook received: p50 {:.0} ms, p95 {:.0} ms, max {:.0} ms ({TRIALS} trials)",
+        at(0.5),
+        at(0.95),
+        at(1.0)
+    );
 }
 
 async fn receiver() -> (String, mpsc::Receiver<(Instant, String)>) {
@@ -137,8 +196,15 @@ async fn receiver() -> (String, mpsc::Receiver<(Instant, String)>) {
 
 fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or("unknown processor").to_owned();
-    format!("{model}, {} cores", std::thread::available_parallelism().map_or(0, usize::from))
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name\t: "))
+        .unwrap_or("unknown processor")
+        .to_owned();
+    format!(
+        "{model}, {} cores",
+        std::thread::available_parallelism().map_or(0, usize::from)
+    )
 }
 
 #[tokio::main]
@@ -146,10 +212,28 @@ async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let (url, mut messages) = receiver().await;
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    write("rampart.yaml", "rules: {files: [rules.yaml]}\nalerting: {file: alerting.yaml}\n");
-    write("rules.yaml", "version: rampart/v1\nrules:\n  - alert: SuccessRateLow\n    functions: [\"bench/*\"]\n    by: [function]\n    success_rate: {below: 99%, over: 1m, min_calls: 50}\n");
-    write("alerting.yaml", &format!("receivers:\n  - name: hook\n    webhook: {{url: \"{url}\"}}\nroute: {{receiver: hook}}\n"));
-    println!("machine: {}; profile of the binary: {}", machine(), env!("CARGO_BIN_EXE_rampart").rsplit('/').nth(1).unwrap_or("?"));
+    write(
+        "rampart.yaml",
+        "rules: {files: [rules.yaml]}\nalerting: {file: alerting.yaml}\n",
+    );
+    write(
+        "rules.yaml",
+        "version: rampart/v1\nrules:\n  - alert: SuccessRateLow\n    functions: [\"bench/*\"]\n    by: [function]\n    success_rate: {below: 99%, over: 1m, min_calls: 50}\n",
+    );
+    write(
+        "alerting.yaml",
+        &format!(
+            "receivers:\n  - name: hook\n    webhook: {{url: \"{url}\"}}\nroute: {{receiver: hook}}\n"
+        ),
+    );
+    println!(
+        "machine: {}; profile of the binary: {}",
+        machine(),
+        env!("CARGO_BIN_EXE_rampart")
+            .rsplit('/')
+            .nth(1)
+            .unwrap_or("?")
+    );
     let server = serve(folder.path());
     tokio::time::sleep(Duration::from_secs(5)).await;
     println!("memory at rest: {:.0} MiB", resident_mib(&server));

@@ -133,7 +133,9 @@ mod tests {
     fn messages_are_quoted_below_their_headline() {
         let sheet = Sheet::default();
         let mut teller = Teller::new(Box::new(sheet.clone()));
-        teller.quote("### **Critical** x\n\n- Where: unit b\n").unwrap();
+        teller
+            .quote("### **Critical** x\n\n- Where: unit b\n")
+            .unwrap();
         let text = String::from_utf8(sheet.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text, "                    | - Where: unit b\n");
     }
