@@ -47,20 +47,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const SEVERAL_VERSIONS: &[(&str, &str)] = &[
     (
         "base64",
-        "reqwest and lettre stay on 0.22, arrow and email-encoding moved on",
+        "ours and reqwest's 0.22; arrow, datafusion and email-encoding moved on",
     ),
     ("cpufeatures", "sha2 0.10 and chacha20"),
     ("foldhash", "follows hashbrown"),
     ("getrandom", "ring 0.2, rand 0.9 0.3, tempfile 0.4"),
     (
         "hashbrown",
-        "dashmap, sqlx, metrics and indexmap each pin their own",
+        "dashmap, petgraph, sqlx and indexmap each have their own",
     ),
     (
         "itertools",
-        "prometheus-parse (tests only), parquet, datafusion",
+        "prometheus-parse (tests only), object_store, datafusion",
     ),
-    ("num-bigint", "tests' jsonschema and arrow"),
+    ("num-bigint", "the tests' jsonschema, and arrow"),
     ("r-efi", "not built on Linux; follows getrandom"),
     ("rand", "ours and proptest's"),
     ("rand_core", "follows rand"),
