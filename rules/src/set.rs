@@ -111,13 +111,24 @@ impl RuleSet {
     }
 
     /// Advice that follows from the traffic: rules that cannot fire, patterns that match nothing,
-    /// thresholds that chance alone will break. Each function comes with its calls per minute.
+    /// thresholds that chance alone will break. It stands beside [`RuleSet::advice`], which needs no
+    /// traffic.
+    ///
+    /// `traffic` is every function that was seen, with its mean calls per minute over a usual day
+    /// (live traffic, sampling weights included): out of the table `minutes`, or as a person expects
+    /// it. With no traffic at all nothing is advised.
     pub fn lint(&self, traffic: &[(FunctionId, f64)]) -> Problems {
         lint::lint(&self.rules, traffic)
     }
 
-    /// For each success-rate rule, what chance alone will do: (rule, expected false breaches per
-    /// 1,000 days) at this many calls per minute. `None` where it cannot fire.
+    /// For each success-rate rule in order, what chance alone will do to one label set that has this
+    /// many calls per minute: (rule, expected false breaches per 1,000 days). `None` where the calls
+    /// never reach `min_calls`, so that the rule cannot fire at all.
+    ///
+    /// For a check without a store: ask at a few rates that span what functions may have, such as 1,
+    /// 60 and 6,000 calls a minute, and show the answers side by side. The numbers of daily mode hold,
+    /// windows are taken side by side and `for` is left out; see
+    /// [`SuccessRate::expected_false_breaches`](crate::condition::SuccessRate::expected_false_breaches).
     pub fn expectations(&self, calls_per_minute: f64) -> Vec<(String, Option<f64>)> {
         lint::expectations(&self.rules, calls_per_minute)
     }
