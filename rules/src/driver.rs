@@ -47,7 +47,7 @@ impl Driver {
     ) -> Result<Driver, LedgerError> {
         let now = clock.now();
         let mut engine = Engine::new(set, external_url);
-        let closed = engine.restore(ledger.phases().await?, now);
+        let closed = engine.restore(ledger.phases(now).await?, now);
         let driver = Driver {
             work: Arc::new(Mutex::new(Work {
                 engine,
@@ -81,6 +81,7 @@ impl Driver {
             evaluated,
             unknown,
             work.engine.firing(),
+            work.engine.beyond_limit(),
         );
         self.keep(&mut work, changes, now).await
     }

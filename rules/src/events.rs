@@ -5,8 +5,17 @@ use std::time::Duration;
 use metrics::{counter, gauge, histogram};
 use tracing::{debug, error, info, warn};
 
+use crate::windows::EvaluationError;
+
 /// A tick over all due rules has ended.
-pub(crate) fn ticked(took: Duration, evaluated: u64, unknown: u64, firing: usize) {
+pub(crate) fn ticked(
+    took: Duration,
+    evaluated: u64,
+    unknown: u64,
+    firing: usize,
+    beyond_limit: usize,
+) {
+    gauge!("rampart_rule_label_sets_beyond_limit").set(beyond_limit as f64);
     histogram!("rampart_rule_tick_seconds").record(took.as_secs_f64());
     counter!("rampart_rule_evaluations_total").increment(evaluated);
     counter!("rampart_rule_unknowns_total").increment(unknown);
@@ -31,9 +40,22 @@ pub(crate) fn time_jumped(seconds: i64) {
 }
 
 /// A rule could not be evaluated; its phases stay as they are.
-pub(crate) fn evaluation_failed(rule: &str, why: &str) {
+pub(crate) fn evaluation_failed(rule: &str, why: &EvaluationError) {
     counter!("rampart_rule_evaluation_failures_total").increment(1);
-    debug!(rule, why, "rule could not be evaluated");
+    if matches!(why, EvaluationError::Broken(_)) {
+        error!(rule, %why, "rule could not be evaluated");
+    } else {
+        debug!(rule, %why, "rule could not be evaluated");
+    }
+}
+
+/// Rows of the state database that cannot be read were left where they are and passed over.
+pub(crate) fn rows_unreadable(table: &'static str, rows: usize, why: &str) {
+    counter!("rampart_rule_unreadable_rows_total", "table" => table).increment(rows as u64);
+    error!(
+        table,
+        rows, why, "stored rows cannot be read; they are left in place and passed over"
+    );
 }
 
 /// More label sets are in breach than the rule may hold.

@@ -64,7 +64,7 @@ impl HandOver {
     /// the sink has it: a crash in between tells it again, and the sink knows it already.
     pub(crate) async fn deliver_all(&self) -> Result<(), ()> {
         loop {
-            let unsent = match self.ledger.unsent().await {
+            let unsent = match self.ledger.unsent(self.clock.now()).await {
                 Ok(unsent) => unsent,
                 Err(error) => {
                     events::hand_over_failed(0, &chain(&error));

@@ -6,13 +6,16 @@ use std::time::Duration;
 use model::{Alert, AlertStatus, FunctionId, Labels, Timestamp};
 use state::{Migrations, Row, State, StateError, Statement};
 
+use crate::driver::chain;
 use crate::engine::{Change, Episode, StoredPhase};
+use crate::events;
 use crate::phase::Phase;
 
 /// The tables of this room.
 pub const MIGRATIONS: Migrations = Migrations {
     room: "rules",
-    steps: &["create table rules_phases(
+    steps: &[
+        "create table rules_phases(
            rule text not null, labels text not null, phase text not null,
            held_us integer not null, since_us integer, at_us integer, episode text,
            primary key (rule, labels)) without rowid;
@@ -29,14 +32,22 @@ pub const MIGRATIONS: Migrations = Migrations {
            id integer primary key check (id = 1), mode text not null,
            since_us integer not null, until_us integer, set_by text not null);
          create table rules_rushes(
-           id integer primary key autoincrement, from_us integer not null, to_us integer);"],
+           id integer primary key autoincrement, from_us integer not null, to_us integer);",
+        "alter table rules_phases add column unreadable_us integer;
+         alter table rules_alerts add column unreadable_us integer;
+         alter table rules_episodes add column unreadable_us integer;
+         drop index rules_alerts_unsent;
+         create index rules_alerts_unsent on rules_alerts(id)
+           where handed_over_us is null and unreadable_us is null;",
+    ],
 };
 
 /// The most alerts handed over in one delivery.
 pub(crate) const DELIVERY_ALERTS_MAX: usize = 500;
 /// How long handed-over alerts are kept, for questions.
 const HANDED_OVER_KEPT: Duration = Duration::from_hours(168);
-/// How long episodes are kept: as long as the furthest baseline reaches.
+/// How long episodes are kept: as long as the furthest baseline reaches. Alerts that cannot be read
+/// are kept as long, for whoever wants to know what they said.
 const EPISODES_KEPT: Duration = Duration::from_hours(9600);
 
 /// Reads and writes this room's tables.
@@ -54,6 +65,9 @@ pub enum LedgerError {
     /// A value in it.
     #[error("a stored alert or label set cannot be read")]
     Json(#[from] serde_json::Error),
+    /// A phase that this version does not know.
+    #[error("`{0}` is not a phase")]
+    Phase(String),
 }
 
 impl Ledger {
@@ -83,33 +97,77 @@ impl Ledger {
         Ok(())
     }
 
-    pub(crate) async fn phases(&self) -> Result<Vec<StoredPhase>, LedgerError> {
-        self.state
+    /// The stored phases. Rows that cannot be read stay where they are, and the others go on.
+    pub(crate) async fn phases(&self, now: Timestamp) -> Result<Vec<StoredPhase>, LedgerError> {
+        let rows = self
+            .state
             .read(Statement::new(
                 "select rule, labels, phase, held_us, since_us, at_us, episode from rules_phases
                  order by rule, labels",
             ))
-            .await?
-            .iter()
-            .map(read_phase)
-            .collect()
+            .await?;
+        let (phases, unreadable) = sift(&rows, read_phase);
+        let mark = "update rules_phases set unreadable_us = ?1 where rule = ?2 and labels = ?3";
+        self.pass_over("phases", mark, 2, unreadable, now).await;
+        Ok(phases)
     }
 
-    /// Alerts not handed over yet, oldest first, with their row ids.
-    pub(crate) async fn unsent(&self) -> Result<Vec<(i64, Alert)>, LedgerError> {
+    /// Alerts not handed over yet, oldest first, with their row ids. One that cannot be read is
+    /// marked and does not come again, so that it never stands in the way of the others.
+    pub(crate) async fn unsent(&self, now: Timestamp) -> Result<Vec<(i64, Alert)>, LedgerError> {
         let limit = i64::try_from(DELIVERY_ALERTS_MAX).unwrap_or(i64::MAX);
-        self.state
-            .read(
-                Statement::new(
-                    "select id, alert from rules_alerts where handed_over_us is null
-                     order by id limit ?1",
+        loop {
+            let rows = self
+                .state
+                .read(
+                    Statement::new(
+                        "select id, alert from rules_alerts
+                         where handed_over_us is null and unreadable_us is null
+                         order by id limit ?1",
+                    )
+                    .bind(limit),
                 )
-                .bind(limit),
-            )
-            .await?
-            .iter()
-            .map(|row| Ok((row.integer(0)?, serde_json::from_str(&row.text(1)?)?)))
-            .collect()
+                .await?;
+            let (unsent, unreadable) = sift(&rows, |row| {
+                Ok((row.integer(0)?, serde_json::from_str(&row.text(1)?)?))
+            });
+            let mark = "update rules_alerts set unreadable_us = ?1 where id = ?2";
+            let marked = self.pass_over("alerts", mark, 1, unreadable, now).await;
+            // A page of nothing but unreadable rows hides what comes after it.
+            if !unsent.is_empty() || rows.is_empty() || !marked {
+                return Ok(unsent);
+            }
+        }
+    }
+
+    /// Counts, logs and marks rows that cannot be read. Says whether they are marked; if the database
+    /// refuses that, they are merely met again.
+    async fn pass_over(
+        &self,
+        table: &'static str,
+        mark: &'static str,
+        key_columns: usize,
+        unreadable: Vec<(&Row, LedgerError)>,
+        now: Timestamp,
+    ) -> bool {
+        let Some((_, error)) = unreadable.first() else {
+            return true;
+        };
+        events::rows_unreadable(table, unreadable.len(), &chain(error));
+        let job = unreadable.iter().map(|(row, _)| {
+            (0..key_columns)
+                .filter_map(|column| row.value(column).ok())
+                .fold(Statement::new(mark).bind(now), |statement, key| {
+                    statement.bind(key.clone())
+                })
+        });
+        match self.state.write(job.collect()).await {
+            Ok(_) => true,
+            Err(error) => {
+                events::write_failed(unreadable.len(), &chain(&error));
+                false
+            }
+        }
     }
 
     pub(crate) async fn mark_handed_over(
@@ -129,26 +187,19 @@ impl Ledger {
         Ok(())
     }
 
-    pub(crate) async fn episodes(&self) -> Result<Vec<Episode>, LedgerError> {
-        self.state
+    /// Episodes that ended, newest first.
+    pub(crate) async fn episodes(&self, now: Timestamp) -> Result<Vec<Episode>, LedgerError> {
+        let rows = self
+            .state
             .read(Statement::new(
-                "select namespace, name, from_us, to_us from rules_episodes
+                "select id, namespace, name, from_us, to_us from rules_episodes
                  order by id desc limit 50000",
             ))
-            .await?
-            .iter()
-            .map(|row| {
-                let function = match (row.optional_text(0)?, row.optional_text(1)?) {
-                    (Some(namespace), Some(name)) => Some(FunctionId { namespace, name }),
-                    _ => None,
-                };
-                Ok(Episode {
-                    function,
-                    from: row.timestamp(2)?,
-                    to: row.timestamp(3)?,
-                })
-            })
-            .collect()
+            .await?;
+        let (episodes, unreadable) = sift(&rows, read_episode);
+        let mark = "update rules_episodes set unreadable_us = ?1 where id = ?2";
+        self.pass_over("episodes", mark, 1, unreadable, now).await;
+        Ok(episodes)
     }
 
     /// Forgets what nobody will ask about any more.
@@ -157,6 +208,8 @@ impl Ledger {
             .write(vec![
                 Statement::new("delete from rules_alerts where handed_over_us < ?1")
                     .bind(now - HANDED_OVER_KEPT),
+                Statement::new("delete from rules_alerts where unreadable_us < ?1")
+                    .bind(now - EPISODES_KEPT),
                 Statement::new("delete from rules_episodes where to_us < ?1")
                     .bind(now - EPISODES_KEPT),
             ])
@@ -189,7 +242,7 @@ fn phase_statement(change: &Change) -> Result<Statement, LedgerError> {
          values (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          on conflict(rule, labels) do update set phase = excluded.phase,
            held_us = excluded.held_us, since_us = excluded.since_us, at_us = excluded.at_us,
-           episode = excluded.episode",
+           episode = excluded.episode, unreadable_us = null",
     )
     .bind(&change.rule)
     .bind(labels)
@@ -229,6 +282,34 @@ fn episode_statement(episode: &Episode) -> Statement {
     .bind(episode.to)
 }
 
+/// What can be read, and the rows that cannot.
+fn sift<T>(
+    rows: &[Row],
+    read: impl Fn(&Row) -> Result<T, LedgerError>,
+) -> (Vec<T>, Vec<(&Row, LedgerError)>) {
+    let mut found = Vec::with_capacity(rows.len());
+    let mut unreadable = Vec::new();
+    for row in rows {
+        match read(row) {
+            Ok(read) => found.push(read),
+            Err(error) => unreadable.push((row, error)),
+        }
+    }
+    (found, unreadable)
+}
+
+fn read_episode(row: &Row) -> Result<Episode, LedgerError> {
+    let function = match (row.optional_text(1)?, row.optional_text(2)?) {
+        (Some(namespace), Some(name)) => Some(FunctionId { namespace, name }),
+        _ => None,
+    };
+    Ok(Episode {
+        function,
+        from: row.timestamp(3)?,
+        to: row.timestamp(4)?,
+    })
+}
+
 fn read_phase(row: &Row) -> Result<StoredPhase, LedgerError> {
     let held = Duration::from_micros(u64::try_from(row.integer(3)?).unwrap_or(0));
     let since = row.optional_timestamp(4)?.unwrap_or_default();
@@ -243,7 +324,8 @@ fn read_phase(row: &Row) -> Result<StoredPhase, LedgerError> {
             since,
             quiet_since: at,
         },
-        _ => Phase::Inactive,
+        "inactive" => Phase::Inactive,
+        unknown => return Err(LedgerError::Phase(unknown.to_owned())),
     };
     Ok(StoredPhase {
         rule: row.text(0)?,

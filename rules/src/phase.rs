@@ -151,6 +151,17 @@ impl Phase {
         }
     }
 
+    /// Time about which nothing is known is not quiet time: what is left of `keep_firing_for` stays.
+    pub fn hold_still(self, unseen: Duration, now: Timestamp) -> Phase {
+        match self {
+            Phase::Clearing { since, quiet_since } => Phase::Clearing {
+                since,
+                quiet_since: (quiet_since + unseen).min(now),
+            },
+            phase => phase,
+        }
+    }
+
     /// Whether it is anything but inactive.
     pub fn is_active(self) -> bool {
         self != Phase::Inactive

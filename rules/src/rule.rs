@@ -129,8 +129,8 @@ impl Rule {
             annotations: vec![],
             daily: Settings {
                 condition: Condition::TelemetryLate(TelemetryLate { min_completeness }),
-                hold: Duration::from_mins(1),
-                keep_firing_for: Duration::from_mins(1),
+                hold: TelemetryLate::HOLD,
+                keep_firing_for: TelemetryLate::KEEP_FIRING_FOR,
                 severity: Severity::Warning,
                 min_completeness,
                 no_data: NoData::Hold,

@@ -81,7 +81,7 @@ impl Rules {
         let written = Arc::new(Notify::new());
         let (urgent, urgent_alerts) = mpsc::channel(URGENT_ALERTS_MAX);
         let tables = Tables::default();
-        tables.remember(ledger.episodes().await?);
+        tables.remember(ledger.episodes(clock.now()).await?);
         let driver = Driver::open(
             &set.with_built_in(),
             &options.external_url,

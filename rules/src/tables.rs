@@ -224,11 +224,9 @@ impl Tables {
 
 impl Ready {
     fn why(&self) -> EvaluationError {
-        EvaluationError::History(
-            self.failure
-                .clone()
-                .unwrap_or_else(|| "it is still being read".to_owned()),
-        )
+        self.failure
+            .clone()
+            .map_or(EvaluationError::HistoryUnread, EvaluationError::History)
     }
 }
 

@@ -181,9 +181,15 @@ pub type Recents = Arc<Vec<(GroupKey, Recent)>>;
 /// Why an evaluation could not be made at all. Phases stay as they are and the rule says so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluationError {
+    /// History has not been read yet. No failure: the verdict is unknown until it has.
+    #[error("history is still being read")]
+    HistoryUnread,
     /// History could not be read.
     #[error("history is not available: {0}")]
     History(String),
+    /// The evaluation met a bug in Rampart.
+    #[error("the evaluation broke off: {0}")]
+    Broken(String),
 }
 
 /// What the engine reads.

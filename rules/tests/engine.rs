@@ -372,6 +372,11 @@ fn more_label_sets_than_the_limit_clear_nothing() {
     assert_eq!(night.told.len(), 3, "{:?}", night.lines());
     let view = night.overview();
     assert_eq!((view[0].beyond_limit, view[0].label_sets), (3, 6));
+    assert_eq!(night.engine.beyond_limit(), 3);
+    assert_eq!(
+        view[0].error.as_deref(),
+        Some("3 more label sets breach than `limit: 3` allows; they are not followed")
+    );
 }
 
 #[test]
@@ -418,6 +423,32 @@ fn blindness_has_its_own_alert() {
              at 4m  expect nothing
              at 8m  expect TelemetryLate firing
              at 40m expect nothing",
+        );
+    assert_eq!(night.told.len(), 2, "{:?}", night.lines());
+}
+
+#[test]
+fn blindness_ends_soon_after_all_has_arrived_and_not_before_somebody_knows() {
+    let night = Night::under("version: rampart/v1\nrules: []\n")
+        .with_telemetry_late()
+        .tell(
+            "late 5m..20m 50%
+             at 20m10s expect TelemetryLate firing
+             at 21m40s expect TelemetryLate clearing
+             at 22m5s  expect nothing",
+        );
+    assert_eq!(night.told.len(), 2, "{:?}", night.lines());
+
+    // From 21m40s to 36m the window holds time about which nobody knows.
+    let night = Night::under("version: rampart/v1\nrules: []\n")
+        .with_telemetry_late()
+        .tell(
+            "late 5m..20m 50%
+             blind 21m11s..34m
+             at 21m40s expect TelemetryLate clearing
+             at 35m25s expect TelemetryLate clearing
+             at 35m40s expect TelemetryLate clearing
+             at 36m5s  expect nothing",
         );
     assert_eq!(night.told.len(), 2, "{:?}", night.lines());
 }

@@ -118,7 +118,12 @@ impl SuccessRate {
     pub fn evaluate(&self, tally: &Tally) -> Verdict {
         let counted = tally.counted;
         if counted == 0 {
-            return Verdict::Unknown { why: Why::NoCalls };
+            let why = if tally.weighted == 0 {
+                Why::NoCalls
+            } else {
+                Why::NoneCounted
+            };
+            return Verdict::Unknown { why };
         }
         if counted < self.min_calls {
             return Verdict::Unknown {

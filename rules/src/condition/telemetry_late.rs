@@ -22,6 +22,11 @@ impl TelemetryLate {
     pub const OVER: Duration = Duration::from_mins(1);
     /// How far it ends before now: data on its ordinary way is not late.
     pub const SETTLED: Duration = Duration::from_secs(30);
+    /// How much lateness must be observed before it fires.
+    pub const HOLD: Duration = Duration::from_mins(1);
+    /// How long all must be there before it resolves. Shorter than the window, so that a source that
+    /// is late now and then does not keep it firing for ever.
+    pub const KEEP_FIRING_FOR: Duration = Duration::from_secs(30);
 
     /// The verdict.
     pub fn evaluate(&self, completeness: Completeness) -> Verdict {

@@ -65,6 +65,14 @@ fn success_rate_judges_what_is_proven() {
         let verdict = condition.evaluate(&calls(counted, failed));
         assert_eq!(word(&verdict), expected, "{failed} of {counted} failed");
     }
+    let throttled = Tally {
+        weighted: 7,
+        ..Tally::default()
+    };
+    assert_eq!(
+        word(&condition.evaluate(&throttled)),
+        "none of the calls in the window counts towards the success rate"
+    );
     assert_eq!(
         condition.evaluate(&calls(402, 116)),
         Verdict::Breach {

@@ -10,8 +10,10 @@ use super::{per_second, percent};
 /// Why nobody can tell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Why {
-    /// The window holds no calls that count.
+    /// The window holds no calls.
     NoCalls,
+    /// The window holds calls, though none that count.
+    NoneCounted,
     /// The window holds too few calls.
     FewCalls {
         /// How many it holds.
@@ -51,12 +53,17 @@ pub enum Why {
     },
     /// The group was not seen within memory.
     NotSeen,
+    /// Earlier days or the last hours have not been read yet.
+    HistoryUnread,
 }
 
 impl Why {
     /// Whether there is nothing to see, which `no_data` decides about. Blindness is not that.
     pub fn is_no_data(&self) -> bool {
-        matches!(self, Why::NoCalls | Why::FewCalls { .. } | Why::NotSeen)
+        matches!(
+            self,
+            Why::NoCalls | Why::NoneCounted | Why::FewCalls { .. } | Why::NotSeen
+        )
     }
 }
 
@@ -64,6 +71,9 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Why::NoCalls => f.write_str("no calls in the window"),
+            Why::NoneCounted => {
+                f.write_str("none of the calls in the window counts towards the success rate")
+            }
             Why::FewCalls { counted, needed } => {
                 write!(f, "{counted} calls in the window, min_calls is {needed}")
             }
@@ -90,6 +100,7 @@ impl fmt::Display for Why {
                 per_second(*needed)
             ),
             Why::NotSeen => f.write_str("no calls in the last 6 hours"),
+            Why::HistoryUnread => f.write_str("history is still being read"),
         }
     }
 }

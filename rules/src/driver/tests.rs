@@ -272,6 +272,144 @@ async fn while_the_database_refuses_the_page_still_goes_out() {
     assert_eq!(names(&sink), ["Low firing"], "written at last");
 }
 
+/// Like [`OneFunction`], but a rule about `travel/*` meets a bug.
+struct BugUnderTravel(Arc<OneFunction>);
+
+impl Windows for BugUnderTravel {
+    fn sum(
+        &self,
+        select: &Select,
+        only: Option<&FunctionId>,
+        from: i64,
+        to: i64,
+    ) -> Vec<(GroupKey, Tally)> {
+        assert!(!select.takes("travel/search"), "a bug");
+        self.0.sum(select, only, from, to)
+    }
+
+    fn baseline(
+        &self,
+        select: &Select,
+        against: &Against,
+        now: Timestamp,
+    ) -> Result<Baselines, EvaluationError> {
+        self.0.baseline(select, against, now)
+    }
+
+    fn recent(&self, select: &Select, now: Timestamp) -> Result<Recents, EvaluationError> {
+        self.0.recent(select, now)
+    }
+
+    fn completeness(
+        &self,
+        function: Option<&FunctionId>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Completeness {
+        self.0.completeness(function, from, to)
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_panics_costs_no_other_rule_its_alerts() {
+    let sound = r#"{alert: Low, functions: ["guide/*"], success_rate: {below: 99%}}"#;
+    let broken = r#"{alert: Broken, functions: ["travel/*"], success_rate: {below: 99%}}"#;
+    for (first, second) in [(sound, broken), (broken, sound)] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
+        let sink = Arc::new(MoodySink::default());
+        let rules = format!("version: rampart/v1\nrules: [{first}, {second}]\n");
+        let life = live(&path, &clock, &sink, &rules).await;
+        let view: View = Arc::new(BugUnderTravel(OneFunction::new(500)));
+        life.driver.tick(Arc::clone(&view), Mode::Daily).await;
+        life.hand_over.deliver_all().await.unwrap();
+        assert_eq!(names(&sink), ["Low firing"], "{rules}");
+
+        let functions = ["travel/search", "guide/feed"];
+        let functions = functions.map(|id| id.parse().unwrap()).to_vec();
+        life.driver.look(Arc::clone(&view), functions).await;
+        let (shown, _) = life.driver.overview(view, None, 10).await;
+        let errors: Vec<(String, Option<String>)> = shown
+            .into_iter()
+            .map(|rule| (rule.declared["alert"].to_string(), rule.error))
+            .collect();
+        let why = Some("the evaluation broke off: a bug".to_owned());
+        assert!(
+            errors.contains(&(r#""Broken""#.to_owned(), why)),
+            "{errors:?}"
+        );
+        assert!(
+            errors.contains(&(r#""Low""#.to_owned(), None)),
+            "{errors:?}"
+        );
+
+        // Once the bug is out of the way, nothing is left of it.
+        life.tick_for(&OneFunction::new(500), &clock, 1).await;
+        let (shown, _) = life.driver.overview(OneFunction::new(500), None, 10).await;
+        assert!(shown.iter().all(|rule| rule.error.is_none()));
+    }
+}
+
+async fn count(state: &State, query: &'static str) -> i64 {
+    let rows = state.read(state::Statement::new(query)).await.unwrap();
+    rows[0].integer(0).unwrap()
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_read_stop_neither_the_start_nor_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
+    let sink = Arc::new(MoodySink::default());
+    let view = OneFunction::new(500);
+    let first = live(&path, &clock, &sink, RULES).await;
+    // A whole page of alerts from another world lies before the one that counts.
+    let page = crate::ledger::DELIVERY_ALERTS_MAX;
+    let strange = |id: usize| {
+        state::Statement::new(
+            "insert into rules_alerts(fingerprint, starts_us, status, alert, created_us)
+             values (?1, 1, 'firing', '{\"half\": ', 1)",
+        )
+        .bind(id.to_string())
+    };
+    let mut job: Vec<state::Statement> = (0..page).map(strange).collect();
+    for text in [
+        "insert into rules_phases(rule, labels, phase, held_us, since_us) values ('A', '{', 'firing', 0, 1)",
+        "insert into rules_phases(rule, labels, phase, held_us) values ('B', '{}', 'dozing', 0)",
+        "insert into rules_phases(rule, labels, phase, held_us, since_us, episode) values ('C', '{}', 'firing', 0, 1, '[]')",
+        "insert into rules_phases(rule, labels, phase, held_us) values (x'ff', '{}', 'pending', 'much')",
+        "insert into rules_episodes(namespace, name, from_us, to_us) values ('guide', 'feed', 'then', 5)",
+        "insert into rules_episodes(namespace, name, from_us, to_us) values ('guide', 'feed', 1, 5)",
+    ] {
+        job.push(state::Statement::new(text));
+    }
+    first.state.write(job).await.unwrap();
+    first.tick_for(&view, &clock, 1).await;
+    first.hand_over.deliver_all().await.unwrap();
+    assert_eq!(names(&sink), ["Low firing"]);
+    let marked = "select count(*) from rules_alerts where unreadable_us is not null";
+    assert_eq!(
+        count(&first.state, marked).await,
+        i64::try_from(page).unwrap()
+    );
+    drop(first);
+
+    let second = live(&path, &clock, &sink, RULES).await;
+    let marked = "select count(*) from rules_phases where unreadable_us is not null";
+    assert_eq!(count(&second.state, marked).await, 4, "left in place");
+    let episodes = second.driver.ledger.episodes(clock.now()).await.unwrap();
+    assert_eq!(episodes.len(), 1);
+    let marked = "select count(*) from rules_episodes where unreadable_us is not null";
+    assert_eq!(count(&second.state, marked).await, 1);
+    // What could be read goes on as if nothing were beside it.
+    second.tick_for(&view, &clock, 2).await;
+    view.set_failed(0);
+    second.tick_for(&view, &clock, 1).await;
+    second.hand_over.deliver_all().await.unwrap();
+    assert_eq!(names(&sink), ["Low firing", "Low resolved"]);
+}
+
 #[tokio::test]
 async fn a_step_that_panics_leaves_the_engine_usable() {
     struct Broken;

@@ -54,6 +54,7 @@ impl Engine {
                             verdict: None,
                             seen_at: now,
                             held_stored,
+                            silent: std::time::Duration::ZERO,
                         },
                     );
                 }

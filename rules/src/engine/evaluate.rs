@@ -175,9 +175,9 @@ fn telemetry_late(
 }
 
 /// A window about missing calls.
-struct Window {
-    from: i64,
-    to: i64,
+pub(super) struct Window {
+    pub(super) from: i64,
+    pub(super) to: i64,
     over: Duration,
     watched: bool,
     needed: Ratio,
@@ -185,7 +185,7 @@ struct Window {
 
 impl Window {
     /// The newest window whose data has settled.
-    fn settled(over: Duration, needed: Ratio, sums: &Sums<'_>, span: Span) -> Window {
+    pub(super) fn settled(over: Duration, needed: Ratio, sums: &Sums<'_>, span: Span) -> Window {
         let length = whole_seconds(over);
         let ends_at =
             |settled: u64| span.now.as_seconds() - whole_seconds(Duration::from_secs(settled));
@@ -223,7 +223,7 @@ impl Window {
     }
 
     /// Why nothing can be said about this function yet, if so.
-    fn blindness(&self, function: Option<&FunctionId>, sums: &Sums<'_>) -> Option<Why> {
+    pub(super) fn blindness(&self, function: Option<&FunctionId>, sums: &Sums<'_>) -> Option<Why> {
         if !self.watched {
             return Some(Why::JustStarted { over: self.over });
         }

@@ -3,8 +3,10 @@
 
 mod carry;
 mod evaluate;
+mod guard;
 mod overview;
 mod series;
+mod silence;
 mod sums;
 
 use std::collections::HashMap;
@@ -25,6 +27,7 @@ pub use overview::{LabelSetView, RuleView};
 pub use series::{Change, Episode};
 
 use evaluate::Span;
+use guard::guarded;
 use series::{Advance, Series, Turn};
 use sums::Sums;
 
@@ -63,7 +66,8 @@ struct Status {
     evaluated_at: Option<Timestamp>,
     label_sets: usize,
     unknown: usize,
-    last_unknown: Option<(GroupKey, Why)>,
+    /// Of a label set, or of all of them.
+    last_unknown: Option<(Option<GroupKey>, Why)>,
     beyond_limit: usize,
     error: Option<String>,
 }
@@ -115,6 +119,12 @@ impl Engine {
         })
     }
 
+    /// How many label sets breach beyond their rules' limits and are not followed.
+    pub fn beyond_limit(&self) -> usize {
+        let beyond = self.rules.iter().map(|state| state.status.beyond_limit);
+        beyond.sum()
+    }
+
     /// Evaluates every rule that is due. The order of changes is that of rules and label sets.
     pub fn tick(&mut self, view: &dyn Windows, now: Timestamp) -> Vec<Change> {
         let previous = self.last_tick.replace(now);
@@ -132,9 +142,7 @@ impl Engine {
                 continue;
             }
             let span = Span { now, watched_since };
-            let settings = state.rule.settings(self.mode);
-            let seen = evaluate::evaluate(&state.rule, settings, &mut sums, span, None);
-            state.take_in(seen, true, turn, &mut changes);
+            state.evaluate(None, &mut sums, span, turn, &mut changes);
         }
         changes
     }
@@ -169,10 +177,7 @@ impl Engine {
                     continue;
                 }
                 let span = Span { now, watched_since };
-                let settings = state.rule.settings(self.mode);
-                let seen =
-                    evaluate::evaluate(&state.rule, settings, &mut sums, span, Some(function));
-                state.take_in(seen, false, turn, &mut changes);
+                state.evaluate(Some(function), &mut sums, span, turn, &mut changes);
             }
         }
         changes
@@ -223,14 +228,46 @@ impl RuleState {
         ) && self.rule.select.by.contains(&crate::windows::By::Function)
     }
 
+    /// Evaluates the rule, as a whole or for one function, and moves its phases. A panic ends this
+    /// evaluation only.
+    fn evaluate(
+        &mut self,
+        only: Option<&FunctionId>,
+        sums: &mut Sums<'_>,
+        span: Span,
+        turn: Turn<'_>,
+        changes: &mut Vec<Change>,
+    ) {
+        let whole = only.is_none();
+        let done = guarded(|| {
+            let settings = self.rule.settings(turn.mode);
+            let seen = evaluate::evaluate(&self.rule, settings, sums, span, only);
+            if whole {
+                silence::note(&self.rule, self.active.iter_mut(), &seen, sums, span, turn);
+            }
+            self.take_in(seen, whole, turn, changes);
+        });
+        if let Err(error) = done {
+            self.fail(&error);
+        }
+    }
+
+    fn fail(&mut self, error: &EvaluationError) {
+        events::evaluation_failed(&self.rule.name, error);
+        self.status.error = Some(error.to_string());
+    }
+
     /// Takes what an evaluation saw into the phases. An evaluation that failed changes nothing but
     /// the rule's status.
     fn take_in(&mut self, seen: Seen, whole: bool, turn: Turn<'_>, changes: &mut Vec<Change>) {
         let seen = match seen {
             Ok(seen) => seen,
+            Err(EvaluationError::HistoryUnread) => {
+                self.hold(&Why::HistoryUnread, turn, changes);
+                return;
+            }
             Err(error) => {
-                events::evaluation_failed(&self.rule.name, &error.to_string());
-                self.status.error = Some(error.to_string());
+                self.fail(&error);
                 return;
             }
         };
@@ -274,7 +311,7 @@ impl RuleState {
                 fresh.unknown += 1;
                 fresh
                     .last_unknown
-                    .get_or_insert_with(|| (key.clone(), why.clone()));
+                    .get_or_insert_with(|| (Some(key.clone()), why.clone()));
             }
             let verdict = map_no_data(verdict, no_data);
             let full = self.active.len() >= self.rule.limit;
@@ -292,6 +329,25 @@ impl RuleState {
         fresh
     }
 
+    /// Nothing is known about any label set.
+    fn hold(&mut self, why: &Why, turn: Turn<'_>, changes: &mut Vec<Change>) {
+        let mut advance = Advance {
+            rule: &self.rule,
+            turn,
+            changes,
+        };
+        for (key, series) in &mut self.active {
+            advance.step(key, series, Verdict::Unknown { why: why.clone() });
+        }
+        self.status = Status {
+            evaluated_at: Some(turn.now),
+            label_sets: self.active.len(),
+            unknown: self.active.len(),
+            last_unknown: Some((None, why.clone())),
+            ..Status::default()
+        };
+    }
+
     /// Moves the active label sets that the evaluation did not meet: there is no data about them.
     fn advance_unseen(&mut self, turn: Turn<'_>, changes: &mut Vec<Change>) {
         let no_data = self.rule.settings(turn.mode).no_data;
@@ -302,6 +358,10 @@ impl RuleState {
         };
         for (key, series) in &mut self.active {
             if series.seen_at == turn.now {
+                continue;
+            }
+            if series.is_abandoned() {
+                advance.abandon(key, series);
                 continue;
             }
             let verdict = if series.is_forgotten(turn.now) {

@@ -7,12 +7,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::evaluate::{self, Span};
+use super::guard::guarded;
 use super::series::Series;
 use super::sums::Sums;
 use super::{Engine, RuleState};
 use crate::condition::Verdict;
 use crate::phase::{Phase, Timing};
-use crate::windows::{GroupKey, Windows};
+use crate::windows::{EvaluationError, GroupKey, Windows};
 
 /// One rule and where it stands.
 #[derive(Clone, Debug, Serialize)]
@@ -30,7 +31,7 @@ pub struct RuleView {
     pub last_unknown: Option<String>,
     /// How many label sets breach beyond the rule's limit and are not followed.
     pub beyond_limit: usize,
-    /// Why the last evaluation failed, if it did.
+    /// Why the last evaluation failed, if it did, or that the limit is exceeded.
     pub error: Option<String>,
     /// Label sets: those that are active, then others.
     pub states: Vec<LabelSetView>,
@@ -103,8 +104,10 @@ impl Engine {
             .map(|(key, series)| active_view(key.labels(by), series, &timing, span.now))
             .collect();
         states.sort_by(|left, right| left.labels.cmp(&right.labels));
-        let (seen, error) = match evaluate::evaluate(&state.rule, settings, sums, span, None) {
+        let looked = guarded(|| evaluate::evaluate(&state.rule, settings, sums, span, None));
+        let (seen, error) = match looked.and_then(|seen| seen) {
             Ok(seen) => (seen, None),
+            Err(EvaluationError::HistoryUnread) => (vec![], None),
             Err(error) => (vec![], Some(error.to_string())),
         };
         let quiet: HashMap<&GroupKey, &Verdict> = seen
@@ -130,12 +133,27 @@ impl Engine {
                 .status
                 .last_unknown
                 .as_ref()
-                .map(|(key, why)| format!("{}: {why}", key.labels(by))),
+                .map(|(key, why)| match key {
+                    Some(key) => format!("{}: {why}", key.labels(by)),
+                    None => why.to_string(),
+                }),
             beyond_limit: state.status.beyond_limit,
-            error: state.status.error.clone().or(error),
+            error: (state.status.error.clone().or(error)).or_else(|| state.limit_exceeded()),
             states,
             truncated,
         }
+    }
+}
+
+impl RuleState {
+    fn limit_exceeded(&self) -> Option<String> {
+        let beyond = self.status.beyond_limit;
+        (beyond > 0).then(|| {
+            format!(
+                "{beyond} more label sets breach than `limit: {}` allows; they are not followed",
+                self.rule.limit
+            )
+        })
     }
 }
 

@@ -10,6 +10,8 @@ use crate::rule::Rule;
 use crate::text::{self, Occasion};
 use crate::windows::{GroupKey, Recent};
 
+use super::silence::{NO_CALLS, SILENCE_MAX};
+
 /// A label set that is not inactive.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
@@ -20,6 +22,8 @@ pub(super) struct Series {
     pub(super) seen_at: Timestamp,
     /// How much of `held` is on disk.
     pub(super) held_stored: Duration,
+    /// How long it was certainly without a call.
+    pub(super) silent: Duration,
 }
 
 impl Series {
@@ -30,7 +34,13 @@ impl Series {
             verdict: None,
             seen_at: now,
             held_stored: Duration::ZERO,
+            silent: Duration::ZERO,
         }
+    }
+
+    /// An episode about calls that are gone for good.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.phase.episode_since().is_some() && self.silent >= SILENCE_MAX
     }
 
     /// A breach that did not become an alert is let go when nothing was seen of it for hours; else
@@ -86,8 +96,12 @@ pub(super) struct Advance<'a> {
 impl Advance<'_> {
     /// Moves one label set by one verdict and notes what changed.
     pub(super) fn step(&mut self, key: &GroupKey, series: &mut Series, verdict: Verdict) {
-        series.seen_at = self.turn.now;
         let timing = self.rule.timing(self.turn.mode);
+        if matches!(verdict, Verdict::Unknown { .. }) {
+            let unseen = self.turn.now.since(series.seen_at);
+            series.phase = series.phase.hold_still(unseen, self.turn.now);
+        }
+        series.seen_at = self.turn.now;
         let (phase, effects) = series.phase.advance(&verdict, &timing, self.turn.now);
         let mut tell = None;
         let mut ended = None;
@@ -107,15 +121,39 @@ impl Advance<'_> {
             if let Phase::Pending { held, .. } = phase {
                 series.held_stored = held;
             }
-            self.changes.push(Change {
-                rule: self.rule.name.clone(),
-                labels: key.labels(&self.rule.select.by),
-                phase,
-                episode: series.alert.clone(),
-                tell,
-                ended,
-            });
+            self.note(key, series, tell, ended);
         }
+    }
+
+    /// Ends an episode that nothing will ever be seen of again.
+    pub(super) fn abandon(&mut self, key: &GroupKey, series: &mut Series) {
+        let Some(since) = series.phase.episode_since() else {
+            return;
+        };
+        let now = self.turn.now;
+        // What came after the last call spoils no baseline.
+        let ended = self.episode(key, series.alert.as_ref(), since, now - series.silent);
+        let alert = series.alert.take();
+        let tell = alert.map(|alert| resolved(alert, now, Some(NO_CALLS)));
+        series.phase = Phase::Inactive;
+        self.note(key, series, tell, ended);
+    }
+
+    fn note(
+        &mut self,
+        key: &GroupKey,
+        series: &Series,
+        tell: Option<Alert>,
+        ended: Option<Episode>,
+    ) {
+        self.changes.push(Change {
+            rule: self.rule.name.clone(),
+            labels: key.labels(&self.rule.select.by),
+            phase: series.phase,
+            episode: series.alert.clone(),
+            tell,
+            ended,
+        });
     }
 
     fn begin(

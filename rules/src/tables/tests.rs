@@ -57,10 +57,11 @@ async fn days_and_hours_come_from_the_store() {
         zone: Tz::UTC,
     };
     let tables = Tables::default();
-    assert!(
-        tables.baseline(&select, &against).is_err(),
-        "nothing was read yet"
+    assert_eq!(
+        tables.baseline(&select, &against),
+        Err(EvaluationError::HistoryUnread)
     );
+    assert_eq!(tables.recent(&select), Err(EvaluationError::HistoryUnread));
 
     store.commit(calls(noon, 600, Traffic::Live)).await.unwrap();
     store

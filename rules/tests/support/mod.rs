@@ -8,16 +8,19 @@
 //! late 3m..5m 80%
 //! blind 6m..7m
 //! broken 7m..8m
+//! unread 0s..10s
 //! restart 8m..9m
 //! at 10m40s expect SuccessRateLow{unit="a"} firing
 //! at 15m    expect nothing
 //! ```
 #![allow(dead_code)] // each test file uses its part
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use model::{Alert, AlertStatus, FunctionId, Labels, Mode, Ratio, Timestamp, parse_duration};
 use rules::{
     Against, Baselines, By, Change, Completeness, Engine, EvaluationError, GroupKey, LagRate,
@@ -70,13 +73,18 @@ pub(crate) struct World {
     dim: Vec<(i64, i64, Option<f64>)>,
     /// Story seconds in which history cannot be read.
     broken: Vec<(i64, i64)>,
+    /// Story seconds in which history has not been read yet.
+    unread: Vec<(i64, i64)>,
     now: i64,
 }
 
 impl World {
     fn check_history(&self) -> Result<(), EvaluationError> {
-        let broken = |(from, to): &(i64, i64)| (*from..*to).contains(&self.now);
-        if self.broken.iter().any(broken) {
+        let is_now = |(from, to): &(i64, i64)| (*from..*to).contains(&self.now);
+        if self.unread.iter().any(is_now) {
+            return Err(EvaluationError::HistoryUnread);
+        }
+        if self.broken.iter().any(is_now) {
             return Err(EvaluationError::History("the story says so".to_owned()));
         }
         Ok(())
@@ -300,6 +308,7 @@ impl Night {
                     self.world.dim.push((from, to, None));
                 }
                 ["broken", when] => self.world.broken.push(range(when)),
+                ["unread", when] => self.world.unread.push(range(when)),
                 ["restart", when] => self.restarts.push(range(when)),
                 ["at", when, "expect", ..] => {
                     let what = line.split_once("expect").unwrap().1.trim().to_owned();
@@ -449,5 +458,39 @@ impl Night {
                 format!("{second} s {status} {}{unit}", alert.name())
             })
             .collect()
+    }
+}
+
+/// Counters and gauges as they stand, for what happens on this thread while it is in force.
+#[derive(Clone, Default)]
+pub(crate) struct Meter(Arc<Mutex<HashMap<String, Arc<AtomicU64>>>>);
+
+impl Meter {
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        let metrics = self.0.lock().unwrap();
+        metrics.get(name).map_or(0, |m| m.load(Ordering::Relaxed))
+    }
+
+    fn metric(&self, key: &Key) -> Arc<AtomicU64> {
+        let mut metrics = self.0.lock().unwrap();
+        Arc::clone(metrics.entry(key.name().to_owned()).or_default())
+    }
+}
+
+impl Recorder for Meter {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.metric(key))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.metric(key))
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
     }
 }
