@@ -14,22 +14,23 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, HttpInput, Input, PUSH, SourceConfig};
 use crate::dead_letters::DeadLetters;
 use crate::events;
-use crate::formats::{Format, Meaning};
+use crate::formats::{AHEAD_MAX, Format, Meaning};
 use crate::intake::Intake;
 use crate::ledger::SourceStatus;
 use crate::push::Admission;
 use crate::scrape::{FETCHES_IN_FLIGHT_MAX, Scrape};
 use crate::tail::Tail;
-use crate::watermark::{Completeness, FEED_AGE_MAX, FUNCTIONS_MAX, Promise};
+use crate::watermark::{Completeness, FUNCTIONS_MAX, Promise};
 
-/// How long a source may take to stop before it is cut off.
-const STOP_DEADLINE: Duration = Duration::from_secs(5);
+/// How long stopping waits for the sources, all of them together.
+const STOP_DEADLINE: Duration = Duration::from_millis(1_500);
 /// How long the tables may be asked which source feeds which function.
 const RECALL_DEADLINE: Duration = Duration::from_secs(10);
+/// How many hours back they are asked at a time, the newest first: most of what feeds a function
+/// did so just now, and a busy day may be more than there is time for.
+const RECALL_HOURS: [u64; 4] = [0, 2, 8, 24];
 /// How often the lag of every source is measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
-/// How late a scrape or file may be before it is told as late, beyond what its schedule allows.
-const LATE_GRACE: Duration = Duration::from_secs(2);
 
 /// Takes in rows and metrics. Clones share everything.
 #[derive(Clone)]
@@ -51,6 +52,9 @@ pub(crate) struct Inner {
 #[derive(Default)]
 struct Running {
     sources: BTreeMap<String, RunningSource>,
+    /// File sources that were told to stop and have a commit under way still. Whoever takes their
+    /// place starts after them, else it would read the same lines again.
+    leaving: BTreeMap<String, JoinHandle<()>>,
 }
 
 struct RunningSource {
@@ -116,7 +120,7 @@ impl Collector {
             .map(|(name, _)| name.clone())
             .filter(|name| !named(name))
             .collect();
-        stop_all(gone).await;
+        self.inner.stop_all(gone).await;
         for name in forget {
             self.inner.intake.close(&name);
         }
@@ -132,7 +136,7 @@ impl Collector {
         self.inner.ending.send_replace(true);
         let _no_reload = self.inner.reloading.lock().await;
         let (all, _) = self.inner.compare(&[]);
-        stop_all(all).await;
+        self.inner.stop_all(all).await;
         let letters = self.inner.intake.dead_letters.clone();
         let _closed = tokio::task::spawn_blocking(move || letters.close()).await;
     }
@@ -145,7 +149,9 @@ impl Collector {
         _from: Timestamp,
         to: Timestamp,
     ) -> Completeness {
-        self.inner.intake.watermarks().completeness(function, to)
+        let now = self.inner.intake.clock.now();
+        let watermarks = self.inner.intake.watermarks();
+        watermarks.completeness(function, to, now)
     }
 
     /// Up to when all sources of a function are complete; `None` when that cannot be told.
@@ -159,25 +165,52 @@ impl Collector {
     }
 
     /// Learns from the tables which source fed which function before this start, so that a function
-    /// that fell silent meanwhile is missed and not forgotten.
+    /// that fell silent meanwhile is missed and not forgotten. What was found when time runs out
+    /// is kept.
     async fn recall(&self) {
         let intake = &self.inner.intake;
-        let since = (intake.clock.now() - FEED_AGE_MAX).to_rfc3339();
+        let now = intake.clock.now();
+        let began = intake.clock.elapsed();
+        let mut ended_early = None;
+        for (newer, older) in RECALL_HOURS
+            .into_iter()
+            .zip(RECALL_HOURS.into_iter().skip(1))
+        {
+            let left = RECALL_DEADLINE.saturating_sub(intake.clock.elapsed().saturating_sub(began));
+            let ago = |hours: u64| now - Duration::from_hours(hours);
+            // Calls may lie ahead of the clock.
+            let until = if newer == 0 {
+                now + AHEAD_MAX
+            } else {
+                ago(newer)
+            };
+            if let Err(why) = self.recall_between(ago(older), until, left).await {
+                tracing::warn!(why, "which source feeds which function is not wholly known");
+                ended_early = Some(why);
+                break;
+            }
+        }
+        intake.watermarks().recalled(ended_early);
+    }
+
+    async fn recall_between(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        deadline: Duration,
+    ) -> Result<(), String> {
+        let intake = &self.inner.intake;
+        let (from, until) = (from.to_rfc3339(), until.to_rfc3339());
         let sql = format!(
             "select source, namespace, \"function\", max(seen_at) from invocations \
-             where ts >= timestamp '{since}' group by 1, 2, 3"
+             where ts >= timestamp '{from}' and ts <= timestamp '{until}' group by 1, 2, 3"
         );
         let limits = QueryLimits {
             rows_max: FUNCTIONS_MAX,
-            deadline: RECALL_DEADLINE,
+            deadline,
         };
-        let answer = match intake.store.query(&sql, &limits).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::warn!(%error, "which source feeds which function must be learnt anew");
-                return;
-            }
-        };
+        let answer = intake.store.query(&sql, &limits).await;
+        let answer = answer.map_err(|error| error.to_string())?;
         for row in answer.to_json_rows() {
             let text = |column: usize| row.get(column).and_then(serde_json::Value::as_str);
             let (Some(source), Some(namespace), Some(name)) = (text(0), text(1), text(2)) else {
@@ -188,6 +221,10 @@ impl Collector {
                 intake.watermarks().recall(source, &function, seen);
             }
         }
+        if answer.truncated {
+            return Err(format!("there are more than {FUNCTIONS_MAX} functions"));
+        }
+        Ok(())
     }
 }
 
@@ -216,22 +253,6 @@ fn wanted(config: Config) -> Vec<SourceConfig> {
     sources
 }
 
-async fn stop_all(sources: Vec<(String, RunningSource)>) {
-    for (_, source) in &sources {
-        source.stop.send_replace(true);
-    }
-    for (name, source) in sources {
-        if let Some(mut task) = source.task
-            && tokio::time::timeout(STOP_DEADLINE, &mut task)
-                .await
-                .is_err()
-        {
-            task.abort();
-        }
-        events::source_stopped(&name);
-    }
-}
-
 impl Inner {
     fn running(&self) -> std::sync::MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
@@ -244,9 +265,11 @@ impl Inner {
             .ledgers()
             .iter()
             .map(|ledger| {
-                let watermark = self.intake.watermarks().of_source(ledger.source());
-                let late_after = self.late_after(ledger.source(), watermark);
-                ledger.status(watermark, late_after, now)
+                let watermarks = self.intake.watermarks();
+                let watermark = watermarks.of_source(ledger.source());
+                let on_time = watermarks.is_on_time(ledger.source(), now);
+                drop(watermarks);
+                ledger.status(watermark, on_time, now)
             })
             .collect()
     }
@@ -288,7 +311,13 @@ impl Inner {
     /// Starts one source.
     fn begin(&self, config: SourceConfig) {
         let promise = match &config.input {
-            Input::File(_) | Input::Scrape(_) => Promise::Read,
+            Input::File(file) => Promise::Tailed {
+                flush_delay: file.flush_delay,
+            },
+            Input::Scrape(scrape) => Promise::Scraped {
+                every: scrape.every,
+                timeout: scrape.timeout,
+            },
             Input::Http(http) => Promise::Pushed {
                 expect_every: http.expect_every,
             },
@@ -304,7 +333,14 @@ impl Inner {
         let task = match &config.input {
             Input::File(file) => {
                 let tail = Tail::new(intake, ledger, file.clone());
-                Some(tokio::spawn(tail.run(config.clone(), stopped)))
+                let before = self.running().leaving.remove(&config.name);
+                let tailing = tail.run(config.clone(), stopped);
+                Some(tokio::spawn(async move {
+                    if let Some(before) = before {
+                        let _ended = before.await;
+                    }
+                    tailing.await;
+                }))
             }
             Input::Scrape(scrape) => {
                 let scrape = Scrape {
@@ -329,17 +365,32 @@ impl Inner {
         self.running().sources.insert(name, source);
     }
 
-    /// How far a source may be behind and still count as up to date; `None` when nobody can tell.
-    fn late_after(&self, source: &str, watermark: Option<Timestamp>) -> Option<Duration> {
-        let running = self.running();
-        Some(match &running.sources.get(source)?.config.input {
-            Input::File(file) => file.flush_delay + LATE_GRACE,
-            Input::Scrape(scrape) => scrape.every * 2 + LATE_GRACE,
-            Input::Http(http) => {
-                // Only who has promised something, or has told how far it is, can be late.
-                watermark?;
-                http.expect_every.unwrap_or_default() + LATE_GRACE
+    /// Stops sources, all at once, and waits a bounded time for them. What a file source is
+    /// committing then goes on without being waited for; others are cut off.
+    async fn stop_all(&self, sources: Vec<(String, RunningSource)>) {
+        for (_, source) in &sources {
+            source.stop.send_replace(true);
+        }
+        self.running().leaving.retain(|_, task| !task.is_finished());
+        let deadline = tokio::time::sleep(STOP_DEADLINE);
+        tokio::pin!(deadline);
+        for (name, source) in sources {
+            if let Some(mut task) = source.task {
+                tokio::select! {
+                    biased;
+                    ended = &mut task => { let _ = ended; }
+                    () = &mut deadline => match source.config.input {
+                        Input::File(_) => {
+                            self.running().leaving.insert(name.clone(), task);
+                        }
+                        _ => task.abort(),
+                    },
+                }
             }
-        })
+            events::source_stopped(&name);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

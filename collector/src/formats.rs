@@ -14,6 +14,7 @@ mod nginx;
 mod refusal;
 mod row;
 
+pub(crate) use decoder::REFUSED_TEXT_BYTES_MAX;
 pub use decoder::{Decoded, Decoder, Format};
 pub(crate) use field::{Field, TextField};
 pub(crate) use json::cut;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::{FunctionId, SharedClock};
-use store::{Batch, CommitError, Committed, Store};
+use model::{SharedClock, Timestamp};
+use store::{Batch, CommitError, Store};
 use tokio::sync::watch;
 
 use crate::dead_letters::DeadLetters;
@@ -17,6 +17,17 @@ use crate::watermark::{Promise, Watermarks};
 
 /// The longest pause between two attempts to commit what a file or target gave.
 const COMMIT_RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// What came of waiting for a commit.
+#[derive(Debug)]
+pub(crate) enum Patience {
+    /// It is durable and visible.
+    Committed,
+    /// It is not, and will never be as it stands.
+    Impossible(CommitError),
+    /// The source was told to stop before it could be.
+    Stopped,
+}
 
 /// Shared by everything that takes rows in.
 pub(crate) struct Intake {
@@ -57,7 +68,7 @@ impl Intake {
         format: &'static str,
         promise: Promise,
     ) -> Arc<Ledger> {
-        self.watermarks().declare(source, promise);
+        self.watermarks().declare(source, promise, self.clock.now());
         let mut ledgers = self.ledgers_locked();
         let ledger = ledgers
             .entry(source.to_owned())
@@ -84,14 +95,15 @@ impl Intake {
         self.ledgers_locked().values().cloned().collect()
     }
 
-    /// Books a chunk that was committed: counts, watermark, feeds, dead letters.
-    pub(crate) fn book(&self, ledger: &Ledger, decoded: &Decoded, bytes: u64) {
+    /// Books what arrived and was committed: counts, watermark, feeds, dead letters.
+    pub(crate) fn book(&self, ledger: &Ledger, decoded: &Decoded, bytes: u64, arrived: Timestamp) {
         let now = self.clock.now();
         let source = ledger.source();
         events::rows(source, decoded.accepted, bytes);
         self.refused(ledger, decoded);
         ledger.delivered(decoded.accepted, bytes, now);
-        self.delivered(source, &decoded.functions);
+        self.watermarks()
+            .delivered(source, &decoded.functions, decoded.newest, arrived);
     }
 
     /// Books lines that became nothing.
@@ -104,29 +116,30 @@ impl Intake {
         }
     }
 
-    fn delivered(&self, source: &str, functions: &[FunctionId]) {
-        self.watermarks()
-            .delivered(source, functions, self.clock.now());
-    }
-
-    /// Commits a batch that can be waited for, as long as it takes. `None` when told to stop first.
+    /// Commits a batch that can be waited for, as long as it takes unless it can never succeed.
+    /// A commit that was begun is always waited for: it may succeed however long it takes.
     pub(crate) async fn commit_patiently(
         &self,
         ledger: &Ledger,
         batch: Batch,
         stop: &mut watch::Receiver<bool>,
-    ) -> Option<Committed> {
+    ) -> Patience {
         let mut pause = Duration::from_millis(50);
         let mut failed = false;
         loop {
             let error = match self.store.commit(batch.clone()).await {
-                Ok(committed) => {
+                Ok(_) => {
                     // What else is wrong with the source is not mended by a commit.
                     if failed {
                         ledger.works();
                     }
-                    return Some(committed);
+                    return Patience::Committed;
                 }
+                Err(
+                    error @ (CommitError::TooLarge { .. }
+                    | CommitError::Schema(_)
+                    | CommitError::Invalid(_)),
+                ) => return Patience::Impossible(error),
                 Err(error) => error,
             };
             failed = true;
@@ -136,7 +149,7 @@ impl Intake {
             }
             pause = pause.min(COMMIT_RETRY_MAX);
             if pause_or_stop(pause, stop).await {
-                return None;
+                return Patience::Stopped;
             }
             pause *= 2;
         }

@@ -142,11 +142,11 @@ impl Ledger {
         }
     }
 
-    /// What is known, with the watermark that the caller knows and how late it may be.
+    /// What is known, with the watermark that the caller knows and whether it is as it should be.
     pub(crate) fn status(
         &self,
         watermark: Option<Timestamp>,
-        late_after: Option<std::time::Duration>,
+        on_time: Option<bool>,
         now: Timestamp,
     ) -> SourceStatus {
         let books = self.books();
@@ -174,10 +174,7 @@ impl Ledger {
             last_seen: books.last_seen,
             watermark,
             lag_seconds: lag.map(|lag| lag.as_secs_f64()),
-            completeness: late_after.map(|late_after| {
-                let fresh = lag.is_some_and(|lag| lag <= late_after);
-                f64::from(u8::from(fresh))
-            }),
+            completeness: on_time.map(|on_time| f64::from(u8::from(on_time))),
             last_error: books.last_error.clone(),
         }
     }

@@ -88,11 +88,12 @@ async fn ingest(
     drop(permit);
     if answered.repeated {
         events::repeated(&source.name);
+        intake.watermarks().alive(&source.name, seen_at);
         return Ok(answer::json(answered.text));
     }
     decoded.functions.sort_unstable();
     decoded.functions.dedup();
-    intake.book(&ledger, &decoded, bytes);
+    intake.book(&ledger, &decoded, bytes, seen_at);
     Ok(answer::json(answered.text))
 }
 
@@ -277,15 +278,15 @@ async fn heartbeat(
         .http_source(&name)
         .ok_or_else(|| unknown_source(&collector, &name))?;
     let intake = &collector.inner.intake;
-    let until = heartbeat.complete_until;
-    if until > intake.clock.now() + HEARTBEAT_AHEAD_MAX {
+    let (until, now) = (heartbeat.complete_until, intake.clock.now());
+    if until > now + HEARTBEAT_AHEAD_MAX {
         return Err(
             ProblemDocument::bad_request("more than 10 minutes ahead of the clock here")
                 .field("complete_until"),
         );
     }
     let mut watermarks = intake.watermarks();
-    watermarks.heartbeat(&source.name, until);
+    watermarks.heartbeat(&source.name, until, now);
     Ok(Json(HeartbeatAnswer {
         watermark: watermarks.of_source(&source.name),
         source: source.name.clone(),

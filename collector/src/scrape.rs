@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 use crate::config::{ScrapeInput, Target};
 use crate::events;
 use crate::exposition::Dialect;
-use crate::formats::Decoded;
-use crate::intake::{Intake, pause_or_stop};
+use crate::formats::{Decoded, RefusalKind};
+use crate::intake::{Intake, Patience, pause_or_stop};
 use crate::ledger::Ledger;
 pub use series::STALE_MARKER_BITS;
 use series::{Fetched, Scraped, Series};
@@ -109,17 +109,23 @@ impl Scrape {
                 changed = stop.wait_for(|stop| *stop) => { let _ = changed; break }
             }
             let at = self.intake.clock.now();
-            let fetched = self.fetch(target, at).await;
+            let fetched = tokio::select! {
+                fetched = self.fetch(target, at) => fetched,
+                changed = stop.wait_for(|stop| *stop) => { let _ = changed; break }
+            };
             let answered = fetched.failure.is_none();
             match health.trouble(&target.instance, fetched.failure.as_deref()) {
                 Some(trouble) => self.ledger.fails(&trouble),
                 None => self.ledger.works(),
             }
             let scraped = series.observe(fetched);
-            if !self.commit(scraped, &mut stop).await {
+            let Some(committed) = self.commit(scraped, at, &mut stop).await else {
                 break;
-            }
-            if answered && let Some(until) = health.answered(index, at) {
+            };
+            if answered
+                && committed
+                && let Some(until) = health.answered(index, at)
+            {
                 self.intake
                     .watermarks()
                     .advance(self.ledger.source(), until);
@@ -186,7 +192,13 @@ impl Scrape {
         Ok((answer.body, dialect))
     }
 
-    async fn commit(&self, scraped: Scraped, stop: &mut watch::Receiver<bool>) -> bool {
+    /// Whether the samples were committed; `None` when told to stop first.
+    async fn commit(
+        &self,
+        scraped: Scraped,
+        at: Timestamp,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Option<bool> {
         let Scraped {
             batch,
             samples,
@@ -195,12 +207,19 @@ impl Scrape {
             refusals,
             ended,
         } = scraped;
-        let committed = self
+        match self
             .intake
             .commit_patiently(&self.ledger, batch, stop)
-            .await;
-        if committed.is_none() {
-            return false;
+            .await
+        {
+            Patience::Committed => {}
+            Patience::Stopped => return None,
+            // The next scrape may fit; this one never will.
+            Patience::Impossible(error) => {
+                self.ledger.rejected(RefusalKind::Unstorable, samples);
+                self.ledger.fails(&error.to_string());
+                return Some(false);
+            }
         }
         if ended > 0 {
             events::series_stale(self.ledger.source(), ended);
@@ -211,8 +230,8 @@ impl Scrape {
             refusals,
             ..Decoded::default()
         };
-        self.intake.book(&self.ledger, &decoded, bytes);
-        true
+        self.intake.book(&self.ledger, &decoded, bytes, at);
+        Some(true)
     }
 }
 

@@ -1,10 +1,15 @@
 //! Up to when each source is known complete, and what that says about one function. Pure: the
 //! time is an argument.
 
+mod mark;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use model::{FunctionId, Ratio, Timestamp};
+
+use mark::Mark;
+pub use mark::Promise;
 
 /// Functions whose sources are remembered.
 pub(crate) const FUNCTIONS_MAX: usize = 100_000;
@@ -13,17 +18,9 @@ pub(crate) const FEED_AGE_MAX: Duration = Duration::from_hours(24);
 /// How far ahead a heartbeat may lie, as for rows.
 pub(crate) const HEARTBEAT_AHEAD_MAX: Duration = crate::formats::AHEAD_MAX;
 
-/// How a source shows how far it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Promise {
-    /// It is read here: a file to its end, a target by scraping it. Whoever reads it says how far.
-    Read,
-    /// It is pushed: by heartbeats, and by batches of which one comes at least this often.
-    Pushed {
-        /// `expect_every`; without it and without heartbeats, silence says nothing.
-        expect_every: Option<Duration>,
-    },
-}
+/// A window that ended so long ago should be there from every source that keeps to its schedule,
+/// so that slower schedules are no reason to call the whole incomplete.
+const SETTLED_AFTER: Duration = Duration::from_secs(30);
 
 /// How much of a window is known to have arrived.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,32 +31,14 @@ pub struct Completeness {
     pub why: String,
 }
 
-#[derive(Clone, Debug)]
-struct Mark {
-    promise: Promise,
-    complete_until: Option<Timestamp>,
-    heartbeat: Option<Timestamp>,
-    last_batch: Option<Timestamp>,
-    /// Stands in feeds instead of the name.
-    number: u32,
-}
-
-impl Mark {
-    /// Up to when the source is complete; never moves backwards while the promise stays.
-    fn watermark(&self) -> Option<Timestamp> {
-        match self.promise {
-            Promise::Read => self.complete_until,
-            Promise::Pushed { expect_every } => self.heartbeat.or_else(|| {
-                let last_batch = self.last_batch?;
-                Some(last_batch + expect_every?)
-            }),
-        }
-    }
-
-    /// Whether it can be told at all how far the source is.
-    fn is_silent(&self) -> bool {
-        self.promise == Promise::Pushed { expect_every: None } && self.heartbeat.is_none()
-    }
+/// Whether what stood in the tables before the start has been learnt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Recall {
+    #[default]
+    Running,
+    Done,
+    /// It ended early, because of this.
+    RanOut(String),
 }
 
 /// The watermarks of all sources, and which source feeds which function.
@@ -68,6 +47,7 @@ pub struct Watermarks {
     sources: BTreeMap<String, Mark>,
     feeds: HashMap<FunctionId, Vec<(u32, Timestamp)>>,
     next_number: u32,
+    recall: Recall,
 }
 
 impl Watermarks {
@@ -76,19 +56,14 @@ impl Watermarks {
         Self::default()
     }
 
-    /// Adds a source, or changes what it promises; what is known of it stays.
-    pub fn declare(&mut self, source: &str, promise: Promise) {
+    /// Adds a source, or changes what it promises; what is known of it stays. It is judged from
+    /// `now` on.
+    pub fn declare(&mut self, source: &str, promise: Promise, now: Timestamp) {
         if let Some(mark) = self.sources.get_mut(source) {
-            mark.promise = promise;
+            mark.declare(promise, now);
             return;
         }
-        let mark = Mark {
-            promise,
-            complete_until: None,
-            heartbeat: None,
-            last_batch: None,
-            number: self.next_number,
-        };
+        let mark = Mark::new(promise, self.next_number, now);
         self.next_number += 1;
         self.sources.insert(source.to_owned(), mark);
     }
@@ -106,26 +81,39 @@ impl Watermarks {
     /// A source that is read here has been read up to `until`.
     pub fn advance(&mut self, source: &str, until: Timestamp) {
         if let Some(mark) = self.sources.get_mut(source) {
-            mark.complete_until = mark.complete_until.max(Some(until));
+            mark.advance(until);
         }
     }
 
-    /// A pusher says how far it is. An older heartbeat than the newest changes nothing.
-    pub fn heartbeat(&mut self, source: &str, until: Timestamp) {
+    /// A pusher says at `now` how far it is.
+    pub fn heartbeat(&mut self, source: &str, until: Timestamp, now: Timestamp) {
         if let Some(mark) = self.sources.get_mut(source) {
-            mark.heartbeat = mark.heartbeat.max(Some(until));
+            mark.beat(until, now);
         }
     }
 
-    /// A batch came at `now`, with rows of these functions.
-    pub fn delivered(&mut self, source: &str, functions: &[FunctionId], now: Timestamp) {
+    /// A source showed that it lives, and nothing else: a batch that came before came again.
+    pub fn alive(&mut self, source: &str, now: Timestamp) {
+        if let Some(mark) = self.sources.get_mut(source) {
+            mark.alive(now);
+        }
+    }
+
+    /// A batch arrived, with rows of these functions; its newest call was complete at `newest`.
+    pub fn delivered(
+        &mut self,
+        source: &str,
+        functions: &[FunctionId],
+        newest: Option<Timestamp>,
+        arrived: Timestamp,
+    ) {
         let Some(mark) = self.sources.get_mut(source) else {
             return;
         };
-        mark.last_batch = mark.last_batch.max(Some(now));
+        mark.batch(newest, arrived);
         let number = mark.number;
         for function in functions {
-            self.feed(function, number, now);
+            self.feed(function, number, arrived);
         }
     }
 
@@ -149,67 +137,96 @@ impl Watermarks {
         }
     }
 
+    /// All that stood in the tables was recalled, or why not all of it.
+    pub fn recalled(&mut self, ended_early: Option<String>) {
+        self.recall = ended_early.map_or(Recall::Done, Recall::RanOut);
+    }
+
     /// Up to when a source is complete.
     pub fn of_source(&self, source: &str) -> Option<Timestamp> {
         self.sources.get(source)?.watermark()
     }
 
+    /// Whether a source keeps to its schedule; `None` when it has none.
+    pub fn is_on_time(&self, source: &str, now: Timestamp) -> Option<bool> {
+        let mark = self.sources.get(source)?;
+        (!mark.promises_nothing()).then(|| mark.is_on_time(now))
+    }
+
     /// Up to when all sources of a function are complete; `None` when one of them cannot tell, or
     /// none has delivered it.
     pub fn of_function(&self, function: &FunctionId) -> Option<Timestamp> {
-        let feeding = self.feeding(Some(function), Timestamp::MAX);
+        let feeding = self.feeding(function, Timestamp::MAX);
         let marks = feeding.iter().map(|(_, mark)| mark.watermark());
         marks.min().flatten()
     }
 
-    /// How much of the window up to `to` is there, for one function or for all.
-    pub fn completeness(&self, function: Option<&FunctionId>, to: Timestamp) -> Completeness {
-        let unknown = |why: String| Completeness { known: None, why };
-        let feeding = self.feeding(function, to);
-        if feeding.is_empty() {
-            return unknown(match function {
-                Some(function) => format!("no source has delivered {function} yet"),
-                None => "no source has delivered anything yet".to_owned(),
-            });
-        }
-        if let Some((name, _)) = feeding.iter().find(|(_, mark)| mark.is_silent()) {
-            return unknown(format!(
-                "source {name} sends no heartbeat and has no expect_every, so its silence says nothing"
-            ));
-        }
-        let late: Vec<&str> = feeding
-            .iter()
-            .filter(|(_, mark)| mark.watermark().is_none_or(|until| until < to))
-            .map(|(name, _)| *name)
-            .collect();
-        let passed = feeding.len() - late.len();
-        Completeness {
-            known: Ratio::new(passed as f64 / feeding.len() as f64),
-            why: if late.is_empty() {
-                String::new()
-            } else {
-                format!("late: {}", late.join(", "))
-            },
+    /// How much of the window up to `to` is there at `now`, for one function or for all.
+    pub fn completeness(
+        &self,
+        function: Option<&FunctionId>,
+        to: Timestamp,
+        now: Timestamp,
+    ) -> Completeness {
+        match function {
+            Some(function) => self.of_one(function, to, now),
+            None => self.of_all(to, now),
         }
     }
 
-    /// The sources that count: those that deliver the function, or all that can be expected to.
-    fn feeding(&self, function: Option<&FunctionId>, to: Timestamp) -> Vec<(&str, &Mark)> {
-        let feeds = function.and_then(|function| self.feeds.get(function));
-        // A function beyond the memory may come from anywhere.
-        let everywhere =
-            function.is_none() || (feeds.is_none() && self.feeds.len() >= FUNCTIONS_MAX);
-        let counts = |mark: &Mark| {
-            if everywhere {
-                return mark.last_batch.is_some()
-                    || mark.heartbeat.is_some()
-                    || mark.promise == Promise::Read;
-            }
-            let horizon = if to == Timestamp::MAX {
-                Timestamp::EPOCH
-            } else {
-                to - FEED_AGE_MAX
+    fn of_one(&self, function: &FunctionId, to: Timestamp, now: Timestamp) -> Completeness {
+        let feeding = self.feeding(function, to);
+        if feeding.is_empty() {
+            return unknown(match &self.recall {
+                Recall::Done => format!("no source has delivered {function} yet"),
+                Recall::Running => {
+                    format!("which source fed {function} before the start is being looked up")
+                }
+                Recall::RanOut(why) => {
+                    format!("which source fed {function} before the start is not known: {why}")
+                }
+            });
+        }
+        if let Some((name, _)) = feeding.iter().find(|(_, mark)| mark.promises_nothing()) {
+            return says_nothing(name);
+        }
+        share(&feeding, now, |mark| mark.watermark() >= Some(to))
+    }
+
+    /// Every source counts that has promised something. Scrapes give no calls, so only their
+    /// schedule matters; so it does for windows that should be there by now.
+    fn of_all(&self, to: Timestamp, now: Timestamp) -> Completeness {
+        let all = || {
+            self.sources
+                .iter()
+                .map(|(name, mark)| (name.as_str(), mark))
+        };
+        let expected: Vec<(&str, &Mark)> =
+            all().filter(|(_, mark)| !mark.promises_nothing()).collect();
+        if expected.is_empty() {
+            return match all().find(|(_, mark)| mark.has_delivered()) {
+                Some((name, _)) => says_nothing(name),
+                None => unknown("no source has delivered anything yet".to_owned()),
             };
+        }
+        let settled = to + SETTLED_AFTER <= now;
+        share(&expected, now, |mark| {
+            (mark.gives_calls() && mark.watermark() >= Some(to))
+                || ((settled || !mark.gives_calls()) && mark.is_on_time(now))
+        })
+    }
+
+    /// The sources that deliver a function.
+    fn feeding(&self, function: &FunctionId, to: Timestamp) -> Vec<(&str, &Mark)> {
+        let feeds = self.feeds.get(function);
+        // A function beyond the memory may come from anywhere.
+        let everywhere = feeds.is_none() && self.feeds.len() >= FUNCTIONS_MAX;
+        let horizon = if to == Timestamp::MAX {
+            Timestamp::EPOCH
+        } else {
+            to - FEED_AGE_MAX
+        };
+        let feeds_it = |mark: &Mark| {
             feeds.is_some_and(|feeds| {
                 feeds
                     .iter()
@@ -218,124 +235,46 @@ impl Watermarks {
         };
         self.sources
             .iter()
-            .filter(|(_, mark)| counts(mark))
+            .filter(|(_, mark)| mark.gives_calls() && (everywhere || feeds_it(mark)))
             .map(|(name, mark)| (name.as_str(), mark))
             .collect()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn unknown(why: String) -> Completeness {
+    Completeness { known: None, why }
+}
 
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_seconds(1_800_000_000 + seconds)
-    }
+fn says_nothing(source: &str) -> Completeness {
+    unknown(format!(
+        "source {source} sends no heartbeat and has no expect_every, so its silence says nothing"
+    ))
+}
 
-    fn feed() -> FunctionId {
-        FunctionId::new("guide", "feed").unwrap()
-    }
-
-    fn pushed(seconds: u64) -> Promise {
-        Promise::Pushed {
-            expect_every: Some(Duration::from_secs(seconds)),
-        }
-    }
-
-    fn known(marks: &Watermarks, to: i64) -> Option<f64> {
-        marks
-            .completeness(Some(&feed()), at(to))
-            .known
-            .map(Ratio::get)
-    }
-
-    #[test]
-    fn one_source_of_each_kind() {
-        // (promise, what happens, window end, share)
-        type Story = fn(&mut Watermarks);
-        let batch: Story = |marks| marks.delivered("s", &[feed()], at(0));
-        let read: Story = |marks| {
-            marks.delivered("s", &[feed()], at(0));
-            marks.advance("s", at(8));
-            marks.advance("s", at(5));
-        };
-        let beat: Story = |marks| {
-            marks.delivered("s", &[feed()], at(0));
-            marks.heartbeat("s", at(30));
-            marks.heartbeat("s", at(20));
-        };
-        for (promise, story, to, share) in [
-            (Promise::Read, batch, 0, Some(0.0)),
-            (Promise::Read, read, 8, Some(1.0)),
-            (Promise::Read, read, 9, Some(0.0)),
-            (pushed(10), batch, 10, Some(1.0)),
-            (pushed(10), batch, 11, Some(0.0)),
-            (pushed(10), beat, 30, Some(1.0)),
-            (pushed(10), beat, 31, Some(0.0)),
-            (Promise::Pushed { expect_every: None }, batch, 0, None),
-            (Promise::Pushed { expect_every: None }, beat, 30, Some(1.0)),
-        ] {
-            let mut marks = Watermarks::new();
-            marks.declare("s", promise);
-            story(&mut marks);
-            assert_eq!(known(&marks, to), share, "{promise:?} to {to}");
-        }
-    }
-
-    #[test]
-    fn only_sources_that_deliver_the_function_count() {
-        let mut marks = Watermarks::new();
-        for source in ["a", "b", "other"] {
-            marks.declare(source, Promise::Read);
-        }
-        let none = marks.completeness(Some(&feed()), at(0));
-        assert_eq!(
-            (none.known, none.why.as_str()),
-            (None, "no source has delivered guide/feed yet")
-        );
-        marks.delivered("a", &[feed()], at(0));
-        marks.recall("b", &feed(), at(0));
-        marks.delivered("other", &[FunctionId::new("x", "y").unwrap()], at(0));
-        marks.advance("a", at(60));
-        let half = marks.completeness(Some(&feed()), at(60));
-        assert_eq!(
-            (half.known.map(Ratio::get), half.why.as_str()),
-            (Some(0.5), "late: b")
-        );
-        assert_eq!(marks.of_function(&feed()), None);
-        marks.advance("b", at(50));
-        assert_eq!(marks.of_function(&feed()), Some(at(50)));
-
-        marks.remove("b");
-        assert_eq!(known(&marks, 60), Some(1.0));
-        // Declared again it is a new source that has delivered nothing.
-        marks.declare("b", Promise::Read);
-        assert_eq!(known(&marks, 60), Some(1.0));
-    }
-
-    #[test]
-    fn a_feed_of_yesterday_no_longer_counts() {
-        let mut marks = Watermarks::new();
-        marks.declare("old", Promise::Read);
-        marks.declare("new", Promise::Read);
-        let day = i64::try_from(FEED_AGE_MAX.as_secs()).unwrap();
-        marks.delivered("old", &[feed()], at(0));
-        marks.delivered("new", &[feed()], at(day));
-        marks.advance("new", at(day + 1));
-        assert_eq!(known(&marks, day), Some(0.5));
-        assert_eq!(known(&marks, day + 1), Some(1.0));
-    }
-
-    #[test]
-    fn the_whole_counts_every_source_that_may_be_expected() {
-        let mut marks = Watermarks::new();
-        marks.declare("push", Promise::Pushed { expect_every: None });
-        assert_eq!(marks.completeness(None, at(0)).known, None);
-        marks.declare("file", Promise::Read);
-        assert_eq!(marks.completeness(None, at(0)).why, "late: file");
-        marks.advance("file", at(1));
-        assert_eq!(marks.completeness(None, at(0)).known, Ratio::new(1.0));
-        marks.delivered("push", &[], at(0));
-        assert_eq!(marks.completeness(None, at(0)).known, None);
+/// The share of sources that have passed; of the others, which are late and which only slower.
+fn share(
+    sources: &[(&str, &Mark)],
+    now: Timestamp,
+    passed: impl Fn(&Mark) -> bool,
+) -> Completeness {
+    let missing: Vec<_> = sources.iter().filter(|(_, mark)| !passed(mark)).collect();
+    let names = |on_time: bool| {
+        let names = missing
+            .iter()
+            .filter(|(_, mark)| mark.is_on_time(now) == on_time);
+        names.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    };
+    let why: Vec<String> = [("late", names(false)), ("not there yet", names(true))]
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(word, names)| format!("{word}: {names}"))
+        .collect();
+    let passed = sources.len() - missing.len();
+    Completeness {
+        known: Ratio::new(passed as f64 / sources.len() as f64),
+        why: why.join("; "),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -294,8 +294,11 @@ async fn heartbeats_and_batches_tell_how_far_a_pusher_is() {
     let known = |to: Timestamp| house.collector.completeness(Some(&feed), now, to);
     assert_eq!(known(now).known, None);
     house.push("?source=sdk", &[], LINE).await;
-    assert_eq!(known(now + Duration::from_secs(10)).known, Ratio::new(1.0));
-    assert_eq!(known(now + Duration::from_secs(11)).why, "late: sdk");
+    assert_eq!(known(now).known, Ratio::new(1.0));
+    assert_eq!(
+        known(now + Duration::from_secs(1)).why,
+        "not there yet: sdk"
+    );
 
     house.push("?source=quiet", &[], LINE).await;
     let unknown = known(now);
@@ -314,7 +317,7 @@ async fn heartbeats_and_batches_tell_how_far_a_pusher_is() {
         reply.json,
         json!({"source": "quiet", "watermark": "2026-11-11T00:01:00.000Z"})
     );
-    assert_eq!(known(now + Duration::from_secs(10)).known, Ratio::new(1.0));
+    assert_eq!(known(now).known, Ratio::new(1.0));
     assert_eq!(
         house
             .send(beat("2026-11-11T00:01:00Z", "nobody"))
@@ -345,7 +348,7 @@ async fn sources_are_told_with_their_books() {
         json!({
             "name": "sdk", "kind": "http", "format": "rampart-json", "state": "running", "rows": 1, "bytes": 71,
             "rejected": {"missing_field": 1}, "skipped": 0, "clamped": 0, "last_seen": "2026-11-11T00:00:05.000Z",
-            "watermark": "2026-11-11T00:00:15.000Z", "lag_seconds": 20.0, "completeness": 0.0, "last_error": ""
+            "watermark": "2026-11-11T00:00:05.000Z", "lag_seconds": 30.0, "completeness": 0.0, "last_error": ""
         })
     );
 }
@@ -355,6 +358,8 @@ async fn feeds_are_remembered_across_a_restart() {
     let house = house("sources: [{name: sdk, http: {expect_every: 10s}}]").await;
     house.push("", &[], LINE).await;
     house.collector.stop().await;
+    // Further back than where the search begins.
+    house.clock.advance(Duration::from_hours(5));
     let outbound = Outbound::new(AllowList::default(), Limits::default());
     let config = config_of("sources: [{name: sdk, http: {expect_every: 10s}}]");
     let again = Collector::start(
@@ -379,4 +384,36 @@ async fn feeds_are_remembered_across_a_restart() {
         Ratio::new(0.0)
     );
     again.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_sent_again_is_a_sign_of_life_and_nothing_else() {
+    let house = house("sources: [{name: sdk, http: {expect_every: 10s}}]").await;
+    let key = [("idempotency-key", "one")];
+    house.push("?source=sdk", &key, LINE).await;
+    let status = || {
+        let sources = house.collector.sources();
+        sources.into_iter().find(|s| s.name == "sdk").unwrap()
+    };
+    let first = status();
+    house.clock.advance(Duration::from_secs(13));
+    assert_eq!(status().completeness, Some(0.0));
+    house.push("?source=sdk", &key, LINE).await;
+    let again = status();
+    assert_eq!((again.watermark, again.rows), (first.watermark, 1));
+    assert_eq!(again.completeness, Some(1.0));
+}
+
+#[tokio::test]
+async fn calls_left_out_show_how_far_their_sender_is() {
+    let house =
+        house("sources: [{name: sdk, http: {expect_every: 10s}, function: {only: ['guide/*']}}]")
+            .await;
+    let line = r#"{"function":"travel/plan","outcome":"ok","ts":"2026-11-11T00:00:01Z","duration_ms":500}"#;
+    let reply = house.push("", &[], line).await;
+    assert_eq!(reply.json["accepted"], 0);
+    let sources = house.collector.sources();
+    let sdk = sources.iter().find(|source| source.name == "sdk").unwrap();
+    let expected: Timestamp = "2026-11-11T00:00:01.5Z".parse().unwrap();
+    assert_eq!((sdk.skipped, sdk.watermark), (1, Some(expected)));
 }

@@ -32,9 +32,13 @@ fn start(config: Config, store: &Store, clock: &SharedClock, home: &Path) -> Col
 }
 
 async fn open(home: &Path, clock: &SharedClock) -> Store {
-    Store::open(Options::new(home.join("store")), clock.clone())
-        .await
-        .unwrap()
+    open_with(home, clock, |_| {}).await
+}
+
+async fn open_with(home: &Path, clock: &SharedClock, change: fn(&mut Options)) -> Store {
+    let mut options = Options::new(home.join("store"));
+    change(&mut options);
+    Store::open(options, clock.clone()).await.unwrap()
 }
 
 async fn query(store: &Store, sql: &str) -> Vec<Value> {
@@ -253,4 +257,136 @@ async fn a_target_is_scraped_until_it_goes_away() {
     collector.stop().await;
     store.close().await;
     serving.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_whose_writer_never_pauses_is_complete_nonetheless() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = SystemClock::shared();
+    let store = open(home.path(), &clock).await;
+    let log = home.path().join("calls.log");
+    append(&log, &call(0));
+    let yaml = format!(
+        "sources: [{{name: calls, file: {{path: '{}'}}, format: rampart-json}}]",
+        log.display()
+    );
+    let collector = start(config_of(&yaml), &store, &clock, home.path());
+    let done = Arc::new(AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let (done, log) = (Arc::clone(&done), log.clone());
+        move || {
+            let mut file = OpenOptions::new().append(true).open(log).unwrap();
+            let mut written = 1;
+            while !done.load(Ordering::SeqCst) {
+                file.write_all(call(written).as_bytes()).unwrap();
+                written += 1;
+                std::thread::sleep(Duration::from_micros(500));
+            }
+        }
+    });
+    let feed = "default/feed".parse().unwrap();
+    let began = clock.now();
+    let mut until = None;
+    for _ in 0..300 {
+        until = collector.watermark(&feed);
+        if until > Some(began) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    done.store(true, Ordering::SeqCst);
+    writer.join().unwrap();
+    assert!(until > Some(began), "{until:?}");
+    collector.stop().await;
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_at_the_end_is_remembered_before_the_first_line() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = SystemClock::shared();
+    let store = open(home.path(), &clock).await;
+    let log = home.path().join("calls.log");
+    append(&log, &call(0));
+    let yaml = format!(
+        "sources: [{{name: calls, file: {{path: '{}', start: end}}, format: rampart-json}}]",
+        log.display()
+    );
+    let collector = start(config_of(&yaml), &store, &clock, home.path());
+    for _ in 0..300 {
+        if store.position("file:calls").is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    collector.stop().await;
+    append(&log, &call(1));
+    let collector = start(config_of(&yaml), &store, &clock, home.path());
+    eventually(&store, IDS, json!([[1, 1]])).await;
+    let ids = "select request_id from invocations";
+    eventually(&store, ids, json!([["r-1"]])).await;
+    collector.stop().await;
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_store_never_takes_is_put_aside_and_the_rest_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = SystemClock::shared();
+    let store = open_with(home.path(), &clock, |options| {
+        options.queue_rows_max = 3;
+        options.queue_bytes_max = 32 << 10;
+    })
+    .await;
+    let log = home.path().join("calls.log");
+    for request in 0..20 {
+        append(&log, &call(request));
+        if request == 7 {
+            let attrs: serde_json::Map<String, Value> = (0..32)
+                .map(|index| (format!("a{index}"), json!("x".repeat(1024))))
+                .collect();
+            let line = json!({"function": "huge", "outcome": "ok", "attrs": attrs});
+            append(&log, &format!("{line}\n"));
+        }
+    }
+    let yaml = format!(
+        "sources: [{{name: calls, file: {{path: '{}'}}, format: rampart-json}}]",
+        log.display()
+    );
+    let collector = start(config_of(&yaml), &store, &clock, home.path());
+    eventually(&store, IDS, json!([[20, 20]])).await;
+    let sources = collector.sources();
+    let calls = sources
+        .iter()
+        .find(|source| source.name == "calls")
+        .unwrap();
+    assert_eq!(calls.rejected.get("unstorable"), Some(&1), "{calls:?}");
+    assert_eq!(calls.rows, 20);
+    collector.stop().await;
+    let letters = std::fs::read_to_string(home.path().join("rejected/calls.ndjson")).unwrap();
+    assert!(
+        letters.contains("is too large") && letters.contains("a0"),
+        "{letters}"
+    );
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopping_does_not_wait_for_targets_that_hang() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = SystemClock::shared();
+    let store = open(home.path(), &clock).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let yaml = format!(
+        "sources: [{{name: pods, scrape: {{targets: ['{address}'], every: 60s, timeout: 60s}}}}]"
+    );
+    let collector = start(config_of(&yaml), &store, &clock, home.path());
+    // It connects, and is never answered.
+    let hanging = listener.accept().await.unwrap();
+    let patience = Duration::from_secs(2);
+    let stopped = tokio::time::timeout(patience, collector.stop()).await;
+    assert!(stopped.is_ok());
+    drop(hanging);
+    store.close().await;
 }

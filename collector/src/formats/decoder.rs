@@ -23,7 +23,7 @@ pub(crate) const LINE_BYTES_MAX: usize = 256 << 10;
 /// Refusals kept with their reason per chunk; the rest is only counted.
 pub(crate) const REFUSALS_MAX: usize = 100;
 /// How much of a refused line goes to the dead letters.
-const REFUSED_TEXT_BYTES_MAX: usize = 2048;
+pub(crate) const REFUSED_TEXT_BYTES_MAX: usize = 2048;
 
 /// How the lines of a source are written.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +62,8 @@ pub struct Decoded {
     pub clamped: u64,
     /// The functions of which there are rows.
     pub functions: Vec<FunctionId>,
+    /// When the newest call was complete, also of those left out; refused lines have no say.
+    pub newest: Option<Timestamp>,
 }
 
 impl Decoded {
@@ -91,6 +93,7 @@ impl Decoded {
             ..refusal
         }));
         self.functions.extend(other.functions);
+        self.newest = self.newest.max(other.newest);
     }
 }
 
@@ -146,7 +149,7 @@ impl Decoder {
     ) -> Decoded {
         let mut decoded = Decoded::default();
         let mut draft = Draft::default();
-        self.maker.functions.begin();
+        self.maker.begin();
         for (index, part) in parts.enumerate() {
             if part.trim_ascii_start().is_empty() {
                 continue;
@@ -170,6 +173,7 @@ impl Decoder {
             }
         }
         decoded.functions = self.maker.functions.take_seen();
+        decoded.newest = self.maker.newest;
         decoded
     }
 

@@ -18,17 +18,20 @@ pub enum RefusalKind {
     TooLong,
     /// More than the cap of one batch or scrape.
     TooMany,
+    /// A row that the store will never take.
+    Unstorable,
 }
 
 impl RefusalKind {
     /// Every kind; `as usize` is the index into it.
-    pub const ALL: [RefusalKind; 6] = [
+    pub const ALL: [RefusalKind; 7] = [
         RefusalKind::Syntax,
         RefusalKind::MissingField,
         RefusalKind::BadField,
         RefusalKind::BadTime,
         RefusalKind::TooLong,
         RefusalKind::TooMany,
+        RefusalKind::Unstorable,
     ];
 
     /// The word in metrics and answers.
@@ -40,6 +43,7 @@ impl RefusalKind {
             RefusalKind::BadTime => "bad_time",
             RefusalKind::TooLong => "too_long",
             RefusalKind::TooMany => "too_many",
+            RefusalKind::Unstorable => "unstorable",
         }
     }
 }

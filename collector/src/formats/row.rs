@@ -35,6 +35,8 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct RowMaker {
     pub(crate) functions: Functions,
+    /// When the newest call of the chunk was complete.
+    pub(crate) newest: Option<Timestamp>,
     locations: Option<CaptureLocations>,
     namespace_group: Option<usize>,
     function_group: Option<usize>,
@@ -48,10 +50,17 @@ impl RowMaker {
         };
         RowMaker {
             functions: Functions::new(),
+            newest: None,
             locations: regex.map(regex::Regex::capture_locations),
             namespace_group: group("namespace"),
             function_group: group("function"),
         }
+    }
+
+    /// Begins a chunk.
+    pub(crate) fn begin(&mut self) {
+        self.functions.begin();
+        self.newest = None;
     }
 
     /// Checks the draft and pushes its row.
@@ -67,7 +76,7 @@ impl RowMaker {
             return Fate::Refused(mistake);
         }
         let Some((namespace, function)) = self.function_of(draft, meaning, scratch) else {
-            return Fate::Skipped;
+            return self.skip(draft, seen_at);
         };
         if function.is_empty() {
             return Fate::Refused(Mistake::missing("function", ""));
@@ -77,7 +86,7 @@ impl RowMaker {
             .look_up(namespace, function, &meaning.function.only)
         {
             Standing::Taken => {}
-            Standing::LeftOut => return Fate::Skipped,
+            Standing::LeftOut => return self.skip(draft, seen_at),
             Standing::Impossible => return Fate::Refused(impossible(namespace, function)),
         }
         let outcome = match outcome_of(draft, meaning) {
@@ -88,6 +97,7 @@ impl RowMaker {
             Ok(times) => times,
             Err(mistake) => return Fate::Refused(mistake),
         };
+        self.newest = self.newest.max(Some(completion(ts, duration_us)));
         draft.fit_texts(scratch);
         let row = Row {
             draft,
@@ -99,6 +109,14 @@ impl RowMaker {
         Fate::Taken
     }
 
+    /// Somebody else's call still shows how far its sender is.
+    fn skip(&mut self, draft: &Draft<'_>, seen_at: Timestamp) -> Fate {
+        let began = || Some(completion(draft.ts?, draft.duration_us.unwrap_or(0)));
+        let complete = began().or(draft.completed_at).unwrap_or(seen_at);
+        self.newest = self.newest.max(Some(complete));
+        Fate::Skipped
+    }
+
     /// Namespace and name; `None` when the source's pattern does not match.
     fn function_of<'s>(
         &mut self,
@@ -108,11 +126,14 @@ impl RowMaker {
     ) -> Option<(&'s str, &'s str)> {
         let source = &meaning.function;
         let Some(pattern) = &source.pattern else {
-            let namespace = match draft.text(TextField::Namespace).read(scratch) {
-                "" => source.namespace.as_str(),
-                namespace => namespace,
-            };
-            return Some((namespace, draft.text(TextField::Function).read(scratch)));
+            let function = draft.text(TextField::Function).read(scratch);
+            let namespace = draft.text(TextField::Namespace).read(scratch);
+            return Some(if namespace.is_empty() {
+                // Whoever writes `guide/feed` means what rules and owners mean by it.
+                split_name(function).unwrap_or((&source.namespace, function))
+            } else {
+                (namespace, function)
+            });
         };
         let text = draft.text(pattern.from).read(scratch);
         let text = match pattern.from {
@@ -135,6 +156,17 @@ impl RowMaker {
             .unwrap_or(&source.namespace);
         Some((namespace, function))
     }
+}
+
+/// Namespace and name of a function written as one, at the first slash.
+#[inline]
+fn split_name(function: &str) -> Option<(&str, &str)> {
+    let parts = function.split_once('/')?;
+    (!parts.0.is_empty() && !parts.1.is_empty()).then_some(parts)
+}
+
+fn completion(ts: Timestamp, duration_us: i64) -> Timestamp {
+    ts + Duration::from_micros(u64::try_from(duration_us).unwrap_or(0))
 }
 
 #[cold]

@@ -289,3 +289,58 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_function_with_its_namespace_in_front_is_taken_apart() {
+    // (source, line, function)
+    for (meaning, line, expected) in [
+        ("", r#""function":"guide/feed""#, "guide/feed"),
+        ("", r#""function":"a/b/c""#, "a/b/c"),
+        ("", r#""function":"feed""#, "default/feed"),
+        ("", r#""function":"/feed""#, "default//feed"),
+        ("", r#""function":"a/b","namespace":"guide""#, "guide/a/b"),
+        (
+            ", function: {namespace: travel}",
+            r#""function":"guide/feed""#,
+            "guide/feed",
+        ),
+        (
+            ", function: {from: function, namespace: default, pattern: '(?<function>.+)'}",
+            r#""function":"a/b""#,
+            "default/a/b",
+        ),
+    ] {
+        let config = source_of(&format!("{{name: s, http: {{}}{meaning}}}"));
+        let line = format!("{{{line},\"outcome\":\"ok\"}}");
+        let mut rows = InvocationRows::new();
+        let decoded = decoder(&config).decode(line.as_bytes(), seen_at(), &mut rows);
+        let [function] = decoded.functions.as_slice() else {
+            panic!("{line}: {decoded:?}");
+        };
+        assert_eq!(function.to_string(), expected, "{line}");
+        let namespace = expected.split('/').next().unwrap();
+        assert_eq!(function.namespace, namespace, "{line}");
+    }
+}
+
+#[test]
+fn the_newest_call_is_known_by_when_it_was_complete() {
+    let config = source_of("{name: s, http: {}, function: {only: ['default/*']}}");
+    let newest = |lines: &str| {
+        let mut rows = InvocationRows::new();
+        let decoded = decoder(&config).decode(lines.as_bytes(), seen_at(), &mut rows);
+        decoded.newest.map(Timestamp::to_rfc3339)
+    };
+    let taken = r#"{"function":"f","outcome":"ok","ts":"2026-11-11T00:00:01Z","duration_ms":500}"#;
+    let left_out = r#"{"function":"x/f","outcome":"ok","completed_at":"2026-11-11T00:00:02Z"}"#;
+    let refused = r#"{"function":"f","outcome":"huh","ts":"2026-11-11T00:00:03Z"}"#;
+    assert_eq!(newest("").as_deref(), None);
+    assert_eq!(newest(refused).as_deref(), None);
+    let taken_at = Some("2026-11-11T00:00:01.500Z");
+    assert_eq!(newest(&format!("{taken}\n{refused}")).as_deref(), taken_at);
+    let left_out_at = Some("2026-11-11T00:00:02.000Z");
+    assert_eq!(
+        newest(&format!("{left_out}\n{taken}")).as_deref(),
+        left_out_at
+    );
+}

@@ -13,6 +13,8 @@ use super::head::{Head, Identity, read_at};
 
 /// Bytes read at once, which is also the longest line that is not skipped unread.
 pub(super) const CHUNK_BYTES_MAX: usize = 1 << 20;
+/// Once so much is gathered from several files, it is handed on.
+pub(super) const GATHERED_BYTES_MIN: usize = 64 << 10;
 /// How long a file that was rotated away must be quiet before it is let go: its writer may not
 /// have opened the new one yet.
 pub(super) const ROTATED_QUIET: Duration = Duration::from_secs(5);
@@ -33,6 +35,10 @@ struct Tracked {
     file: File,
     /// Length at the last look.
     length: u64,
+    /// Length when the round began; see [`Follower::begin_round`].
+    goal: u64,
+    /// How far it was read, with the part of a line that still waits for its end.
+    seen: u64,
     /// Whether the source's path or pattern still leads to it.
     listed: bool,
     /// Since when a file that is no longer listed has not grown.
@@ -49,9 +55,30 @@ pub(super) struct Chunk {
     identity: Identity,
     pub(super) bytes: Vec<u8>,
     end: u64,
+    seen: u64,
     skipping: bool,
     /// Lines skipped because they do not even fit a chunk.
     pub(super) too_long: u64,
+}
+
+impl Chunk {
+    /// The first half of its lines; `None` when there is but one.
+    pub(super) fn first_half(&self) -> Option<Chunk> {
+        let newlines = self.bytes.iter().enumerate();
+        let mut ends = newlines.filter_map(|(at, byte)| (*byte == b'\n').then_some(at + 1));
+        let half = self.bytes.len() / 2;
+        let first = ends.next()?;
+        let length = ends.take_while(|end| *end <= half).last().unwrap_or(first);
+        let rest = self.bytes.len().saturating_sub(length) as u64;
+        (rest > 0).then(|| Chunk {
+            identity: self.identity,
+            bytes: self.bytes.get(..length).unwrap_or_default().to_vec(),
+            end: self.end - rest,
+            seen: self.end - rest,
+            skipping: false,
+            too_long: self.too_long,
+        })
+    }
 }
 
 /// What a look at the directory gave.
@@ -166,6 +193,8 @@ impl Follower {
                 copies.push(Tracked::new(found, file, offset, head));
             }
             tracked.mark.offset = 0;
+            tracked.seen = 0;
+            tracked.goal = 0;
             tracked.mark.head = Head::of(&tracked.file)?;
             tracked.skipping = false;
         }
@@ -222,30 +251,51 @@ impl Follower {
         });
     }
 
-    /// The next whole lines of any file, at most [`CHUNK_BYTES_MAX`] of them.
-    pub(super) fn read_chunk(&mut self) -> io::Result<Option<Chunk>> {
+    /// Begins a round: it is done when every file was read up to the length it has now. A writer
+    /// that never pauses keeps no round from ending, as it would keep the end from being reached.
+    pub(super) fn begin_round(&mut self) {
+        for tracked in &mut self.tracked {
+            tracked.goal = tracked.length;
+        }
+    }
+
+    /// Whether every file was read as far as it was long when the round began.
+    pub(super) fn is_round_done(&self) -> bool {
+        let mut tracked = self.tracked.iter();
+        tracked.all(|tracked| tracked.seen.max(tracked.mark.offset) >= tracked.goal)
+    }
+
+    /// The next whole lines: at most [`CHUNK_BYTES_MAX`] of each file, of as many files as it takes
+    /// to gather [`GATHERED_BYTES_MIN`].
+    pub(super) fn read_chunks(&mut self) -> io::Result<Vec<Chunk>> {
         let count = self.tracked.len();
+        let (mut chunks, mut gathered) = (Vec::new(), 0);
+        let begin = self.turn;
         for step in 0..count {
-            let index = (self.turn + step) % count;
-            let Some(tracked) = self.tracked.get(index) else {
+            let index = (begin + step) % count;
+            let Some(tracked) = self.tracked.get_mut(index) else {
                 continue;
             };
             if let Some(chunk) = tracked.read()? {
                 self.turn = index + 1;
-                return Ok(Some(chunk));
+                gathered += chunk.bytes.len();
+                chunks.push(chunk);
+            }
+            if gathered >= GATHERED_BYTES_MIN {
+                break;
             }
         }
-        Ok(None)
+        Ok(chunks)
     }
 
-    /// The position to store together with the rows of `chunk`.
-    pub(super) fn position_after(&self, chunk: &Chunk) -> String {
+    /// The position to store together with the rows of `chunks`.
+    pub(super) fn position_after(&self, chunks: &[Chunk]) -> String {
         let marks: Vec<Mark> = self
             .tracked
             .iter()
             .map(|tracked| {
                 let mut mark = tracked.mark.clone();
-                if mark.identity == chunk.identity {
+                if let Some(chunk) = chunks.iter().find(|chunk| chunk.identity == mark.identity) {
                     mark.offset = chunk.end;
                 }
                 mark
@@ -256,15 +306,15 @@ impl Follower {
         serde_json::to_string(&marks).unwrap_or_default()
     }
 
-    /// Moves on after `chunk` was committed.
-    pub(super) fn advance(&mut self, chunk: &Chunk) {
-        let tracked = self
-            .tracked
-            .iter_mut()
-            .find(|tracked| tracked.mark.identity == chunk.identity);
-        if let Some(tracked) = tracked {
-            tracked.mark.offset = chunk.end;
-            tracked.skipping = chunk.skipping;
+    /// Moves on after `chunks` were committed.
+    pub(super) fn advance(&mut self, chunks: &[Chunk]) {
+        for tracked in &mut self.tracked {
+            let identity = tracked.mark.identity;
+            if let Some(chunk) = chunks.iter().find(|chunk| chunk.identity == identity) {
+                tracked.mark.offset = chunk.end;
+                tracked.seen = chunk.seen;
+                tracked.skipping = chunk.skipping;
+            }
         }
     }
 }
@@ -280,6 +330,8 @@ impl Tracked {
             },
             file,
             length: found.length,
+            goal: found.length,
+            seen: offset,
             listed: true,
             quiet_since: None,
             skipping: false,
@@ -287,7 +339,7 @@ impl Tracked {
         }
     }
 
-    fn read(&self) -> io::Result<Option<Chunk>> {
+    fn read(&mut self) -> io::Result<Option<Chunk>> {
         let offset = self.mark.offset;
         let unread = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         if unread == 0 {
@@ -300,6 +352,7 @@ impl Tracked {
             identity: self.mark.identity,
             bytes,
             end: offset,
+            seen: offset + length as u64,
             skipping: false,
             too_long: 0,
         };
@@ -322,7 +375,10 @@ impl Tracked {
                 chunk.end = offset + start as u64;
             }
             None if length == CHUNK_BYTES_MAX => return Ok(Some(self.skip(chunk, length, 1))),
-            None => return Ok(None),
+            None => {
+                self.seen = chunk.seen;
+                return Ok(None);
+            }
         }
         chunk.bytes.drain(..start.min(chunk.bytes.len()));
         Ok(Some(chunk))

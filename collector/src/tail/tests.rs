@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::follower::{CHUNK_BYTES_MAX, Follower, ROTATED_QUIET};
+use super::follower::{CHUNK_BYTES_MAX, Chunk, Follower, ROTATED_QUIET};
 
 /// A directory with a follower in it. What was read and committed is `lines`; the position is stored
 /// with every chunk, as the store would.
@@ -60,17 +60,25 @@ impl Story {
     fn poll(&mut self) -> &mut Self {
         for _ in 0..1_000 {
             self.follower.scan(self.now).unwrap();
-            let Some(chunk) = self.follower.read_chunk().unwrap() else {
+            let chunks = self.follower.read_chunks().unwrap();
+            if chunks.is_empty() {
                 return self;
-            };
-            self.stored = Some(self.follower.position_after(&chunk));
+            }
+            self.take(&chunks);
+        }
+        panic!("reading does not come to an end");
+    }
+
+    /// Commits what was read.
+    fn take(&mut self, chunks: &[Chunk]) {
+        self.stored = Some(self.follower.position_after(chunks));
+        for chunk in chunks {
             let text = String::from_utf8(chunk.bytes.clone()).unwrap();
             self.lines.extend(text.lines().map(str::to_owned));
             self.lines
                 .extend((0..chunk.too_long).map(|_| "(too long)".to_owned()));
-            self.follower.advance(&chunk);
         }
-        panic!("reading does not come to an end");
+        self.follower.advance(chunks);
     }
 
     fn wait(&mut self, by: Duration) -> &mut Self {
@@ -82,7 +90,7 @@ impl Story {
     fn crash(&mut self) -> &mut Self {
         // A chunk that was read, but whose commit never happened.
         self.follower.scan(self.now).unwrap();
-        let _lost = self.follower.read_chunk().unwrap();
+        let _lost = self.follower.read_chunks().unwrap();
         self.follower = Follower::resume(&self.pattern, true, self.stored.as_deref()).0;
         self
     }
@@ -343,4 +351,70 @@ fn a_missing_file_is_trouble_until_it_is_there() {
     story.append("x.log", "one\n");
     assert!(story.follower.scan(story.now).unwrap().trouble.is_none());
     assert_eq!(story.poll().read(), "one");
+}
+
+#[test]
+fn a_round_ends_although_the_writers_never_pause() {
+    let mut story = Story::of("*.log");
+    story.append("a.log", &"a\n".repeat(CHUNK_BYTES_MAX));
+    story.append("b.log", "b\npart of a line");
+    story.follower.scan(story.now).unwrap();
+    story.follower.begin_round();
+    for look in 1..=10 {
+        for name in ["a.log", "b.log"] {
+            story.append(name, " more\n");
+        }
+        story.follower.scan(story.now).unwrap();
+        let chunks = story.follower.read_chunks().unwrap();
+        assert!(!chunks.is_empty());
+        story.take(&chunks);
+        if story.follower.is_round_done() {
+            // Two mebibytes of the one file, and the other between them.
+            assert!(look > 1, "not all of the first file can be read by now");
+            return;
+        }
+    }
+    panic!("the round does not end");
+}
+
+#[test]
+fn part_of_a_line_does_not_keep_a_round_from_ending() {
+    let mut story = Story::of("x.log");
+    story.append("x.log", "one\ntw");
+    story.follower.scan(story.now).unwrap();
+    story.follower.begin_round();
+    assert!(!story.follower.is_round_done());
+    let chunks = story.follower.read_chunks().unwrap();
+    story.take(&chunks);
+    assert!(story.follower.is_round_done());
+}
+
+#[test]
+fn lines_of_many_files_come_together() {
+    let mut story = Story::of("*.log");
+    for index in 0..20 {
+        story.append(&format!("{index}.log"), "line\n");
+    }
+    story.follower.scan(story.now).unwrap();
+    assert_eq!(story.follower.read_chunks().unwrap().len(), 20);
+}
+
+#[test]
+fn chunks_are_halved_down_to_one_line() {
+    let mut story = Story::of("x.log");
+    story.append("x.log", "one\ntwo\nthree\nfour\nfive\n");
+    let mut sizes = Vec::new();
+    loop {
+        story.follower.scan(story.now).unwrap();
+        let Some(mut chunk) = story.follower.read_chunks().unwrap().pop() else {
+            break;
+        };
+        while let Some(half) = chunk.first_half() {
+            chunk = half;
+        }
+        sizes.push(chunk.bytes.len());
+        story.take(&[chunk]);
+    }
+    assert_eq!(story.read(), "one two three four five");
+    assert_eq!(sizes.len(), 5);
 }
