@@ -41,7 +41,7 @@ pub fn sum_rollups(
     rollups
         .sum(&selection, &dimensions, from, to)
         .into_iter()
-        .filter(|(_, counts)| counts.calls() > 0)
+        .filter(|(_, counts)| !counts.is_zero())
         .map(|(group, counts)| {
             // Both name the namespace before the function, so the values stand in the order of `by`.
             let values = group.0.into_iter().map(|(_, value)| value).collect();

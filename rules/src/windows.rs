@@ -192,7 +192,7 @@ pub enum EvaluationError {
     Broken(String),
 }
 
-/// What the engine reads.
+/// What the engine reads. Groups are told once each and in order of their keys.
 pub trait Windows {
     /// Counts per group over `[from, to)` in whole seconds of completion. Groups without calls are
     /// left out. With `only`, just that function.

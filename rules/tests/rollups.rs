@@ -100,6 +100,8 @@ proptest! {
         };
         let expected = counted_by_hand(&calls, &select, over);
         prop_assert_eq!(sums(None), expected.clone());
+        let in_order = sum_rollups(&rollups, &select, None, NOW + 1 - over, NOW + 1);
+        prop_assert!(in_order.is_sorted_by(|left, right| left.0 < right.0), "{:?}", in_order);
         if select.by.contains(&By::Function) {
             let feed: FunctionId = "guide/feed".parse().unwrap();
             let only: BTreeMap<GroupKey, Tally> = expected

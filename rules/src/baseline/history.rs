@@ -72,7 +72,7 @@ impl History {
         }
     }
 
-    /// What each group had on each of the days.
+    /// What each group had on each of the days, in order of groups.
     pub(crate) fn lag_rates(
         &self,
         select: &Select,
@@ -101,7 +101,7 @@ impl History {
                 }
             }
         }
-        groups
+        let mut lag_rates: Vec<(GroupKey, Vec<LagRate>)> = groups
             .into_iter()
             .map(|(key, sums)| {
                 let rates = against
@@ -112,7 +112,9 @@ impl History {
                     .collect();
                 (key, rates)
             })
-            .collect()
+            .collect();
+        lag_rates.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        lag_rates
     }
 }
 

@@ -61,7 +61,7 @@ impl RecentCalls {
         });
     }
 
-    /// The groups of a selection.
+    /// The groups of a selection, in order.
     pub(crate) fn groups(&self, select: &Select) -> Vec<(GroupKey, Recent)> {
         let mut groups: HashMap<GroupKey, BTreeMap<i64, u64>> = HashMap::new();
         for (series, minutes) in &self.series {
@@ -73,7 +73,7 @@ impl RecentCalls {
                 *sums.entry(*minute).or_default() += calls;
             }
         }
-        groups
+        let mut recents: Vec<(GroupKey, Recent)> = groups
             .into_iter()
             .filter_map(|(key, minutes)| {
                 let last = minutes.keys().next_back().copied()?;
@@ -89,6 +89,8 @@ impl RecentCalls {
                     },
                 ))
             })
-            .collect()
+            .collect();
+        recents.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        recents
     }
 }

@@ -69,13 +69,13 @@ impl Aggregate {
         }
     }
 
-    /// One number from several; `None` from none.
-    pub fn of(self, rates: &[f64]) -> Option<f64> {
+    /// One number from several, which it puts in order; `None` from none.
+    pub fn of(self, rates: &mut [f64]) -> Option<f64> {
         if rates.is_empty() {
             return None;
         }
-        let mut sorted = rates.to_vec();
-        sorted.sort_by(f64::total_cmp);
+        rates.sort_unstable_by(f64::total_cmp);
+        let sorted = rates;
         let middle = sorted.len() / 2;
         match self {
             Aggregate::Min => sorted.first().copied(),
@@ -171,26 +171,28 @@ fn read_days(record: &Layers<'_>, problems: &mut Problems) -> Vec<u32> {
 impl QpsDrop {
     /// The verdict about one group.
     pub fn evaluate(&self, tally: &Tally, lags: &[LagRate]) -> Verdict {
-        let present: Vec<f64> = lags
-            .iter()
-            .filter_map(|lag| match lag {
-                LagRate::Present(rate) => Some(*rate),
-                LagRate::Missing | LagRate::LeftOut => None,
-            })
-            .collect();
+        let rates = lags.iter().filter_map(|lag| match lag {
+            LagRate::Present(rate) => Some(*rate),
+            LagRate::Missing | LagRate::LeftOut => None,
+        });
+        // On the stack: this runs for every function every second.
+        let mut room = [0.0; LAGS_MAX];
+        let mut present = 0;
+        for (slot, rate) in room.iter_mut().zip(rates) {
+            *slot = rate;
+            present += 1;
+        }
         let left_out = lags.iter().filter(|lag| **lag == LagRate::LeftOut).count();
         let asked = self.against.days.len().saturating_sub(left_out);
         let unknown = |why| Verdict::Unknown { why };
         if asked == 0 {
             return unknown(Why::DaysLeftOut);
         }
-        if present.len() < asked {
-            return unknown(Why::DaysMissing {
-                present: present.len(),
-                asked,
-            });
+        if present < asked {
+            return unknown(Why::DaysMissing { present, asked });
         }
-        let Some(baseline) = self.aggregate.of(&present) else {
+        let days = room.get_mut(..present).unwrap_or_default();
+        let Some(baseline) = self.aggregate.of(days) else {
             return unknown(Why::DaysLeftOut);
         };
         if baseline < self.min_baseline.get() || baseline <= 0.0 {

@@ -216,10 +216,14 @@ fn several_days_become_one_number() {
         (Aggregate::Min, 1.0),
         (Aggregate::Max, 10.0),
     ] {
-        assert_eq!(aggregate.of(&rates), Some(expected), "{aggregate:?}");
-        assert_eq!(aggregate.of(&[]), None);
+        assert_eq!(
+            aggregate.of(&mut rates.clone()),
+            Some(expected),
+            "{aggregate:?}"
+        );
+        assert_eq!(aggregate.of(&mut []), None);
     }
-    assert_eq!(Aggregate::Median.of(&[3.0, 9.0, 1.0]), Some(3.0));
+    assert_eq!(Aggregate::Median.of(&mut [3.0, 9.0, 1.0]), Some(3.0));
 }
 
 #[test]

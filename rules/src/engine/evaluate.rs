@@ -1,6 +1,6 @@
 //! One rule over its windows: a verdict for each group.
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::condition::{Absent, Condition, QpsDrop, QpsLevel, SuccessRate, Teleme
 use crate::condition::{Side, Verdict, Why};
 use crate::rule::{NoData, Rule, Settings};
 use crate::sight::Completeness;
-use crate::windows::{EvaluationError, GroupKey, Recent, Select, Tally};
+use crate::windows::{EvaluationError, GroupKey, Select, Tally};
 
 /// How far before now a window about missing calls may end, newest first: sources that push in
 /// batches are never complete up to this second.
@@ -75,23 +75,17 @@ fn success_rate(
     only: Option<&FunctionId>,
 ) -> Verdicts {
     let tallies = newest(&rule.select, condition.over, sums, span, only);
-    let mut verdicts: Vec<(GroupKey, Verdict)> = tallies
-        .iter()
-        .map(|(key, tally)| (key.clone(), condition.evaluate(tally)))
-        .collect();
     if settings.no_data == NoData::Alert && only.is_none() {
         // Groups that are silent now are known from the last hours.
         let recents = sums.view.recent(&rule.select, span.now)?;
-        let present: std::collections::HashSet<GroupKey> =
-            tallies.iter().map(|(key, _)| key.clone()).collect();
-        verdicts.extend(
-            recents
-                .iter()
-                .filter(|(key, _)| !present.contains(key))
-                .map(|(key, _)| (key.clone(), condition.evaluate(&Tally::default()))),
-        );
+        return Ok(side_by_side(&tallies, &recents)
+            .map(|(key, tally, _)| (key.clone(), condition.evaluate(&tally)))
+            .collect());
     }
-    Ok(verdicts)
+    Ok(tallies
+        .iter()
+        .map(|(key, tally)| (key.clone(), condition.evaluate(tally)))
+        .collect())
 }
 
 fn above(
@@ -115,8 +109,7 @@ fn below(
 ) -> Verdicts {
     let window = Window::settled(condition.over, settings.min_completeness, sums, span);
     let recents = sums.view.recent(&rule.select, span.now)?;
-    let groups = window.groups(rule, sums, recents.iter().map(|(key, _)| key));
-    Ok(judge(groups, rule, &window, sums, |_, tally| {
+    Ok(judge(&window, rule, sums, &recents, |tally, _| {
         condition.evaluate(tally)
     }))
 }
@@ -130,11 +123,8 @@ fn absent(
 ) -> Verdicts {
     let window = Window::settled(condition.absent_for, settings.min_completeness, sums, span);
     let recents = sums.view.recent(&rule.select, span.now)?;
-    let known: HashMap<&GroupKey, &Recent> =
-        recents.iter().map(|(key, recent)| (key, recent)).collect();
-    let groups = window.groups(rule, sums, recents.iter().map(|(key, _)| key));
-    Ok(judge(groups, rule, &window, sums, |key, tally| {
-        condition.evaluate(tally, known.get(key).copied(), span.now)
+    Ok(judge(&window, rule, sums, &recents, |tally, recent| {
+        condition.evaluate(tally, recent, span.now)
     }))
 }
 
@@ -154,13 +144,8 @@ fn drop_of_calls(
     let baselines = sums
         .view
         .baseline(&rule.select, &condition.against, span.now)?;
-    let known: HashMap<&GroupKey, &[crate::windows::LagRate]> = baselines
-        .iter()
-        .map(|(key, lags)| (key, lags.as_slice()))
-        .collect();
-    let groups = window.groups(rule, sums, baselines.iter().map(|(key, _)| key));
-    Ok(judge(groups, rule, &window, sums, |key, tally| {
-        condition.evaluate(tally, known.get(key).copied().unwrap_or(&[]))
+    Ok(judge(&window, rule, sums, &baselines, |tally, lags| {
+        condition.evaluate(tally, lags.map_or(&[], Vec::as_slice))
     }))
 }
 
@@ -185,15 +170,20 @@ pub(super) struct Window {
 
 impl Window {
     /// The newest window whose data has settled.
-    pub(super) fn settled(over: Duration, needed: Ratio, sums: &Sums<'_>, span: Span) -> Window {
+    pub(super) fn settled(
+        over: Duration,
+        needed: Ratio,
+        sums: &mut Sums<'_>,
+        span: Span,
+    ) -> Window {
         let length = whole_seconds(over);
         let ends_at =
             |settled: u64| span.now.as_seconds() - whole_seconds(Duration::from_secs(settled));
         let complete = SETTLED_LADDER.into_iter().find(|settled| {
             let to = ends_at(*settled);
             matches!(
-                sums.view.completeness(None, second(to - length), second(to)),
-                Completeness::Known(share) if share >= needed
+                sums.completeness(to - length, to),
+                Completeness::Known(share) if *share >= needed
             )
         });
         let to = ends_at(complete.unwrap_or(SETTLED_OTHERWISE));
@@ -204,22 +194,6 @@ impl Window {
             watched: second(to - length) >= span.watched_since,
             needed,
         }
-    }
-
-    /// Every group that has calls in the window or is known to have had some.
-    fn groups<'a>(
-        &self,
-        rule: &Rule,
-        sums: &mut Sums<'_>,
-        known: impl Iterator<Item = &'a GroupKey>,
-    ) -> Vec<(GroupKey, Tally)> {
-        let present = sums.get(&rule.select, None, self.from, self.to);
-        let tallies: HashMap<&GroupKey, Tally> =
-            present.iter().map(|(key, tally)| (key, *tally)).collect();
-        let silent = known
-            .filter(|key| !tallies.contains_key(key))
-            .map(|key| (key.clone(), Tally::default()));
-        present.iter().cloned().chain(silent).collect()
     }
 
     /// Why nothing can be said about this function yet, if so.
@@ -245,26 +219,51 @@ fn second(second: i64) -> Timestamp {
     Timestamp::from_seconds(second)
 }
 
-/// A verdict for each group; only a breach asks whether the calls may merely be late, because that
-/// is the only verdict that later calls can overturn for the better.
-fn judge(
-    groups: Vec<(GroupKey, Tally)>,
-    rule: &Rule,
+/// A verdict for each group that has calls in the window or is known to have had some; only a breach
+/// asks whether the calls may merely be late, because that is the only verdict that later calls can
+/// overturn for the better.
+fn judge<K>(
     window: &Window,
-    sums: &Sums<'_>,
-    verdict: impl Fn(&GroupKey, &Tally) -> Verdict,
+    rule: &Rule,
+    sums: &mut Sums<'_>,
+    known: &[(GroupKey, K)],
+    verdict: impl Fn(&Tally, Option<&K>) -> Verdict,
 ) -> Vec<(GroupKey, Verdict)> {
-    groups
-        .into_iter()
-        .map(|(key, tally)| {
-            let found = verdict(&key, &tally);
+    let present = sums.get(&rule.select, None, window.from, window.to);
+    side_by_side(&present, known)
+        .map(|(key, tally, known)| {
+            let found = verdict(&tally, known);
             let held = matches!(found, Verdict::Breach { .. })
                 .then(|| window.blindness(key.function_id(&rule.select.by).as_ref(), sums))
                 .flatten();
             match held {
-                Some(why) => (key, Verdict::Unknown { why }),
-                None => (key, found),
+                Some(why) => (key.clone(), Verdict::Unknown { why }),
+                None => (key.clone(), found),
             }
         })
         .collect()
+}
+
+/// Both lists merged by group, without hashing ten thousand keys for each rule and tick: [`Windows`]
+/// gives them in order.
+///
+/// [`Windows`]: crate::windows::Windows
+fn side_by_side<'a, K>(
+    present: &'a [(GroupKey, Tally)],
+    known: &'a [(GroupKey, K)],
+) -> impl Iterator<Item = (&'a GroupKey, Tally, Option<&'a K>)> {
+    let (mut present, mut known) = (present.iter().peekable(), known.iter().peekable());
+    std::iter::from_fn(move || {
+        let order = match (present.peek(), known.peek()) {
+            (Some((left, _)), Some((right, _))) => left.cmp(right),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        let tally = if order.is_le() { present.next() } else { None };
+        let known = if order.is_ge() { known.next() } else { None };
+        let key = tally.map(|(key, _)| key).or(known.map(|(key, _)| key))?;
+        let tally = tally.map_or_else(Tally::default, |(_, tally)| *tally);
+        Some((key, tally, known.map(|(_, known)| known)))
+    })
 }

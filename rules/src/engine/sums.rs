@@ -1,10 +1,11 @@
-//! Sums taken once per tick and shared by the rules that look at the same window.
+//! What is asked once per tick and shared by the rules that look at the same window.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use model::FunctionId;
+use model::{FunctionId, Timestamp};
 
+use crate::sight::Completeness;
 use crate::windows::{GroupKey, Select, Tally, Windows};
 
 type Asked = (Select, Option<FunctionId>, i64, i64);
@@ -13,6 +14,7 @@ type Asked = (Select, Option<FunctionId>, i64, i64);
 pub(super) struct Sums<'a> {
     pub(super) view: &'a dyn Windows,
     taken: HashMap<Asked, Rc<Vec<(GroupKey, Tally)>>>,
+    complete: HashMap<(i64, i64), Completeness>,
 }
 
 impl<'a> Sums<'a> {
@@ -20,7 +22,20 @@ impl<'a> Sums<'a> {
         Sums {
             view,
             taken: HashMap::new(),
+            complete: HashMap::new(),
         }
+    }
+
+    /// How complete `[from, to)` is as a whole.
+    pub(super) fn completeness(&mut self, from: i64, to: i64) -> &Completeness {
+        let view = self.view;
+        self.complete.entry((from, to)).or_insert_with(|| {
+            view.completeness(
+                None,
+                Timestamp::from_seconds(from),
+                Timestamp::from_seconds(to),
+            )
+        })
     }
 
     pub(super) fn get(
