@@ -214,6 +214,27 @@ fn late_data_is_not_a_drop() {
 }
 
 #[test]
+fn a_pipeline_that_stops_does_not_replay_the_past() {
+    let rules = "version: rampart/v1
+rules:
+  - alert: Silent
+    functions: [\"guide/*\"]
+    qps: {absent_for: 20s, min_baseline: 1/s}
+";
+    // Silence that was over before the pipeline stopped; then nothing arrives any more.
+    let night = Night::under(rules).tell(
+        "load function guide/feed
+          0s..100s qps 10
+          126s..131s qps 10
+        late 131s..10m 0%
+        at 124s   expect Silent firing
+        at 130s   expect nothing
+        at 9m     expect nothing",
+    );
+    assert_eq!(night.told.len(), 2, "fires once, resolves once: {:?}", night.lines());
+}
+
+#[test]
 fn unknown_completeness_is_not_a_drop_and_resolves_nothing() {
     let night = Night::under(DROP).tell(&format!(
         "{USUAL_DAYS}

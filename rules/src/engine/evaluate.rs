@@ -1,5 +1,6 @@
 //! One rule over its windows: a verdict for each group.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,11 +20,13 @@ const SETTLED_LADDER: [u64; 7] = [0, 2, 5, 10, 20, 30, 60];
 /// Where it ends when no rung is complete for everything: each function still has its own say.
 const SETTLED_OTHERWISE: u64 = 10;
 
-/// When an evaluation happens, and since when there has been no gap.
+/// When an evaluation happens, since when there has been no gap, and how far the rule has judged.
 #[derive(Clone, Copy)]
-pub(super) struct Span {
+pub(super) struct Span<'a> {
     pub(super) now: Timestamp,
     pub(super) watched_since: Timestamp,
+    /// The latest end (Unix seconds) of a settled window that this rule was judged by.
+    pub(super) judged_to: &'a Cell<i64>,
 }
 
 type Verdicts = Result<Vec<(GroupKey, Verdict)>, EvaluationError>;
@@ -32,7 +35,7 @@ pub(super) fn evaluate(
     rule: &Rule,
     settings: &Settings,
     sums: &mut Sums<'_>,
-    span: Span,
+    span: Span<'_>,
     only: Option<&FunctionId>,
 ) -> Verdicts {
     match &settings.condition {
@@ -55,7 +58,7 @@ fn newest(
     select: &Select,
     over: Duration,
     sums: &mut Sums<'_>,
-    span: Span,
+    span: Span<'_>,
     only: Option<&FunctionId>,
 ) -> Rc<Vec<(GroupKey, Tally)>> {
     let to = span.now.as_seconds() + 1;
@@ -71,7 +74,7 @@ fn success_rate(
     rule: &Rule,
     settings: &Settings,
     sums: &mut Sums<'_>,
-    span: Span,
+    span: Span<'_>,
     only: Option<&FunctionId>,
 ) -> Verdicts {
     let tallies = newest(&rule.select, condition.over, sums, span, only);
@@ -92,7 +95,7 @@ fn above(
     condition: &QpsLevel,
     rule: &Rule,
     sums: &mut Sums<'_>,
-    span: Span,
+    span: Span<'_>,
 ) -> Vec<(GroupKey, Verdict)> {
     newest(&rule.select, condition.over, sums, span, None)
         .iter()
@@ -105,7 +108,7 @@ fn below(
     rule: &Rule,
     settings: &Settings,
     sums: &mut Sums<'_>,
-    span: Span,
+    span: Span<'_>,
 ) -> Verdicts {
     let window = Window::settled(condition.over, settings.min_completeness, sums, span);
     let recents = sums.view.recent(&rule.select, span.now)?;
@@ -119,7 +122,7 @@ fn absent(
     rule: &Rule,
     settings: &Settings,
     sums: &mut Sums<'_>,
-    span: Span,
+    span: Span<'_>,
 ) -> Verdicts {
     let window = Window::settled(condition.absent_for, settings.min_completeness, sums, span);
     let recents = sums.view.recent(&rule.select, span.now)?;
@@ -133,7 +136,7 @@ fn drop_of_calls(
     rule: &Rule,
     settings: &Settings,
     sums: &mut Sums<'_>,
-    span: Span,
+    span: Span<'_>,
 ) -> Verdicts {
     let window = Window::settled(
         condition.against.over,
@@ -152,7 +155,7 @@ fn drop_of_calls(
 fn telemetry_late(
     condition: &TelemetryLate,
     sums: &Sums<'_>,
-    span: Span,
+    span: Span<'_>,
 ) -> Vec<(GroupKey, Verdict)> {
     let to = span.now - TelemetryLate::SETTLED;
     let completeness = sums.view.completeness(None, to - TelemetryLate::OVER, to);
@@ -166,6 +169,9 @@ pub(super) struct Window {
     over: Duration,
     watched: bool,
     needed: Ratio,
+    /// It ends before one that was judged already: the pipeline has come to a halt, and judging the
+    /// past again would fire and resolve by what is long over.
+    behind: bool,
 }
 
 impl Window {
@@ -174,7 +180,7 @@ impl Window {
         over: Duration,
         needed: Ratio,
         sums: &mut Sums<'_>,
-        span: Span,
+        span: Span<'_>,
     ) -> Window {
         let length = whole_seconds(over);
         let ends_at =
@@ -187,7 +193,10 @@ impl Window {
             )
         });
         let to = ends_at(complete.unwrap_or(SETTLED_OTHERWISE));
+        let judged_to = span.judged_to.get();
+        span.judged_to.set(judged_to.max(to));
         Window {
+            behind: to < judged_to,
             from: to - length,
             to,
             over,
@@ -232,6 +241,10 @@ fn judge<K>(
     let present = sums.get(&rule.select, None, window.from, window.to);
     side_by_side(&present, known)
         .map(|(key, tally, known)| {
+            if window.behind {
+                let why = Why::Blind("newer data is late".to_owned());
+                return (key.clone(), Verdict::Unknown { why });
+            }
             let found = verdict(&tally, known);
             let held = matches!(found, Verdict::Breach { .. })
                 .then(|| window.blindness(key.function_id(&rule.select.by).as_ref(), sums))

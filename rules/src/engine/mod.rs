@@ -9,6 +9,7 @@ mod series;
 mod silence;
 mod sums;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +59,8 @@ struct RuleState {
     /// Label sets that are not inactive. Healthy ones cost no memory.
     active: HashMap<GroupKey, Series>,
     status: Status,
+    /// The latest end (Unix seconds) of a settled window; windows never go back before it.
+    judged_to: i64,
 }
 
 /// What the last evaluation of a rule saw.
@@ -141,8 +144,14 @@ impl Engine {
             if !state.is_due(previous, now) {
                 continue;
             }
-            let span = Span { now, watched_since };
+            let judged_to = Cell::new(state.judged_to);
+            let span = Span {
+                now,
+                watched_since,
+                judged_to: &judged_to,
+            };
             state.evaluate(None, &mut sums, span, turn, &mut changes);
+            state.judged_to = judged_to.get();
         }
         changes
     }
@@ -176,7 +185,11 @@ impl Engine {
                 if !state.rule.select.takes(name) {
                     continue;
                 }
-                let span = Span { now, watched_since };
+                let span = Span {
+                    now,
+                    watched_since,
+                    judged_to: &Cell::new(state.judged_to),
+                };
                 state.evaluate(Some(function), &mut sums, span, turn, &mut changes);
             }
         }
@@ -191,6 +204,9 @@ impl Engine {
         if ahead > GAP_MAX || back > STEP_BACK_MAX {
             events::time_jumped(now.as_seconds() - previous.as_seconds());
             self.watched_since = Some(now);
+            for state in &mut self.rules {
+                state.judged_to = i64::MIN;
+            }
             for series in self.rules.iter_mut().flat_map(|r| r.active.values_mut()) {
                 series.phase = series.phase.resume(now);
             }
@@ -211,6 +227,7 @@ impl RuleState {
             rule,
             active: HashMap::new(),
             status: Status::default(),
+            judged_to: i64::MIN,
         }
     }
 
@@ -234,7 +251,7 @@ impl RuleState {
         &mut self,
         only: Option<&FunctionId>,
         sums: &mut Sums<'_>,
-        span: Span,
+        span: Span<'_>,
         turn: Turn<'_>,
         changes: &mut Vec<Change>,
     ) {

@@ -1,5 +1,6 @@
 //! What the engine shows to people: every rule, and where each of its label sets stands.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use model::{FunctionId, Labels, Timestamp, format_duration};
@@ -71,15 +72,19 @@ impl Engine {
         now: Timestamp,
     ) -> Vec<RuleView> {
         let mut sums = Sums::new(view);
-        let span = Span {
-            now,
-            watched_since: self.watched_since.unwrap_or(now),
-        };
+        let watched_since = self.watched_since.unwrap_or(now);
         let wanted = function.map(ToString::to_string);
         self.rules
             .iter()
             .filter(|state| wanted.as_ref().is_none_or(|id| state.rule.select.takes(id)))
-            .map(|state| self.view_of(state, &mut sums, span, function, label_sets_max))
+            .map(|state| {
+                let span = Span {
+                    now,
+                    watched_since,
+                    judged_to: &Cell::new(state.judged_to),
+                };
+                self.view_of(state, &mut sums, span, function, label_sets_max)
+            })
             .collect()
     }
 
@@ -87,7 +92,7 @@ impl Engine {
         &self,
         state: &RuleState,
         sums: &mut Sums<'_>,
-        span: Span,
+        span: Span<'_>,
         function: Option<&FunctionId>,
         label_sets_max: usize,
     ) -> RuleView {

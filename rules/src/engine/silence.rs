@@ -24,7 +24,7 @@ pub(super) fn note<'a>(
     active: impl Iterator<Item = (&'a GroupKey, &'a mut Series)>,
     seen: &Seen,
     sums: &mut Sums<'_>,
-    span: Span,
+    span: Span<'_>,
     turn: Turn<'_>,
 ) {
     let settings = rule.settings(turn.mode);
