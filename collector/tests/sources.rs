@@ -384,7 +384,8 @@ async fn stopping_does_not_wait_for_targets_that_hang() {
     let collector = start(config_of(&yaml), &store, &clock, home.path());
     // It connects, and is never answered.
     let hanging = listener.accept().await.unwrap();
-    let patience = Duration::from_secs(2);
+    // Less than it takes until sources are cut off.
+    let patience = Duration::from_millis(1_200);
     let stopped = tokio::time::timeout(patience, collector.stop()).await;
     assert!(stopped.is_ok());
     drop(hanging);
