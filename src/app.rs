@@ -23,6 +23,7 @@ use crate::adapters::{CollectorSight, ToAlerting};
 use crate::config::Config;
 use crate::reload::{Origin, Reload, Running};
 use crate::server::{health, listener};
+use crate::watch as own_watch;
 
 /// How long each may take to finish once a stop was asked for; under ten seconds together.
 const CONNECTION_GRACE: Duration = Duration::from_secs(2);
@@ -77,6 +78,7 @@ pub struct App {
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     upkeep: JoinHandle<()>,
+    watching: JoinHandle<()>,
     rooms: Rooms,
 }
 
@@ -103,28 +105,35 @@ impl App {
         prepare_folder(&config.data_dir)?;
         let metrics = record_metrics();
         let (rooms, modes) = start_rooms(&config, address, &clock).await?;
-        let running = Running {
-            rules: rooms.rules.clone(),
-            alerting: rooms.alerting.handle(),
-            collector: rooms.collector.clone(),
-            modes,
-            tokens: config.tokens.clone(),
-        };
-        let rejected = origin.rejected.clone();
-        let reload = Arc::new(Reload::new(origin, &config, running, clock.clone()));
-        reload.tell_at_start(rejected.as_deref()).await;
+        let reload = Arc::new(
+            Reload::open(
+                origin,
+                &config,
+                running(&rooms, modes, &config),
+                clock.clone(),
+            )
+            .await,
+        );
+        let (stop, stopping) = watch::channel(false);
+        let (trouble, told) = watch::channel(None);
+        let watching = tokio::spawn(own_watch::run(
+            watched(&rooms, &config, &clock),
+            trouble,
+            stopping.clone(),
+        ));
         let health = health::Health {
             store: rooms.store.clone(),
             state: rooms.state.clone(),
+            trouble: told,
             metrics: metrics.clone(),
             reload: reload.clone(),
         };
         let router = router(&rooms, health, &config, &clock)?;
-        let (stop, stopping) = watch::channel(false);
+        let limits = listener::Limits::default();
         let serving = tokio::spawn(listener::serve(
             listener,
             router,
-            listener::Limits::default(),
+            limits,
             stopping.clone(),
             CONNECTION_GRACE,
         ));
@@ -135,6 +144,7 @@ impl App {
             stop,
             serving,
             upkeep,
+            watching,
             rooms,
         })
     }
@@ -154,6 +164,7 @@ impl App {
         let _ = self.stop.send(true);
         let _ = self.serving.await;
         self.upkeep.abort();
+        self.watching.abort();
         let Rooms {
             state,
             store,
@@ -284,6 +295,28 @@ async fn start_rooms(
         },
         modes,
     ))
+}
+
+/// The rooms that take up a new configuration while they run.
+fn running(rooms: &Rooms, modes: Modes, config: &Config) -> Running {
+    Running {
+        rules: rooms.rules.clone(),
+        alerting: rooms.alerting.handle(),
+        collector: rooms.collector.clone(),
+        modes,
+        tokens: config.tokens.clone(),
+    }
+}
+
+/// What Rampart watches of itself.
+fn watched(rooms: &Rooms, config: &Config, clock: &SharedClock) -> own_watch::Watched {
+    own_watch::Watched {
+        store: rooms.store.clone(),
+        data_dir: config.data_dir.clone(),
+        disk_free_bytes_min: config.store.disk_free_bytes_min,
+        alerting: rooms.alerting.handle(),
+        clock: clock.clone(),
+    }
 }
 
 /// Every route of every room behind one gate.

@@ -9,10 +9,12 @@ mod client;
 mod commands;
 mod config;
 mod exit;
+mod own_alert;
 mod print;
 mod reload;
 mod server;
 mod surroundings;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -26,7 +28,8 @@ fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            return commands::complain(&format!("cannot start: {error}"), exit::Exit::Failed).into();
+            return commands::complain(&format!("cannot start: {error}"), exit::Exit::Failed)
+                .into();
         }
     };
     runtime.block_on(commands::run(arguments)).into()

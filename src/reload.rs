@@ -9,11 +9,12 @@ use alerting::pipeline::Policy;
 use collector::Collector;
 use declare::{Level, Problems};
 use inbound::Tokens;
-use model::{Alert, AlertStatus, Labels, SharedClock, Timestamp};
+use model::SharedClock;
 use rules::{Modes, Rules};
 use tokio::sync::Mutex;
 
 use crate::config::{Config, ConfigFiles, Overrides, Surroundings, TextFile, last_good};
+use crate::own_alert::OwnAlert;
 use crate::surroundings;
 
 /// The rooms that take up a new configuration while they run.
@@ -30,9 +31,6 @@ pub struct Running {
     /// Who may come in, when tokens are configured.
     pub tokens: Option<Tokens>,
 }
-
-/// The alert that says that an edit did not take effect.
-const REJECTED: &str = "ConfigRejected";
 
 /// Where a configuration came from.
 #[derive(Clone, Debug, Default)]
@@ -74,17 +72,30 @@ pub struct Reload {
 struct Current {
     files: ConfigFiles,
     needs_restart: BTreeMap<&'static str, String>,
-    rejected_since: Option<Timestamp>,
+    rejected: OwnAlert,
 }
 
 impl Reload {
-    /// Prepares reloading from `origin`, the main file; without one there is nothing to reload.
-    pub fn new(origin: Origin, config: &Config, running: Running, clock: SharedClock) -> Self {
-        let current = Current {
+    /// Prepares reloading. Tells at once what a reload would: that the files are bad and the last good
+    /// ones hold, or that they no longer are.
+    pub async fn open(
+        origin: Origin,
+        config: &Config,
+        running: Running,
+        clock: SharedClock,
+    ) -> Self {
+        let alerting = running.alerting.clone();
+        let rejected =
+            OwnAlert::take_up("ConfigRejected", "warning", alerting, clock.clone()).await;
+        let mut current = Current {
             files: origin.files,
             needs_restart: fixed_settings(config),
-            rejected_since: None,
+            rejected,
         };
+        match &origin.rejected {
+            Some(problems) => current.raise(problems).await,
+            None => current.clear().await,
+        }
         let data_dir = config.data_dir.clone();
         Reload {
             origin: origin.path,
@@ -108,7 +119,7 @@ impl Reload {
         let (files, unread) = match ConfigFiles::load(origin) {
             Ok(loaded) => loaded,
             Err(error) => {
-                self.raise(&mut current, &error.to_string()).await;
+                current.raise(&error.to_string()).await;
                 return Err(Rejected {
                     problems: error.to_string(),
                 });
@@ -117,7 +128,7 @@ impl Reload {
         match self.parse(&files) {
             Ok((config, advice)) if !unread.has_errors() => {
                 let kept = self.take_up(&mut current, config, files).await;
-                self.clear(&mut current).await;
+                current.clear().await;
                 Ok(Reloaded {
                     kept,
                     advice: advice.iter().map(ToString::to_string).collect(),
@@ -129,19 +140,6 @@ impl Reload {
                 Err(self.reject(&mut current, files, problems).await)
             }
         }
-    }
-
-    /// Tells at a start what a reload would: that the files are bad and the last good ones hold, or
-    /// that they no longer are.
-    pub async fn tell_at_start(&self, rejected: Option<&str>) {
-        let mut current = self.current.lock().await;
-        if let Some(problems) = rejected {
-            return self.raise(&mut current, problems).await;
-        }
-        let firing = self.running.alerting.firing().await.unwrap_or_default();
-        let left = firing.iter().find(|(_, alert)| alert.name() == REJECTED);
-        current.rejected_since = left.map(|(_, alert)| alert.starts_at);
-        self.clear(&mut current).await;
     }
 
     fn parse(&self, files: &ConfigFiles) -> Result<(Config, Problems), Problems> {
@@ -178,7 +176,7 @@ impl Reload {
             }
             _ => said.push_str("\nnothing changed: the configuration in force stays\n"),
         }
-        self.raise(current, &said).await;
+        current.raise(&said).await;
         Rejected { problems: said }
     }
 
@@ -217,50 +215,25 @@ impl Reload {
         current.files = files;
         kept
     }
+}
 
+impl Current {
     /// Tells whoever is told of everything else that an edit did not take effect.
-    async fn raise(&self, current: &mut Current, problems: &str) {
+    async fn raise(&mut self, problems: &str) {
         tracing::error!(%problems, "the new configuration was rejected");
         metrics::counter!("rampart_config_rejected_total").increment(1);
-        let now = self.clock.now();
-        let since = *current.rejected_since.get_or_insert(now);
-        self.tell(AlertStatus::Firing, since, None, problems).await;
+        self.rejected
+            .raise(
+                "an edit of the configuration was rejected; the old one stays in force",
+                problems,
+            )
+            .await;
     }
 
-    async fn clear(&self, current: &mut Current) {
-        if let Some(since) = current.rejected_since.take() {
-            self.tell(AlertStatus::Resolved, since, Some(self.clock.now()), "")
-                .await;
-        }
-    }
-
-    async fn tell(
-        &self,
-        status: AlertStatus,
-        starts_at: Timestamp,
-        ends_at: Option<Timestamp>,
-        problems: &str,
-    ) {
-        let summary = "an edit of the configuration was rejected; the old one stays in force";
-        let mut annotations = BTreeMap::from([("summary".to_owned(), summary.to_owned())]);
-        if !problems.is_empty() {
-            annotations.insert(
-                "description".to_owned(),
-                problems.chars().take(2_000).collect(),
-            );
-        }
-        let labels = Labels::from_pairs([(Alert::NAME_LABEL, REJECTED), ("severity", "warning")]);
-        let alert = Alert {
-            status,
-            labels,
-            annotations,
-            starts_at,
-            ends_at,
-            generator_url: String::new(),
-        };
-        if let Err(error) = self.running.alerting.receive(vec![alert]).await {
-            tracing::error!(%error, "ConfigRejected could not be handed to alerting");
-        }
+    async fn clear(&mut self) {
+        self.rejected
+            .clear("the configuration in force is the one on disk")
+            .await;
     }
 }
 

@@ -231,7 +231,12 @@ rules:
         at 130s   expect nothing
         at 9m     expect nothing",
     );
-    assert_eq!(night.told.len(), 2, "fires once, resolves once: {:?}", night.lines());
+    assert_eq!(
+        night.told.len(),
+        2,
+        "fires once, resolves once: {:?}",
+        night.lines()
+    );
 }
 
 #[test]

@@ -134,12 +134,17 @@ fn check_file(path: &Path, problems: &mut Problems) -> Result<String, String> {
             };
             let (rules, sources) = (config.rules.rules().len(), config.collector.sources.len());
             Ok(format!(
-                "{}: fine, with {rules} rules{starter} and {sources} sources{}",
+                "{}: fine, with {rules} rules{starter} and {sources} {}{}",
                 file.name,
+                if sources == 1 { "source" } else { "sources" },
                 expectations(&config.rules)
             ))
         }
         Err(found) => {
+            if !found.has_errors() {
+                // Saying nothing about a configuration that cannot be used would be a lie.
+                return Err(format!("{}: the configuration is invalid", file.name));
+            }
             problems.extend(found);
             Ok(String::new())
         }

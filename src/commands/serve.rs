@@ -19,6 +19,7 @@ const DEFAULT_FILE: &str = "rampart.yaml";
 /// Runs until told to stop.
 pub async fn run(arguments: ServeArguments) -> Exit {
     start_log(arguments.log_format);
+    let mut signals = Signals::listen();
     let clock = SystemClock::shared();
     let origin = arguments.config.clone().or_else(|| {
         Path::new(DEFAULT_FILE)
@@ -60,7 +61,7 @@ pub async fn run(arguments: ServeArguments) -> Exit {
         tracing::warn!(%error, "the configuration in force could not be remembered for the next start");
     }
     announce(&app);
-    until_stopped(&app).await;
+    until_stopped(&app, &mut signals).await;
     tell("stopping");
     app.stop().await;
     Exit::Fine
@@ -145,18 +146,30 @@ fn data_dir_of(files: &ConfigFiles, overrides: &Overrides) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR))
 }
 
-async fn until_stopped(app: &App) {
-    let listen_to = |kind: SignalKind| signal(kind).ok();
-    let (mut terminate, mut interrupt, mut hangup) = (
-        listen_to(SignalKind::terminate()),
-        listen_to(SignalKind::interrupt()),
-        listen_to(SignalKind::hangup()),
-    );
+/// Signals, listened to before anything else starts, so that none is missed.
+struct Signals {
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn listen() -> Self {
+        let listen_to = |kind: SignalKind| signal(kind).ok();
+        Signals {
+            terminate: listen_to(SignalKind::terminate()),
+            interrupt: listen_to(SignalKind::interrupt()),
+            hangup: listen_to(SignalKind::hangup()),
+        }
+    }
+}
+
+async fn until_stopped(app: &App, signals: &mut Signals) {
     loop {
         tokio::select! {
-            () = received(&mut terminate) => return,
-            () = received(&mut interrupt) => return,
-            () = received(&mut hangup) => {
+            () = received(&mut signals.terminate) => return,
+            () = received(&mut signals.interrupt) => return,
+            () = received(&mut signals.hangup) => {
                 match app.reload().reload().await {
                     Ok(report) => tell(&format!("reloaded{}", report.kept.iter().map(|line| format!("; {line}")).collect::<String>())),
                     Err(rejected) => tell(&format!("{}\nthe new configuration was rejected", rejected.problems)),

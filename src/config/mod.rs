@@ -118,6 +118,15 @@ impl Config {
             .clone()
             .or_else(|| root.text_of("external_url").map(str::to_owned));
         let external_url = external_url.map(|url| url.trim_end_matches('/').to_owned());
+        if let Some(Err(error)) = external_url
+            .as_deref()
+            .map(|url| inbound::Gate::new(None).external_url(url))
+        {
+            let place = root.field("external_url").unwrap_or(root);
+            problems
+                .error(place, error.to_string())
+                .hint("write scheme, host and, if need be, a path; no user, query or fragment");
+        }
         let data_dir = overrides
             .data_dir
             .clone()
@@ -129,6 +138,7 @@ impl Config {
         let rush = rules::read_mode(&section("mode"), &events, problems);
         let teams = alerting::Teams::read(&section("teams"));
         let rules = sections::rules(files, around, problems);
+        sections::advise_on_owners(rules.as_ref(), &teams, problems);
         let main = sections::MainFile {
             teams: &teams,
             events: &events,

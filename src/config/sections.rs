@@ -21,10 +21,18 @@ pub(super) fn listen(
     let written = root.field("listen");
     let address = match overrides.listen {
         Some(address) => address,
-        None => written
-            .map_or(Some(DEFAULT_LISTEN), Node::text)?
-            .parse()
-            .ok()?,
+        None => {
+            let text = written.map_or(Some(DEFAULT_LISTEN), Node::text)?;
+            match text.parse() {
+                Ok(address) => address,
+                Err(_) => {
+                    problems
+                        .error(written.unwrap_or(root), format!("`{text}` is not an IP address and a port"))
+                        .hint("write an address such as 127.0.0.1:9650 or [::1]:9650; names are not looked up here");
+                    return None;
+                }
+            }
+        }
     };
     if address.ip().is_loopback() || authenticated || overrides.insecure {
         return Some(address);
@@ -207,6 +215,27 @@ pub(super) fn rules(
         }
     }
     rules::RuleSet::merge(sets, problems)
+}
+
+/// A rule may name an owner that is no team; then nobody is told as its owner.
+pub(super) fn advise_on_owners(
+    rules: Option<&rules::RuleSet>,
+    teams: &alerting::Teams,
+    problems: &mut Problems,
+) {
+    if teams.is_empty() {
+        return;
+    }
+    for rule in rules.map(rules::RuleSet::rules).unwrap_or_default() {
+        if let (Some(owner), Some(place)) = (&rule.owner, &rule.place)
+            && !teams.iter().any(|team| team.name == *owner)
+        {
+            let known: Vec<&str> = teams.iter().map(|team| team.name.as_str()).collect();
+            problems
+                .advice(place, format!("the owner `{owner}` is no team"))
+                .hint(format!("known teams: {}", known.join(", ")));
+        }
+    }
 }
 
 /// Routes, receivers, escalations and people.

@@ -9,8 +9,10 @@ use axum::routing::{get, post};
 use inbound::{Access, ProblemDocument, Routes};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::reload::Reload;
+use crate::watch::Trouble;
 
 /// What the health endpoints look at.
 #[derive(Clone)]
@@ -19,6 +21,8 @@ pub struct Health {
     pub store: store::Store,
     /// Phases, incidents, outbox.
     pub state: state::State,
+    /// What keeps calls from being taken in.
+    pub trouble: watch::Receiver<Trouble>,
     /// The program's own metrics.
     pub metrics: PrometheusHandle,
     /// The way to a new configuration.
@@ -42,18 +46,24 @@ async fn alive() -> &'static str {
 }
 
 async fn ready(State(health): State<Health>) -> Response {
-    let failed = |what: &'static str| (StatusCode::SERVICE_UNAVAILABLE, what).into_response();
-    if !health.store.healthy() {
-        return failed(
-            "rampart is not ready: storage failed and ingest is stopped; alerting goes on\n",
-        );
+    let trouble = match *health.trouble.borrow() {
+        Some(trouble) => Some(trouble),
+        None if !health.store.healthy() => {
+            Some("storage failed and ingest is stopped; alerting goes on")
+        }
+        None if !health.state.healthy() => {
+            Some("the operational state cannot be written; pages go out without records")
+        }
+        None => None,
+    };
+    match trouble {
+        Some(trouble) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("rampart is not ready: {trouble}\n"),
+        )
+            .into_response(),
+        None => "rampart is ready\n".into_response(),
     }
-    if !health.state.healthy() {
-        return failed(
-            "rampart is not ready: the operational state cannot be written; pages go out without records\n",
-        );
-    }
-    "rampart is ready\n".into_response()
 }
 
 async fn own_metrics(State(health): State<Health>) -> Response {
