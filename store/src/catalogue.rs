@@ -36,6 +36,8 @@ struct Visible {
     positions: BTreeMap<String, String>,
     sequence: u64,
     flushed: u64,
+    /// The latest time of a row, and when, in monotonic time, rows came last.
+    newest: Option<(Timestamp, Duration)>,
 }
 
 /// What is visible.
@@ -90,7 +92,13 @@ impl Catalogue {
         sequence: u64,
         elapsed: Duration,
     ) {
+        let newest = rows
+            .iter()
+            .filter_map(|(table, rows)| table.time_range(rows))
+            .map(|(_, to)| to)
+            .max();
         let mut visible = self.lock();
+        visible.note_newest(newest, elapsed);
         visible.active.begin(elapsed);
         for (table, rows) in rows {
             visible.active.push(table, rows);
@@ -205,6 +213,16 @@ impl Catalogue {
         frozen.or(visible.active.began())
     }
 
+    /// Notes rows that are there from before the start.
+    pub(crate) fn note_newest(&self, newest: Timestamp, elapsed: Duration) {
+        self.lock().note_newest(Some(newest), elapsed);
+    }
+
+    /// The latest time of a row, and when, in monotonic time, rows came last.
+    pub(crate) fn newest(&self) -> Option<(Timestamp, Duration)> {
+        self.lock().newest
+    }
+
     /// Memory that rows take.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.memory_bytes.load(Ordering::Relaxed)
@@ -253,6 +271,13 @@ impl Catalogue {
 }
 
 impl Visible {
+    fn note_newest(&mut self, newest: Option<Timestamp>, elapsed: Duration) {
+        let before = self.newest.map(|(newest, _)| newest);
+        if let Some(newest) = newest {
+            self.newest = Some((before.map_or(newest, |before| before.max(newest)), elapsed));
+        }
+    }
+
     fn add_files(&mut self, files: Vec<TableFile>) {
         for file in files {
             self.files

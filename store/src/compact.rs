@@ -1,6 +1,6 @@
 //! Many small files of one hour become one, so that queries open few files and texts compress well.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use model::Timestamp;
@@ -8,7 +8,7 @@ use model::Timestamp;
 use crate::catalogue::by_partition;
 use crate::events;
 use crate::flush::{FlushError, Flusher};
-use crate::manifest::{Edit, TableFile};
+use crate::manifest::{Edit, Manifest, TableFile};
 use crate::partition::{Arranged, end_of, read_file};
 use crate::schema::Table;
 
@@ -19,6 +19,9 @@ const OPEN_FILES_MAX: usize = 16;
 /// What one merge may read, so that it stays within little memory.
 const MERGE_ROWS_MAX: u64 = 500_000;
 const MERGE_BYTES_MAX: u64 = 32 << 20;
+
+/// An hour whose merge failed is left alone this long.
+const RETRY_AFTER: Duration = Duration::from_mins(30);
 
 /// Which files of one hour to merge now; fewer than two means none.
 fn choose(files: &[Arc<TableFile>], now: Timestamp) -> Vec<Arc<TableFile>> {
@@ -44,15 +47,23 @@ fn choose(files: &[Arc<TableFile>], now: Timestamp) -> Vec<Arc<TableFile>> {
 }
 
 impl Flusher {
-    /// Merges the files of one hour, if any hour needs it. `false` when none does.
+    /// Merges the files of one hour, if any hour needs it. `false` when none does. An hour whose merge
+    /// fails waits, the others go on.
     pub(crate) fn compact(&self) -> Result<bool, FlushError> {
         let mut manifest = self.manifest();
         self.check_health()?;
         let now = self.clock.now();
+        let elapsed = self.clock.elapsed();
+        let mut postponed = self
+            .postponed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        postponed.retain(|_, until| *until > elapsed);
         let chosen = Table::ALL.into_iter().find_map(|table| {
             let partitions = by_partition(self.catalogue.files(table));
             let mut hours: Vec<_> = partitions.into_iter().collect();
             hours.sort_by_key(|(hour, _)| *hour);
+            hours.retain(|(hour, _)| !postponed.contains_key(&(table, *hour)));
             hours.into_iter().find_map(|(hour, files)| {
                 let chosen = choose(&files, now);
                 (chosen.len() > 1).then_some((table, hour, chosen))
@@ -61,16 +72,35 @@ impl Flusher {
         let Some((table, hour, chosen)) = chosen else {
             return Ok(false);
         };
-        let merged = self.merge(table, hour, &chosen, manifest.state().flushed)?;
+        let done = self.replace_by_merged(&mut manifest, table, hour, &chosen);
+        if let Err(error) = &done {
+            events::merge_failed(table.name(), hour, &error.to_string());
+            postponed.insert((table, hour), elapsed + RETRY_AFTER);
+        }
+        match done {
+            // Concerns this hour only.
+            Err(FlushError::Rows(_)) => Ok(true),
+            done => done.map(|()| true),
+        }
+    }
+
+    fn replace_by_merged(
+        &self,
+        manifest: &mut Manifest,
+        table: Table,
+        hour: i64,
+        chosen: &[Arc<TableFile>],
+    ) -> Result<(), FlushError> {
+        let merged = self.merge(table, hour, chosen, manifest.state().flushed)?;
         let edit = Edit {
             added: vec![merged.clone()],
             removed: chosen.iter().map(|file| file.path.clone()).collect(),
             ..Edit::default()
         };
-        self.record(&mut manifest, edit)?;
+        self.record(manifest, edit)?;
         events::compacted(chosen.len(), merged.rows, merged.bytes);
-        self.catalogue.replace_files(&chosen, vec![merged]);
-        Ok(true)
+        self.catalogue.replace_files(chosen, vec![merged]);
+        Ok(())
     }
 
     fn merge(

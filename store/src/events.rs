@@ -29,6 +29,31 @@ pub(crate) fn manifest_damaged(path: &Path, at: u64) {
     error!(path = %path.display(), at, "the manifest is damaged; going on with what precedes the damage");
 }
 
+/// The manifest's checkpoint does not read, its other copy does.
+pub(crate) fn checkpoint_restored(path: &Path) {
+    counter!("rampart_store_checkpoints_restored_total").increment(1);
+    warn!(path = %path.display(), "read the manifest's checkpoint from its second copy");
+}
+
+/// The files of an hour could not be merged; they stay as they are.
+pub(crate) fn merge_failed(table: &'static str, hour: i64, reason: &str) {
+    counter!("rampart_store_compactions_failed_total").increment(1);
+    warn!(
+        table,
+        hour, reason, "could not merge the files of an hour; trying again later"
+    );
+}
+
+/// Retention waits, or goes by a clock of its own, because the wall clock is not believed.
+pub(crate) fn clock_doubted(reason: &'static str, ahead_seconds: u64) {
+    counter!("rampart_store_clock_doubted_total", "reason" => reason).increment(1);
+    warn!(
+        reason,
+        ahead_seconds,
+        "the wall clock is ahead of what it should be; nothing is dropped on its word"
+    );
+}
+
 /// A Parquet file is not in the manifest, or not as the manifest says.
 pub(crate) fn file_set_aside(path: &Path, reason: &str, kept: bool) {
     counter!("rampart_store_files_set_aside_total").increment(1);

@@ -2,6 +2,7 @@
 //! whatever fails in between: set apart, write and sync files, record them in the manifest, show them
 //! instead of memory, and only then let go of the log.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,12 +21,15 @@ use crate::manifest::{Edit, Manifest, TableFile};
 use crate::minutes::minute_rows;
 use crate::options::Retention;
 use crate::partition::{Arranged, PartitionError, write_file};
-use crate::retention::is_expired;
+use crate::retention::{ClockWatch, is_expired};
+use crate::rollup::AHEAD_SECONDS;
 use crate::schema::Table;
 use crate::wal::Segments;
 
-/// How far back rollups reach; the log is kept that long so that a start can rebuild them.
-pub(crate) const ROLLUP_HORIZON: Duration = Duration::from_mins(15);
+/// The log is kept this long so that a start can rebuild the rollups: they reach back a quarter of an
+/// hour, and hold calls that complete up to [`AHEAD_SECONDS`] after their commit.
+pub(crate) const LOG_HORIZON: Duration =
+    Duration::from_secs(15 * 60 + AHEAD_SECONDS.unsigned_abs());
 
 /// Why rows stay in memory. They are in the log as well, and a later flush tries again.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -62,6 +66,10 @@ pub(crate) struct Flusher {
     pub(crate) last_flush: Mutex<Option<Timestamp>>,
     /// Set, under the manifest's lock, when the directory may not be touched any more.
     pub(crate) closed: AtomicBool,
+    /// What retention thinks of the wall clock.
+    pub(crate) clock_watch: Mutex<ClockWatch>,
+    /// Hours whose merge failed, and from when on, in monotonic time, it is tried again.
+    pub(crate) postponed: Mutex<HashMap<(Table, i64), Duration>>,
 }
 
 impl Flusher {
@@ -135,11 +143,11 @@ impl Flusher {
         files: &mut Vec<TableFile>,
         mut each: impl FnMut(&RecordBatch),
     ) -> Result<(), FlushError> {
-        let now = self.clock.now();
+        let now = self.retention_now();
         let arranged =
             Arranged::new(table, rows).map_err(|error| self.give_up(error.into(), files))?;
         for (hour, count) in arranged.hours() {
-            if is_expired(hour, self.retention.of(table), now) {
+            if now.is_some_and(|now| is_expired(hour, self.retention.of(table), now)) {
                 arranged.chunks(hour).flatten().for_each(|rows| each(&rows));
                 events::expired_unwritten(count);
                 continue;
@@ -230,7 +238,7 @@ impl Flusher {
 
     /// Lets go of segments that are in files and too old for rollups.
     pub(crate) fn remove_segments(&self, flushed: u64) {
-        let keep_from = self.clock.now() - ROLLUP_HORIZON;
+        let keep_from = self.clock.now() - LOG_HORIZON;
         let removed = self.segments.remove_flushed(
             self.fs.as_ref(),
             flushed,

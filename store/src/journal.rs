@@ -179,6 +179,14 @@ impl JournalReader {
         Ok((reader, header))
     }
 
+    /// Goes on at byte `at` of the file, which is taken to be sound up to there.
+    pub(crate) fn skip_to(&mut self, at: u64) -> io::Result<()> {
+        let bytes = at.saturating_sub(self.sound_bytes);
+        io::copy(&mut self.read.by_ref().take(bytes), &mut io::sink())?;
+        self.sound_bytes += bytes;
+        Ok(())
+    }
+
     /// The next record. After [`Step::Damaged`] nothing more can be read.
     pub(crate) fn next(&mut self) -> io::Result<Step> {
         let mut prefix = [0; PREFIX_BYTES];

@@ -2,6 +2,9 @@
 //!
 //! A journal of edits. Each is atomic: files added and removed, the flushed sequence number, source
 //! positions and idempotency keys as of that number. A checkpoint replaces everything before it.
+//!
+//! Every checkpoint is written twice, to `manifest.previous` first: with the one damaged, the other and
+//! the edits behind the damaged one still tell everything.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::events;
 use crate::fs::Fs;
-use crate::journal::{AppendError, Header, Journal, JournalReader, Magic, Step, frame};
+use crate::journal::{
+    AppendError, HEADER_BYTES, Header, Journal, JournalReader, Magic, Step, frame,
+};
 use crate::schema::Table;
 
 /// How a manifest begins.
@@ -20,6 +25,9 @@ const MAGIC: Magic = *b"RAMPMAN\n";
 /// The name within the store's directory.
 pub(crate) const FILE_NAME: &str = "manifest";
 const TEMPORARY_NAME: &str = "manifest.tmp";
+/// The checkpoint that `manifest` begins with, once more.
+const PREVIOUS_NAME: &str = "manifest.previous";
+const PREVIOUS_TEMPORARY_NAME: &str = "manifest.previous.tmp";
 /// A manifest longer than this, and than four checkpoints, is written anew.
 const REWRITE_BYTES_MIN: u64 = 4 << 20;
 
@@ -131,22 +139,54 @@ pub(crate) struct Loaded {
     pub(crate) damaged: bool,
 }
 
-/// Reads the manifest of a store as far as it is sound.
+/// How far one file was read.
+struct Reading {
+    edits: u64,
+    sound_bytes: u64,
+    damaged: bool,
+}
+
+/// Reads the manifest of a store as far as it is sound. Where its checkpoint is not, the other copy
+/// stands in for it.
 pub(crate) fn load(fs: &dyn Fs, directory: &Path) -> Result<Loaded, ManifestError> {
     let path = directory.join(FILE_NAME);
     let mut loaded = Loaded::default();
-    let (mut reader, header) = match JournalReader::open(fs, &path, MAGIC) {
+    let current = read(fs, &path, HEADER_BYTES as u64, &mut loaded.state)?;
+    loaded.existed = current.is_some();
+    loaded.damaged = current.as_ref().is_some_and(|current| current.damaged);
+    if current.is_some_and(|current| current.edits > 0) {
+        return Ok(loaded);
+    }
+    let other = directory.join(PREVIOUS_NAME);
+    let previous = read(fs, &other, HEADER_BYTES as u64, &mut loaded.state)?;
+    if let Some(previous) = previous.filter(|previous| previous.edits > 0) {
+        // Both copies of a checkpoint are equally long.
+        read(fs, &path, previous.sound_bytes, &mut loaded.state)?;
+        loaded.damaged |= loaded.state != State::default();
+        events::checkpoint_restored(&other);
+    }
+    Ok(loaded)
+}
+
+/// Applies the edits of a file from byte `from` on; `None` when there is no such file.
+fn read(
+    fs: &dyn Fs,
+    path: &Path,
+    from: u64,
+    state: &mut State,
+) -> Result<Option<Reading>, ManifestError> {
+    let (mut reader, header) = match JournalReader::open(fs, path, MAGIC) {
         Ok(opened) => opened,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(loaded),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    loaded.existed = true;
-    match header {
+    // Records carry their own checksums: behind a damaged header they are read all the same.
+    let mut damaged = match header {
         Header::Newer(format) => return Err(ManifestError::Newer(format)),
-        // Records carry their own checksums: they are read all the same.
-        Header::Damaged => loaded.damaged = true,
-        Header::Sound => {}
-    }
+        Header::Damaged => true,
+        Header::Sound => false,
+    };
+    reader.skip_to(from)?;
     let mut edits = 0_u64;
     loop {
         let edit = match reader.next()? {
@@ -157,20 +197,26 @@ pub(crate) fn load(fs: &dyn Fs, directory: &Path) -> Result<Loaded, ManifestErro
             Step::Record(payload) => serde_json::from_slice(&payload).ok(),
         };
         let Some(edit) = edit else {
-            loaded.damaged = true;
+            damaged = true;
             break;
         };
         edits += 1;
-        loaded.state.apply(edit);
+        state.apply(edit);
     }
-    if loaded.damaged {
-        events::manifest_damaged(&path, reader.sound_bytes());
+    let sound_bytes = reader.sound_bytes();
+    if damaged && from == HEADER_BYTES as u64 {
+        events::manifest_damaged(path, sound_bytes);
     }
-    Ok(loaded)
+    Ok(Some(Reading {
+        edits,
+        sound_bytes,
+        damaged,
+    }))
 }
 
-/// Puts a damaged manifest aside for a person to look at.
-pub(crate) fn put_aside(fs: &dyn Fs, directory: &Path, quarantine: &Path) -> io::Result<()> {
+/// Copies a damaged manifest aside for a person to look at. The original stays under its name until
+/// a new one takes it.
+pub(crate) fn copy_aside(fs: &dyn Fs, directory: &Path, quarantine: &Path) -> io::Result<()> {
     fs.create_dir(quarantine)?;
     let taken = fs.list(quarantine)?;
     // One of as many names plus one is free.
@@ -178,9 +224,24 @@ pub(crate) fn put_aside(fs: &dyn Fs, directory: &Path, quarantine: &Path) -> io:
         .map(|number| format!("{FILE_NAME}.{number}"))
         .find(|name| taken.iter().all(|entry| entry.name != *name))
         .unwrap_or_else(|| FILE_NAME.to_owned());
-    fs.rename(&directory.join(FILE_NAME), &quarantine.join(name))?;
+    let temporary = quarantine.join(TEMPORARY_NAME);
+    remove_if_there(fs, &temporary)?;
+    let mut content = Vec::new();
+    io::Read::read_to_end(&mut fs.read(&directory.join(FILE_NAME))?, &mut content)?;
+    let mut copy = fs.create(&temporary)?;
+    copy.write(&content)?;
+    copy.sync()?;
+    fs.sync_dir(quarantine)?;
+    fs.rename(&temporary, &quarantine.join(name))?;
     fs.sync_dir(quarantine)?;
     fs.sync_dir(directory)
+}
+
+fn remove_if_there(fs: &dyn Fs, path: &Path) -> io::Result<()> {
+    match fs.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The manifest, open for edits.
@@ -200,7 +261,8 @@ impl Manifest {
         directory: &Path,
         state: State,
     ) -> io::Result<Manifest> {
-        let journal = write_checkpoint(fs.as_ref(), directory, &state)?;
+        let prepared = prepare_checkpoint(fs.as_ref(), directory, &state)?;
+        let journal = replace(fs.as_ref(), directory, prepared)?;
         Ok(Manifest {
             fs,
             directory: directory.to_path_buf(),
@@ -234,8 +296,11 @@ impl Manifest {
         if !long {
             return Ok(());
         }
-        match write_checkpoint(self.fs.as_ref(), &self.directory, &self.state) {
-            Ok(journal) => {
+        let (fs, directory) = (self.fs.as_ref(), self.directory.as_path());
+        match prepare_checkpoint(fs, directory, &self.state) {
+            // From the first rename on, any error leaves open which file is the manifest.
+            Ok(prepared) => {
+                let journal = replace(fs, directory, prepared)?;
                 self.checkpoint_bytes = journal.bytes();
                 self.journal = journal;
                 Ok(())
@@ -246,23 +311,37 @@ impl Manifest {
     }
 }
 
-fn write_checkpoint(fs: &dyn Fs, directory: &Path, state: &State) -> io::Result<Journal> {
-    let temporary = directory.join(TEMPORARY_NAME);
-    match fs.remove(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+/// Writes both copies of a checkpoint, durable under temporary names.
+fn prepare_checkpoint(fs: &dyn Fs, directory: &Path, state: &State) -> io::Result<Journal> {
     let mut framed = Vec::new();
     frame(&mut framed, &[&to_json(&state.checkpoint())?])?;
-    let mut journal = Journal::create(fs, &temporary, MAGIC)?;
-    journal.append(&framed).map_err(|error| match error {
-        AppendError::Full => io::ErrorKind::StorageFull.into(),
-        AppendError::Broken(error) => error,
-    })?;
-    journal.sync()?;
-    fs.rename(&temporary, &directory.join(FILE_NAME))?;
+    let write = |name| {
+        let temporary = directory.join(name);
+        remove_if_there(fs, &temporary)?;
+        let mut journal = Journal::create(fs, &temporary, MAGIC)?;
+        journal.append(&framed).map_err(|error| match error {
+            AppendError::Full => io::ErrorKind::StorageFull.into(),
+            AppendError::Broken(error) => error,
+        })?;
+        journal.sync()?;
+        io::Result::Ok(journal)
+    };
+    write(PREVIOUS_TEMPORARY_NAME)?;
+    let journal = write(TEMPORARY_NAME)?;
     fs.sync_dir(directory)?;
     Ok(journal)
+}
+
+/// Gives both copies their names. The first may hold more than a manifest still in place, never less.
+fn replace(fs: &dyn Fs, directory: &Path, prepared: Journal) -> io::Result<Journal> {
+    for (from, to) in [
+        (PREVIOUS_TEMPORARY_NAME, PREVIOUS_NAME),
+        (TEMPORARY_NAME, FILE_NAME),
+    ] {
+        fs.rename(&directory.join(from), &directory.join(to))?;
+        fs.sync_dir(directory)?;
+    }
+    Ok(prepared)
 }
 
 fn to_json(edit: &Edit) -> io::Result<Vec<u8>> {

@@ -13,14 +13,15 @@ use model::{SharedClock, Timestamp};
 use crate::catalogue::Catalogue;
 use crate::commit::Health;
 use crate::events;
-use crate::flush::{Flusher, ROLLUP_HORIZON, remove};
+use crate::flush::{Flusher, LOG_HORIZON, remove};
 use crate::fs::{Fs, Lock};
 use crate::idempotency::{Ledger, Limits};
 use crate::journal::FORMAT;
 use crate::manifest::{self, KeptKey, Loaded, Manifest, ManifestError};
 use crate::options::Options;
 use crate::partition::{PARQUET, TABLES, TEMPORARY, number_of};
-use crate::rollup::{AHEAD_SECONDS, Rollups};
+use crate::retention::ClockWatch;
+use crate::rollup::Rollups;
 use crate::wal::{self, Record, ReplayError, Segments};
 
 const WAL: &str = "wal";
@@ -114,7 +115,7 @@ pub(crate) fn recover(
     reconcile(fs.as_ref(), directory, &mut loaded, &mut found)
         .map_err(|source| io_error(directory.join(TABLES), source))?;
     if loaded.damaged && loaded.existed {
-        manifest::put_aside(fs.as_ref(), directory, &directory.join(QUARANTINE))
+        manifest::copy_aside(fs.as_ref(), directory, &directory.join(QUARANTINE))
             .map_err(|source| io_error(directory.join(QUARANTINE), source))?;
     }
     let keys = std::mem::take(&mut loaded.state.keys);
@@ -279,6 +280,10 @@ fn assemble(
         state.positions.clone(),
         state.flushed,
     ));
+    let newest = state.files.values().map(|file| file.to_us).max();
+    if let Some(newest) = newest {
+        catalogue.note_newest(Timestamp::from_micros(newest), clock.elapsed());
+    }
     let next = state.flushed + 1;
     let next_file_number = state
         .files
@@ -304,6 +309,8 @@ fn assemble(
         file_number: AtomicU64::new(next_file_number),
         last_flush: Mutex::new(None),
         closed: false.into(),
+        clock_watch: Mutex::new(ClockWatch::new(clock.now(), clock.elapsed())),
+        postponed: Mutex::default(),
     });
     Ok(Recovered {
         lock,
@@ -365,8 +372,7 @@ fn replay(
 }
 
 fn reaches_rollups(committed_at: Timestamp, now: Timestamp) -> bool {
-    let ahead = Duration::from_secs(AHEAD_SECONDS.unsigned_abs());
-    committed_at + ROLLUP_HORIZON + ahead >= now
+    committed_at + LOG_HORIZON >= now
 }
 
 fn restore(recovered: &Recovered, record: Record, now: Timestamp, elapsed: Duration) {

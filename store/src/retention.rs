@@ -1,6 +1,6 @@
 //! Whole hours are dropped when all their rows are past the table's retention, never earlier.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use model::Timestamp;
@@ -16,12 +16,77 @@ pub(crate) fn is_expired(hour: i64, retention: Duration, now: Timestamp) -> bool
     end_of(hour) + retention < now
 }
 
+/// A difference between wall and monotonic time, from one look to the next, that is no jump.
+const DRIFT_MAX: Duration = Duration::from_mins(5);
+/// Rows that came within this time testify what time it is.
+const TESTIMONY_AGE_MAX: Duration = Duration::from_hours(1);
+/// How far the wall clock may be ahead of the newest of them.
+const AHEAD_OF_ROWS_MAX: Duration = Duration::from_hours(24);
+
+/// Compares the wall clock with monotonic time. What it jumped ahead is not counted as time that has
+/// passed, since what is dropped on its word is gone for good; a clock set back is believed.
+#[derive(Debug)]
+pub(crate) struct ClockWatch {
+    wall: Timestamp,
+    elapsed: Duration,
+    /// The jumps ahead since the start.
+    ahead_us: i64,
+}
+
+impl ClockWatch {
+    pub(crate) fn new(wall: Timestamp, elapsed: Duration) -> Self {
+        ClockWatch {
+            wall,
+            elapsed,
+            ahead_us: 0,
+        }
+    }
+
+    /// The time without the jumps.
+    fn look(&mut self, wall: Timestamp, elapsed: Duration) -> Timestamp {
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        let passed = micros(elapsed.saturating_sub(self.elapsed));
+        let shown = wall.as_micros().saturating_sub(self.wall.as_micros());
+        let step = shown.saturating_sub(passed);
+        if step.unsigned_abs() > DRIFT_MAX.as_micros() as u64 {
+            self.ahead_us = self.ahead_us.saturating_add(step).max(0);
+        }
+        (self.wall, self.elapsed) = (wall, elapsed);
+        Timestamp::from_micros(wall.as_micros().saturating_sub(self.ahead_us))
+    }
+}
+
 impl Flusher {
+    /// The time that retention goes by; `None` while nothing may be dropped.
+    pub(crate) fn retention_now(&self) -> Option<Timestamp> {
+        let (wall, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let mut watch = self
+            .clock_watch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let now = watch.look(wall, elapsed);
+        if watch.ahead_us > 0 {
+            events::clock_doubted("jumped", watch.ahead_us.unsigned_abs() / 1_000_000);
+        }
+        match self.catalogue.newest() {
+            Some((newest, came))
+                if elapsed.saturating_sub(came) <= TESTIMONY_AGE_MAX
+                    && newest + AHEAD_OF_ROWS_MAX < now =>
+            {
+                events::clock_doubted("ahead of rows", now.since(newest).as_secs());
+                None
+            }
+            _ => Some(now),
+        }
+    }
+
     /// Drops the hours that are past their retention. Says how many files went.
     pub(crate) fn expire(&self) -> Result<usize, FlushError> {
         let mut manifest = self.manifest();
         self.check_health()?;
-        let now = self.clock.now();
+        let Some(now) = self.retention_now() else {
+            return Ok(0);
+        };
         let expired: Vec<Arc<TableFile>> = Table::ALL
             .into_iter()
             .flat_map(|table| self.catalogue.files(table))
@@ -43,6 +108,9 @@ impl Flusher {
     /// Removes the files that were dropped from the catalogue and that no query reads any more.
     pub(crate) fn sweep(&self) {
         let _manifest = self.manifest();
+        if self.check_health().is_err() {
+            return;
+        }
         for file in self.catalogue.take_removable() {
             remove(self.fs.as_ref(), &self.directory.join(&file.path));
             let hour = self.directory.join(directory_of(file.table, file.hour));

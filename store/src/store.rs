@@ -430,13 +430,20 @@ impl Drop for Shared {
 
 /// Retention, merging, and removing what they left.
 fn tidy(flusher: &Flusher) -> Result<(), FlushError> {
-    flusher.expire()?;
+    let expired = flusher.expire();
+    // Merging needs space, which on a full disk only removing makes.
+    flusher.sweep();
+    let merged = merge(flusher);
+    flusher.sweep();
+    expired.map(|_| ()).and(merged)
+}
+
+fn merge(flusher: &Flusher) -> Result<(), FlushError> {
     for _ in 0..MERGES_MAX {
         if !flusher.compact()? {
             break;
         }
     }
-    flusher.sweep();
     Ok(())
 }
 

@@ -236,7 +236,7 @@ async fn the_log_is_kept_for_rollups_and_then_removed() {
             .unwrap();
         store.flush().await.unwrap();
     }
-    assert_eq!(segments(&fs), 3, "those of the last quarter of an hour");
+    assert_eq!(segments(&fs), 5, "those of the last 25 minutes");
     store.close().await;
     let store = open_sim(&fs, &clock).await.unwrap();
     let now = model::Clock::now(clock.as_ref()).as_seconds();
@@ -256,6 +256,32 @@ async fn the_log_is_kept_for_rollups_and_then_removed() {
             .sum::<usize>(),
         60
     );
+    store.close().await;
+}
+
+#[tokio::test]
+async fn calls_that_were_ahead_of_their_commit_are_counted_after_a_restart() {
+    let fs = SimFs::new(Bug::None);
+    let clock = clock();
+    let store = open_sim(&fs, &clock).await.unwrap();
+    let ahead = NOW + Duration::from_secs(590);
+    store.commit(plain("ahead", 1, ahead)).await.unwrap();
+    for number in 0..4 {
+        clock.advance(Duration::from_secs(340));
+        store.commit(batch(0, number, 1, NOW)).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    let counted = |store: &Store| {
+        let second = ahead.as_seconds();
+        let sums = store
+            .rollups()
+            .sum(&store::Selection::default(), &[], second, second + 1);
+        sums.first().map_or(0, |(_, counts)| counts.calls())
+    };
+    assert_eq!(counted(&store), 1);
+    store.close().await;
+    let store = open_sim(&fs, &clock).await.unwrap();
+    assert_eq!(counted(&store), 1);
     store.close().await;
 }
 

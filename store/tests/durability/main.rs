@@ -6,8 +6,10 @@
 mod damage;
 mod flush;
 mod limits;
+mod manifest;
 mod power_loss;
 mod random;
 mod rows;
 mod sim;
 mod store;
+mod tidy;

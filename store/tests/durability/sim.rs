@@ -93,6 +93,8 @@ struct Disk {
     sync_error: Option<(String, io::ErrorKind)>,
     /// The error that writing to a path containing this text gives, after half of the bytes.
     write_error: Option<(String, io::ErrorKind)>,
+    /// After this many others, syncing this directory gives an error.
+    dir_sync_error: Option<(PathBuf, u64, io::ErrorKind)>,
     free_bytes: u64,
     syncs: u64,
 }
@@ -140,6 +142,10 @@ impl SimFs {
 
     pub(crate) fn fail_write(&self, path: Option<(&str, io::ErrorKind)>) {
         self.disk().write_error = path.map(|(path, kind)| (path.to_owned(), kind));
+    }
+
+    pub(crate) fn fail_dir_sync(&self, path: &str, after: u64, kind: io::ErrorKind) {
+        self.disk().dir_sync_error = Some((PathBuf::from(path), after, kind));
     }
 
     pub(crate) fn set_free_bytes(&self, bytes: u64) {
@@ -497,6 +503,16 @@ impl Fs for SimFs {
     fn sync_dir(&self, directory: &Path) -> io::Result<()> {
         let mut disk = self.disk();
         let goes_on = disk.begin_change()?;
+        if let Some((path, left, kind)) = &mut disk.dir_sync_error
+            && path == directory
+        {
+            if *left == 0 {
+                let kind = *kind;
+                disk.dir_sync_error = None;
+                return Err(kind.into());
+            }
+            *left -= 1;
+        }
         if disk.bug != Bug::NoSyncDir {
             disk.sync_names(directory);
         }
