@@ -1,6 +1,7 @@
 //! Which steps are due, and whom they reach. A step that reaches nobody is passed over, not waited
 //! for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use model::{Timestamp, format_duration};
 use super::event::Policy;
 use super::incident::{EntryKind, Incident, Reach};
 use super::memory::{Journal, Memory};
+use super::outbox::{Address, FIRES_AGAIN};
 use super::progress::Plan;
 use super::reach::{self, Called};
 use crate::config::{Destination, Step, Target};
@@ -117,21 +119,63 @@ fn advance(
         IncidentStatus::Acknowledged => {
             let until = incident.acknowledged.as_ref().and_then(|ack| ack.until);
             if until.is_some_and(|until| until <= now) {
-                ring_again(incident, policy, journal, now);
+                let text = "the acknowledgement ran out and it is not resolved; rings again";
+                ring_again(incident, policy, journal, text, now);
                 run_plan(incident, policy, journal, now, summons);
+            } else if let Some(update) = update(incident, now) {
+                incident.progress.last_message_at = Some(now);
+                summons.push(update);
             }
         }
         IncidentStatus::Open => run_plan(incident, policy, journal, now, summons),
     }
 }
 
-fn ring_again(incident: &mut Incident, policy: &Policy, journal: &mut Journal, now: Timestamp) {
+/// What was acknowledged is open again and its plan starts over.
+pub(super) fn ring_again(
+    incident: &mut Incident,
+    policy: &Policy,
+    journal: &mut Journal,
+    why: &str,
+    now: Timestamp,
+) {
     incident.status = IncidentStatus::Open;
     incident.acknowledged = None;
     let plan = plan_of(policy, &incident.destination);
     incident.progress.restart(&plan, now);
-    let text = "the acknowledgement ran out and it is not resolved; rings again";
-    incident.note(journal, now, EntryKind::Acknowledged, text);
+    incident.note(journal, now, EntryKind::Acknowledged, why);
+}
+
+/// What those told hear about alerts that joined, when it is time.
+fn update(incident: &mut Incident, now: Timestamp) -> Option<Summons> {
+    incident.progress.update_at.take_if(|at| *at <= now)?;
+    let note = match std::mem::take(&mut incident.progress.joined) {
+        0 => return None,
+        1 => "one more alert joined".to_owned(),
+        more => format!("{more} more alerts joined"),
+    };
+    to_all_told(incident, MessageKind::Reminder, Some(note))
+}
+
+/// Whom the step that is due now reaches.
+pub(super) fn called_now(
+    incident: &Incident,
+    policy: &Policy,
+    now: Timestamp,
+) -> BTreeSet<Address> {
+    if incident.progress.due.is_none_or(|due| due > now) {
+        return BTreeSet::new();
+    }
+    let plan = plan_of(policy, &incident.destination);
+    let last = plan.steps.len().saturating_sub(1);
+    let step = plan.steps.get(incident.progress.next.min(last));
+    let targets = step.map_or([].as_slice(), |step| step.notify.as_slice());
+    targets
+        .iter()
+        .filter_map(|target| reach::find(incident, policy, target, now).ok())
+        .flatten()
+        .map(|called| called.address)
+        .collect()
 }
 
 fn run_plan(
@@ -163,7 +207,7 @@ fn run_plan(
                 to,
                 step: Some((index, plan.steps.len())),
                 round,
-                note: None,
+                note: (incident.progress.reopened_at == Some(now)).then(|| FIRES_AGAIN.to_owned()),
             }),
             // The last step of a round does not pull the next round forward.
             None if index + 1 < plan.steps.len() => {
@@ -179,16 +223,8 @@ fn run_plan(
     if incident.progress.remind_at.is_some_and(|at| at <= now) {
         remind(incident, policy, journal, now, summons);
     }
-    if incident.progress.update_at.is_some_and(|at| at <= now) {
-        incident.progress.update_at = None;
-        let joined = std::mem::take(&mut incident.progress.joined);
-        if summons.len() == before && joined > 0 {
-            let note = match joined {
-                1 => "one more alert joined".to_owned(),
-                more => format!("{more} more alerts joined"),
-            };
-            summons.extend(to_all_told(incident, MessageKind::Reminder, Some(note)));
-        }
+    if summons.len() == before {
+        summons.extend(update(incident, now));
     }
     if summons.len() > before {
         incident.progress.last_message_at = Some(now);

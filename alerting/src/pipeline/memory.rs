@@ -12,7 +12,7 @@ use super::incident::{Entry, HeldAlert, Incident};
 use super::outbox::{OutboxRow, PATIENCE, RowState};
 use super::progress::shifted;
 use super::receive::Seen;
-use super::record::AttemptRow;
+use super::record::{AttemptRow, AttemptState};
 use crate::delivery::{Attempt, IncidentStatus, MessageKind};
 
 /// What links in messages are made of.
@@ -139,7 +139,8 @@ impl Memory {
     }
 
     /// A memory from what was stored, and the events that settle what the last stop interrupted:
-    /// nobody knows what became of an attempt that was on its way.
+    /// nobody knows what became of an attempt that was on its way. Alerts that fire and whose
+    /// incident cannot be read come in anew.
     pub fn rebuild(
         stored: Stored,
         policy: Arc<Policy>,
@@ -154,17 +155,19 @@ impl Memory {
             row,
             attempt,
         };
-        for (fingerprint, starts_at, firing, received_at) in stored.seen {
-            memory
-                .seen
-                .remember(fingerprint, starts_at, firing, received_at);
-        }
         for incident in stored.incidents {
             memory.incidents.insert(incident.id.clone(), incident);
         }
+        let mut homeless = BTreeMap::new();
         for (id, held) in stored.alerts {
-            if let Some(incident) = memory.incidents.get_mut(&id) {
-                incident.alerts.insert(held.fingerprint, held);
+            match memory.incidents.get_mut(&id) {
+                Some(incident) => {
+                    incident.alerts.insert(held.fingerprint, held);
+                }
+                None if held.is_firing() && !held.quieted => {
+                    homeless.insert((held.fingerprint, held.alert.starts_at), held.alert);
+                }
+                None => {}
             }
         }
         for (id, entry) in stored.entries {
@@ -175,8 +178,8 @@ impl Memory {
         for row in stored.outbox {
             memory.restore_row(row);
         }
-        let interrupted: Vec<Event> = stored
-            .attempts
+        let attempts = memory.with_lost_attempts(stored.attempts, now);
+        let mut events: Vec<Event> = attempts
             .iter()
             .map(|attempt| Event::Outcome {
                 attempt: attempt.id,
@@ -185,17 +188,63 @@ impl Memory {
                 },
             })
             .collect();
-        for attempt in stored.attempts {
+        for attempt in attempts {
             memory.restore_attempt(attempt);
         }
         memory.restore_indexes();
         memory.forgive_clock(now);
-        (memory, interrupted)
+        for (fingerprint, starts_at, firing, _) in &stored.seen {
+            if !firing {
+                homeless.remove(&(*fingerprint, *starts_at));
+            }
+        }
+        homeless.retain(|(fingerprint, _), _| !memory.firing.contains_key(fingerprint));
+        for (fingerprint, starts_at, firing, received_at) in stored.seen {
+            if !homeless.contains_key(&(fingerprint, starts_at)) {
+                memory
+                    .seen
+                    .remember(fingerprint, starts_at, firing, received_at);
+            }
+        }
+        if !homeless.is_empty() {
+            events.push(Event::Alerts(homeless.into_values().collect()));
+        }
+        (memory, events)
     }
 
-    /// Brings an incident that was let go back, for a late remark.
+    /// With an attempt for each message that was on its way and whose attempt is lost, so that its
+    /// outcome is unknown as well.
+    fn with_lost_attempts(
+        &mut self,
+        mut attempts: Vec<AttemptRow>,
+        now: Timestamp,
+    ) -> Vec<AttemptRow> {
+        let carried: BTreeSet<u64> = attempts
+            .iter()
+            .flat_map(|attempt| attempt.rows.iter().copied())
+            .collect();
+        for row in self.outbox.values() {
+            if row.state == RowState::InFlight && !carried.contains(&row.id) {
+                self.numbers.attempt += 1;
+                attempts.push(AttemptRow {
+                    id: self.numbers.attempt,
+                    endpoint: row.address.endpoint.clone(),
+                    rows: vec![row.id],
+                    started_at: now,
+                    ended_at: None,
+                    state: AttemptState::InFlight,
+                    detail: String::new(),
+                    provider_id: None,
+                });
+            }
+        }
+        attempts
+    }
+
+    /// Brings an incident that was let go back, for a late remark. The next step lets it go again.
     pub fn adopt(&mut self, incident: Incident) {
         if !self.incidents.contains_key(&incident.id) {
+            self.journal.touch(&incident.id);
             self.incidents.insert(incident.id.clone(), incident);
         }
     }
@@ -218,6 +267,31 @@ impl Memory {
     /// The configuration in force.
     pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
+    }
+
+    /// All of it as writes, for a disk that missed some.
+    pub fn everything(&self) -> Vec<Write> {
+        let mut writes = self.seen.writes();
+        for incident in self.incidents.values() {
+            let id = &incident.id;
+            writes.push(Write::Incident {
+                incident: Box::new(incident.without_contents()),
+                active: is_active(incident),
+            });
+            writes.extend(incident.alerts.values().map(|held| Write::Alert {
+                incident: id.clone(),
+                held: held.clone(),
+            }));
+            writes.extend(incident.timeline.iter().map(|entry| Write::Entry {
+                incident: id.clone(),
+                entry: entry.clone(),
+            }));
+        }
+        let rows = self.outbox.values().cloned().map(Box::new);
+        writes.extend(rows.map(Write::Outbox));
+        let attempts = self.attempts.values().cloned().map(Box::new);
+        writes.extend(attempts.map(Write::Attempt));
+        writes
     }
 
     /// When the next step is due without anything happening.
@@ -274,7 +348,7 @@ impl Memory {
             let Some(incident) = self.incidents.get(&id) else {
                 continue;
             };
-            let active = !incident.closed || !incident.rows.is_empty() || incident.is_quieting();
+            let active = is_active(incident);
             self.journal.writes.push(Write::Incident {
                 incident: Box::new(incident.without_contents()),
                 active,
@@ -317,9 +391,11 @@ impl Memory {
     }
 
     fn restore_row(&mut self, row: OutboxRow) {
-        if let Some(incident) = self.incidents.get_mut(&row.incident) {
-            incident.rows.insert(row.id);
-        }
+        // A message whose incident cannot be read has nothing to say.
+        let Some(incident) = self.incidents.get_mut(&row.incident) else {
+            return;
+        };
+        incident.rows.insert(row.id);
         if row.state == RowState::Pending {
             let gate = self.gates.entry(row.address.endpoint.clone()).or_default();
             gate.queue.insert((row.due_at, row.id));
@@ -378,8 +454,12 @@ impl Memory {
             self.journal.touch(id);
         }
         for row in self.outbox.values_mut() {
+            row.created_at = moved(row.created_at);
             row.due_at = moved(row.due_at);
             row.give_up_at = moved(row.give_up_at);
+            self.journal
+                .writes
+                .push(Write::Outbox(Box::new(row.clone())));
         }
         for gate in self.gates.values_mut() {
             gate.shift(moved);
@@ -390,4 +470,9 @@ impl Memory {
             .map(|(at, row)| (moved(at), row))
             .collect();
     }
+}
+
+/// Whether an incident may still change by itself and so belongs into memory.
+fn is_active(incident: &Incident) -> bool {
+    !incident.closed || !incident.rows.is_empty() || incident.is_quieting()
 }

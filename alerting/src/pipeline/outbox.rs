@@ -136,6 +136,9 @@ pub(super) const REMINDERS_WAITING_MAX: usize = 20;
 /// never are.
 pub(super) const RESOLVED_WAITING_MAX: usize = 40_000;
 
+/// What a message says beside the facts when the incident came back.
+pub(super) const FIRES_AGAIN: &str = "it fires again";
+
 pub(super) fn enqueue(memory: &mut Memory, summons: Vec<Summons>, now: Timestamp) {
     for summons in summons {
         let mut queued = false;
@@ -254,10 +257,16 @@ pub(super) fn cancel(memory: &mut Memory, incident: &str, why: &str, now: Timest
     }
 }
 
-/// After it came back: those who heard, or were about to hear, that it is over hear that it is not.
-pub(super) fn tell_again(memory: &mut Memory, incident: &str, now: Timestamp) {
+/// After it came back: those who heard, or were about to hear, that it is over hear that it is not,
+/// except those whom a step calls at this moment.
+pub(super) fn tell_again(
+    memory: &mut Memory,
+    incident: &str,
+    called: &BTreeSet<Address>,
+    now: Timestamp,
+) {
     let unsaid = waiting_rows(memory, incident, |kind| kind == MessageKind::Resolved);
-    let mut untold = BTreeSet::new();
+    let mut untold = called.clone();
     for id in unsaid {
         if let Some(row) = memory.outbox.get(&id) {
             untold.insert(row.address.clone());
@@ -284,7 +293,7 @@ pub(super) fn tell_again(memory: &mut Memory, incident: &str, now: Timestamp) {
         to,
         step: None,
         round: known.progress.round,
-        note: Some("it fires again".to_owned()),
+        note: Some(FIRES_AGAIN.to_owned()),
     };
     known.progress.last_message_at = Some(now);
     enqueue(memory, vec![summons], now);
@@ -373,6 +382,7 @@ pub(super) fn is_wanted(memory: &Memory, row: &OutboxRow) -> bool {
         return false;
     };
     match row.kind {
+        MessageKind::Reminder if row.note.is_some() => incident.status != IncidentStatus::Resolved,
         MessageKind::Firing | MessageKind::Reminder => incident.status == IncidentStatus::Open,
         MessageKind::Resolved => incident.status == IncidentStatus::Resolved,
         MessageKind::Test => false,

@@ -78,7 +78,8 @@ impl Progress {
         };
     }
 
-    /// The step that is due now, if one is, with its number from 0.
+    /// The step that is due now, if one is, with its number from 0. A step that is taken late moves
+    /// those after it: they keep their distance and do not all come at once.
     pub(super) fn take_due<'a>(
         &mut self,
         plan: &'a Plan,
@@ -92,6 +93,7 @@ impl Progress {
         let step = plan.steps.get(index)?;
         self.step_accepted = false;
         self.next = index + 1;
+        self.base = now - step.after;
         match (plan.steps.get(self.next), plan.repeat) {
             (Some(next), _) => self.due = Some(self.base + next.after),
             (None, Some(repeat)) if self.round < repeat.times => {
@@ -108,13 +110,13 @@ impl Progress {
     /// Makes the next step due at `now`; the steps after it keep their distance. Returns whether
     /// there is one.
     pub(super) fn bring_forward(&mut self, plan: &Plan, now: Timestamp) -> bool {
-        let Some(due) = self.due else { return false };
-        if due > now {
-            let last = plan.steps.len().saturating_sub(1);
-            let next = plan.steps.get(self.next.min(last));
-            self.base = next.map_or(now, |step| now - step.after);
-            self.due = Some(now);
+        if self.due.is_none() {
+            return false;
         }
+        let last = plan.steps.len().saturating_sub(1);
+        let next = plan.steps.get(self.next.min(last));
+        self.base = next.map_or(now, |step| now - step.after);
+        self.due = Some(now);
         true
     }
 
@@ -133,6 +135,11 @@ impl Progress {
         self.base = self.base + pause;
         self.due = self.due.map(|due| (due + pause).max(now));
         self.remind_at = self.remind_at.map(|at| (at + pause).max(now));
+    }
+
+    /// Whether no step is left before the plan ends or starts over.
+    pub(super) fn round_has_ended(&self) -> bool {
+        self.due.is_none() || self.next == 0
     }
 
     /// Whether a message of this step belongs to the latest step that ran, so that its failure
@@ -223,6 +230,27 @@ mod tests {
         assert!(progress.bring_forward(&plan, Timestamp::from_seconds(5)));
         assert_eq!(run(&mut progress, &plan), "5:2 185:3");
         assert!(!progress.bring_forward(&plan, Timestamp::from_seconds(200)));
+    }
+
+    #[test]
+    fn a_late_step_keeps_the_distance_of_what_follows() {
+        let plan = plan(&[0, 120, 300], Some((600, 1)));
+        for asked in [false, true] {
+            let mut progress = Progress::start(&plan, Timestamp::EPOCH);
+            progress.take_due(&plan, Timestamp::EPOCH).unwrap();
+            let late = Timestamp::from_seconds(1_200);
+            if asked {
+                progress.bring_forward(&plan, late);
+                assert_eq!(progress.due, Some(late));
+            }
+            assert_eq!(progress.take_due(&plan, late).unwrap().0, 1);
+            assert!(progress.take_due(&plan, late).is_none());
+            assert_eq!(
+                run(&mut progress, &plan),
+                "1380:3 1980:1 2100:2 2280:3",
+                "asked for: {asked}"
+            );
+        }
     }
 
     #[test]

@@ -110,6 +110,22 @@ impl Seen {
         }
     }
 
+    /// All of them as writes.
+    pub(super) fn writes(&self) -> Vec<Write> {
+        let write =
+            |(received_at, (fingerprint, starts_at, firing)): &(_, (u64, _, bool))| Write::Seen {
+                fingerprint: *fingerprint,
+                starts_at: *starts_at,
+                status: if *firing {
+                    AlertStatus::Firing
+                } else {
+                    AlertStatus::Resolved
+                },
+                received_at: *received_at,
+            };
+        self.order.iter().map(write).collect()
+    }
+
     /// Forgets the oldest when there are too many; gives the arrival time of the oldest kept.
     fn make_room(&mut self) -> Option<Timestamp> {
         if self.order.len() <= Self::ROWS_MAX {

@@ -176,7 +176,11 @@ fn digest(found: &[(&OutboxRow, &Incident)], links: &Links, kind: MessageKind) -
         acknowledge_url: None,
         step: None,
         note: Some(format!(
-            "{total} incidents in one message, because many came at once; acknowledge them on the page"
+            "{total} incidents in one message, because many came at once; {}",
+            match url {
+                Some(_) => "the link leads to the list of incidents",
+                None => "`rampart incident list` shows them",
+            }
         )),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hmac::{Hmac, Mac};
-use model::{Alert, Labels, Timestamp, format_duration};
+use model::{Alert, Labels, Severity, Timestamp, format_duration};
 use sha2::Sha256;
 
 use super::{EntryKind, HeldAlert, Incident, Reach, Resolution, title};
@@ -87,7 +87,7 @@ fn open(memory: &mut Memory, joining: &Joining, now: Timestamp) -> String {
         route: way.route.clone(),
         title: title(&labels, 1),
         labels,
-        severity: model::Severity::Info,
+        severity: Severity::Info,
         status: IncidentStatus::Open,
         function: None,
         opened_at: now,
@@ -138,63 +138,114 @@ fn open(memory: &mut Memory, joining: &Joining, now: Timestamp) -> String {
 }
 
 fn join(memory: &mut Memory, id: &str, alerts: Vec<Alert>, now: Timestamp) {
-    if memory
-        .incidents
-        .get(id)
-        .is_some_and(|incident| incident.status == IncidentStatus::Resolved)
-    {
-        reopen(memory, id, now);
-    }
     let Some(incident) = memory.incidents.get_mut(id) else {
         return;
     };
-    let first = incident.alerts.is_empty();
-    let mut joined = Vec::new();
+    let (opens, severity, status) = (
+        incident.alerts.is_empty(),
+        incident.severity,
+        incident.status,
+    );
+    let mut fires = Vec::new();
+    let mut news = 0_usize;
     for alert in alerts {
-        if let Some(fingerprint) = hold(incident, &mut memory.journal, alert, now) {
+        let fingerprint = alert.fingerprint();
+        let held = hold(incident, &mut memory.journal, alert, now);
+        news += usize::from(held == Held::New);
+        if matches!(held, Held::New | Held::Again) {
             let holders = memory.firing.entry(fingerprint).or_default();
             holders.insert(id.to_owned());
-            joined.push(fingerprint);
+            fires.push(fingerprint);
         }
     }
     incident.refresh();
-    if !joined.is_empty() {
-        let told = joined
-            .first()
-            .and_then(|fingerprint| incident.alerts.get(fingerprint))
-            .map(|held| describe(&held.alert))
-            .unwrap_or_default();
-        let text = match joined.len() {
-            1 => format!("{told} fires"),
-            more => format!("{more} alerts fire, first {told}"),
-        };
-        incident.note(&mut memory.journal, now, EntryKind::Condition, text);
-    }
-    if !first && !joined.is_empty() {
-        incident.progress.joined += joined.len();
-        let earliest = incident.progress.last_message_at;
-        let at = earliest.map_or(now, |last| last + incident.timing.group_interval);
-        incident.progress.update_at.get_or_insert(at.max(now));
-    }
     memory.journal.touch(id);
+    if fires.is_empty() {
+        return;
+    }
+    let rises = incident.severity > severity && incident.severity == Severity::Critical;
+    let told = fires
+        .first()
+        .and_then(|fingerprint| incident.alerts.get(fingerprint))
+        .map(|held| describe(&held.alert))
+        .unwrap_or_default();
+    let text = match fires.len() {
+        1 => format!("{told} fires"),
+        more => format!("{more} alerts fire, first {told}"),
+    };
+    incident.note(&mut memory.journal, now, EntryKind::Condition, text);
+    if opens {
+        return;
+    }
+    // Whoever heard of it hears of every alert that fires; while somebody has it, or while nobody
+    // knows that it was over, only of alerts that are new.
+    let to_tell = match status {
+        IncidentStatus::Open => fires.len(),
+        IncidentStatus::Resolved if reopen(memory, id, now) => 0,
+        IncidentStatus::Acknowledged | IncidentStatus::Resolved => news,
+    };
+    if rises {
+        ring_for_severity(memory, id, now);
+    }
+    announce(memory, id, to_tell, now);
 }
 
-/// Takes an alert into an incident; its fingerprint when it was not firing there before.
-fn hold(
-    incident: &mut Incident,
-    journal: &mut Journal,
-    alert: Alert,
-    now: Timestamp,
-) -> Option<u64> {
+/// Those told of an incident hear of alerts that joined it, now or when their last message is long
+/// enough ago.
+fn announce(memory: &mut Memory, id: &str, joined: usize, now: Timestamp) {
+    let Some(incident) = memory.incidents.get_mut(id) else {
+        return;
+    };
+    if joined == 0 {
+        return;
+    }
+    incident.progress.joined += joined;
+    let earliest = incident.progress.last_message_at;
+    let at = earliest.map_or(now, |last| last + incident.timing.group_interval);
+    incident.progress.update_at.get_or_insert(at.max(now));
+}
+
+/// What somebody has became worse than what they took on.
+fn ring_for_severity(memory: &mut Memory, id: &str, now: Timestamp) {
+    let policy = Arc::clone(&memory.policy);
+    let Some(incident) = memory.incidents.get_mut(id) else {
+        return;
+    };
+    if incident.status == IncidentStatus::Acknowledged {
+        let text = "it became critical after it was acknowledged; rings again";
+        escalate::ring_again(incident, &policy, &mut memory.journal, text, now);
+    }
+}
+
+/// What became of an alert that fires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// There is no room for it, or it is older than what fires.
+    No,
+    /// It fired already.
+    Already,
+    /// It had resolved.
+    Again,
+    /// It was not part of the incident.
+    New,
+}
+
+/// Takes an alert into an incident.
+fn hold(incident: &mut Incident, journal: &mut Journal, alert: Alert, now: Timestamp) -> Held {
     let fingerprint = alert.fingerprint();
     let known = incident.alerts.get(&fingerprint);
-    if known.is_some_and(|held| held.alert.starts_at > alert.starts_at) {
-        return None;
+    // Once the held one has resolved, an earlier beginning only means that a clock was set back.
+    if known.is_some_and(|held| held.is_firing() && held.alert.starts_at > alert.starts_at) {
+        return Held::No;
     }
-    let is_new = known.is_none_or(|held| !held.is_firing());
+    let became = match known {
+        None => Held::New,
+        Some(held) if held.is_firing() => Held::Already,
+        Some(_) => Held::Again,
+    };
     if known.is_none() && incident.alerts.len() >= Incident::ALERTS_MAX {
         incident.alerts_left_out += 1;
-        return None;
+        return Held::No;
     }
     let shared = incident
         .labels
@@ -213,7 +264,7 @@ fn hold(
         held: held.clone(),
     });
     incident.alerts.insert(fingerprint, held);
-    is_new.then_some(fingerprint)
+    became
 }
 
 fn resolve_alert(memory: &mut Memory, alert: &Alert, now: Timestamp) {
@@ -301,14 +352,15 @@ pub(super) fn end(memory: &mut Memory, id: &str, resolution: Resolution) {
     );
 }
 
-/// An alert of a group that resolved a moment ago fires: the same incident goes on where it was.
-fn reopen(memory: &mut Memory, id: &str, now: Timestamp) {
+/// An alert of a group that resolved a moment ago fires: the same incident goes on where it was, or
+/// from its first step where going on would tell nobody. Whether people are told of it now.
+fn reopen(memory: &mut Memory, id: &str, now: Timestamp) -> bool {
     let policy = Arc::clone(&memory.policy);
     let Some(incident) = memory.incidents.get_mut(id) else {
-        return;
+        return false;
     };
     let Some(end) = incident.resolved.take() else {
-        return;
+        return false;
     };
     let said = incident.progress.farewell_at.take().is_none();
     let was_acknowledged = incident
@@ -320,7 +372,7 @@ fn reopen(memory: &mut Memory, id: &str, now: Timestamp) {
         incident.status = IncidentStatus::Acknowledged;
         let text = "fires again; it is still acknowledged";
         incident.note(&mut memory.journal, now, EntryKind::Reopened, text);
-        return;
+        return false;
     }
     incident.status = IncidentStatus::Open;
     incident.acknowledged = None;
@@ -332,14 +384,27 @@ fn reopen(memory: &mut Memory, id: &str, now: Timestamp) {
     if let Some(step) = incident.progress.cut_off.take() {
         incident.progress.return_to(&plan, step, now);
     }
-    let text = "fires again; goes on where it was";
+    // Those who heard that it is over must hear that it is not. What costs is left to the steps, so
+    // there must be one to come, and a message now.
+    let hears_now = incident.told.iter().any(|told| !told.address.costs());
+    let starts_over = said && (incident.progress.round_has_ended() || !hears_now);
+    let text = if starts_over {
+        "fires again; starts at step 1 again"
+    } else {
+        "fires again; goes on where it was"
+    };
     incident.note(&mut memory.journal, now, EntryKind::Reopened, text);
     if incident.told.is_empty() {
         let start = now + incident.timing.group_wait;
         incident.progress.restart(&plan, start);
     } else if said {
-        outbox::tell_again(memory, id, now);
+        if starts_over {
+            incident.progress.restart(&plan, now);
+        }
+        let called = escalate::called_now(incident, &policy, now);
+        outbox::tell_again(memory, id, &called, now);
     }
+    said
 }
 
 fn describe(alert: &Alert) -> String {

@@ -214,7 +214,10 @@ impl Incident {
                 .into_iter()
                 .flatten()
                 .min(),
-            IncidentStatus::Acknowledged => self.acknowledged.as_ref().and_then(|ack| ack.until),
+            IncidentStatus::Acknowledged => {
+                let until = self.acknowledged.as_ref().and_then(|ack| ack.until);
+                [until, progress.update_at].into_iter().flatten().min()
+            }
             IncidentStatus::Resolved => {
                 let end = self.resolved.as_ref().filter(|_| !self.closed);
                 let close = end.map(|end| end.at + self.timing.group_interval);

@@ -1,6 +1,6 @@
 //! A database of maps: what the real one keeps, without its cost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{AlertStatus, Timestamp};
 
@@ -14,6 +14,8 @@ pub(super) struct Disk {
     pub(super) entries: BTreeMap<(String, u64), Entry>,
     pub(super) outbox: BTreeMap<u64, OutboxRow>,
     pub(super) attempts: BTreeMap<u64, AttemptRow>,
+    /// Incidents whose own row cannot be read any more.
+    pub(super) unreadable: BTreeSet<String>,
     alerts: BTreeMap<(String, u64), HeldAlert>,
     seen: BTreeMap<(u64, Timestamp, bool), Timestamp>,
 }
@@ -57,7 +59,10 @@ impl Disk {
 
     pub(super) fn stored(&self) -> Stored {
         let is_active = |id: &String| self.incidents.get(id).is_some_and(|(_, active)| *active);
-        let active = self.incidents.values().filter(|(_, active)| *active);
+        let active = self
+            .incidents
+            .values()
+            .filter(|(incident, active)| *active && !self.unreadable.contains(&incident.id));
         Stored {
             incidents: active.map(|(incident, _)| incident.clone()).collect(),
             alerts: self

@@ -5,6 +5,8 @@
 //! pipeline believes, so that duplicates and losses show.
 
 mod disk;
+mod invariants;
+mod returns;
 mod seeds;
 mod stories;
 
@@ -18,7 +20,7 @@ use rand::{Rng, SeedableRng};
 
 use super::{Action, Address, Effect, Event, How, Links, Memory, Policy, step};
 use crate::config::{Config, Teams};
-use crate::delivery::{Attempt, IncidentStatus, Limits, MessageKind, Retry};
+use crate::delivery::{Attempt, Delivery, IncidentStatus, Limits, MessageKind, Retry};
 use crate::testing::{at, config, failing, resolved};
 use disk::Disk;
 
@@ -32,6 +34,10 @@ receivers:
 route:
   receiver: war-room
   routes:
+    - matchers: ['function=batch']
+      receiver: war-room
+    - matchers: ['function=pay']
+      escalation: loud
     - matchers: ['severity=critical']
       escalation: night
 escalations:
@@ -43,6 +49,10 @@ escalations:
       - {after: 10m, notify: [phone: oncall/leads, im: war-room]}
     repeat: {every: 10m, times: 2}
     acknowledged_for: 30m
+  loud:
+    steps:
+      - {after: 0s, notify: [sms: owner]}
+      - {after: 1m, notify: [phone: owner]}
 schedules:
   guide: {time_zone: Asia/Shanghai, rotations: [{name: weekly, start: 2026-11-02T10:00, every: 1w, people: [first]}]}
   leads: {time_zone: Asia/Shanghai, rotations: [{name: always, start: 2026-11-02T10:00, every: 1w, people: [second]}]}
@@ -93,6 +103,14 @@ struct Heard {
     attempt: u64,
 }
 
+/// From an alert's firing to its resolution, as its source sees it.
+#[derive(Clone, Debug)]
+struct Episode {
+    function: String,
+    from: Timestamp,
+    to: Option<Timestamp>,
+}
+
 /// A message on its way.
 struct Flight {
     lands_at: Timestamp,
@@ -113,6 +131,11 @@ struct Night {
     heard: Vec<Heard>,
     /// Messages, as a provider counts them: one for many incidents is one.
     messages: usize,
+    /// Every message as it was handed to its channel.
+    said: Vec<Delivery>,
+    episodes: Vec<Episode>,
+    /// From when to when there was no process.
+    downs: Vec<(Timestamp, Timestamp)>,
     /// Handed over and not yet confirmed; handed over again after a crash, as rules do.
     unsent: Vec<Alert>,
     firing: BTreeMap<String, Alert>,
@@ -157,6 +180,9 @@ impl Night {
             flights: Vec::new(),
             heard: Vec::new(),
             messages: 0,
+            said: Vec::new(),
+            episodes: Vec::new(),
+            downs: Vec::new(),
             unsent: Vec::new(),
             firing: BTreeMap::new(),
             crash_at: None,
@@ -170,12 +196,21 @@ impl Night {
 
     fn fire(&mut self, function: &str) {
         let alert = failing(function, self.now);
+        self.episodes.push(Episode {
+            function: function.to_owned(),
+            from: self.now,
+            to: None,
+        });
         self.firing.insert(function.to_owned(), alert.clone());
         self.hand_over(alert);
     }
 
     fn resolve(&mut self, function: &str) {
         if let Some(alert) = self.firing.remove(function) {
+            let mut episodes = self.episodes.iter_mut().rev();
+            if let Some(episode) = episodes.find(|episode| episode.function == function) {
+                episode.to = Some(self.now);
+            }
             self.hand_over(resolved(alert, self.now));
         }
     }
@@ -294,6 +329,7 @@ impl Night {
         }
         for dispatch in sends {
             self.call(&dispatch.endpoint.name, dispatch.attempt);
+            self.said.push(dispatch.delivery);
         }
         true
     }
@@ -306,8 +342,17 @@ impl Night {
         for id in &rows {
             let row = &self.disk.outbox[id];
             let incident = &self.disk.incidents[&row.incident].0;
-            let pages = matches!(row.kind, MessageKind::Firing | MessageKind::Reminder);
-            if pages && incident.status != IncidentStatus::Open {
+            // What joined is news to whoever has it; that it is still open is not.
+            let unwanted = match row.kind {
+                MessageKind::Reminder if row.note.is_some() => {
+                    incident.status == IncidentStatus::Resolved
+                }
+                MessageKind::Firing | MessageKind::Reminder => {
+                    incident.status != IncidentStatus::Open
+                }
+                MessageKind::Resolved | MessageKind::Test => false,
+            };
+            if unwanted {
                 self.wrongly_paged.push(format!(
                     "{} {:?} to {}",
                     row.incident, row.kind, row.address
@@ -358,8 +403,26 @@ impl Night {
         });
     }
 
+    /// The wall clock is set; no time passes.
+    fn set_clock(&mut self, by_seconds: i64) {
+        let by_micros = by_seconds * 1_000_000;
+        self.now = Timestamp::from_micros(self.now.as_micros() + by_micros);
+        for flight in &mut self.flights {
+            flight.lands_at = self.now;
+        }
+        self.step(Event::ClockSet { by_micros });
+    }
+
     /// The process ends and starts again with what is on disk.
     fn die(&mut self) {
+        self.die_for(0);
+    }
+
+    /// The same, with some time between.
+    fn die_for(&mut self, seconds: u64) {
+        let died_at = self.now;
+        self.now = died_at + Duration::from_secs(seconds);
+        self.downs.push((died_at, self.now));
         self.crashes += 1;
         for flight in self.flights.drain(..) {
             self.doubts

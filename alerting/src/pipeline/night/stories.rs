@@ -221,6 +221,20 @@ fn a_storm_becomes_few_messages() {
     assert!(night.messages <= 20, "{} messages", night.messages);
     let told: BTreeSet<&String> = night.heard.iter().map(|heard| &heard.incident).collect();
     assert_eq!(told.len(), 10_000);
+    let digest = night
+        .said
+        .iter()
+        .find(|said| said.incident.alerts_total > 1);
+    let digest = &digest.unwrap().incident;
+    assert_eq!(
+        digest.url.as_deref(),
+        Some("https://rampart.example.com/incidents")
+    );
+    let note = digest.note.as_deref().unwrap();
+    assert!(
+        note.ends_with("the link leads to the list of incidents"),
+        "{note}"
+    );
 }
 
 #[test]
@@ -248,12 +262,7 @@ fn a_clock_set_by_a_day_neither_hurries_nor_stops_a_plan() {
         let mut night = Night::seeded(14);
         night.fire("feed");
         night.run_for(60);
-        let by_micros = by * 1_000_000;
-        night.now = Timestamp::from_micros(night.now.as_micros() + by_micros);
-        for flight in &mut night.flights {
-            flight.lands_at = night.now;
-        }
-        night.step(Event::ClockSet { by_micros });
+        night.set_clock(by);
         let set_at = night.now;
         night.run_for(50);
         assert_eq!(night.pages().len(), 1, "{by}: {:?}", night.pages());
