@@ -55,6 +55,11 @@ pub(crate) fn unsaved_dropped(count: usize) {
     );
 }
 
+pub(crate) fn document_unreadable(table: &'static str, cause: &dyn Display) {
+    metrics::counter!("rampart_alerting_rows_unreadable_total", "table" => table).increment(1);
+    tracing::error!(table, %cause, "a stored row cannot be read; it is left out");
+}
+
 pub(crate) fn clock_set(by_seconds: i64) {
     tracing::warn!(
         by_seconds,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use model::{Alert, Mode, SharedClock, Timestamp};
 use outbound::Outbound;
-use state::State;
+use state::{State, Statement};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::AlertingError;
@@ -29,10 +29,10 @@ pub(super) enum Command {
         action: Action,
         by: String,
         how: How,
+        /// The incident as it is stored when it has left memory, for a late remark.
+        stored: Option<Box<Incident>>,
         reply: oneshot::Sender<Result<Acted, AlertingError>>,
     },
-    /// An incident that had left memory, for a late remark.
-    Adopt(Box<Incident>),
     Show {
         id: String,
         reply: oneshot::Sender<Option<Incident>>,
@@ -68,7 +68,7 @@ const STORE_DEADLINE: Duration = Duration::from_secs(5);
 /// Longer than any channel's own deadline.
 const SEND_DEADLINE: Duration = Duration::from_secs(90);
 /// Writes kept for another try while the disk fails.
-const UNSAVED_WRITES_MAX: usize = 200_000;
+const UNSAVED_WRITES_MAX: usize = if cfg!(test) { 200 } else { 200_000 };
 /// The task looks at its timers at least this often.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 /// How long resolved incidents are kept.
@@ -88,6 +88,8 @@ pub(super) struct Actor {
     outcomes: mpsc::Sender<Command>,
     mode: watch::Receiver<Mode>,
     unsaved: VecDeque<Write>,
+    /// Writes were forgotten: what is on disk is true again only once the whole memory is written.
+    disk_is_behind: bool,
     writes: Vec<Write>,
     sends: Vec<Dispatch>,
     in_flight: usize,
@@ -114,6 +116,7 @@ impl Actor {
             outcomes,
             mode,
             unsaved: VecDeque::new(),
+            disk_is_behind: false,
             writes: Vec::new(),
             sends: Vec::new(),
             in_flight: 0,
@@ -155,9 +158,10 @@ impl Actor {
                 () = tokio::time::sleep(idle) => {
                     let now = self.now();
                     self.step(Event::Tick, now);
-                    self.expire(now);
                 }
             }
+            let now = self.now();
+            self.expire(now);
             self.flush(replies).await;
         }
     }
@@ -188,8 +192,12 @@ impl Actor {
                 action,
                 by,
                 how,
+                stored,
                 reply,
             } => {
+                if let Some(incident) = stored {
+                    self.memory.adopt(*incident);
+                }
                 if self.memory.incident(&incident).is_none() {
                     reply.send(Ok(Acted::Absent)).ok();
                     return None;
@@ -226,7 +234,6 @@ impl Actor {
     /// Questions that change nothing.
     fn answer(&mut self, command: Command) {
         match command {
-            Command::Adopt(incident) => self.memory.adopt(*incident),
             Command::Show { id, reply } => {
                 reply.send(self.memory.incident(&id).cloned()).ok();
             }
@@ -291,7 +298,7 @@ impl Actor {
         if self.unsaved.is_empty() {
             return Ok(());
         }
-        let stored = match tables::statements(&self.unsaved) {
+        let stored = match self.statements() {
             Ok(statements) => {
                 match tokio::time::timeout(STORE_DEADLINE, self.state.write(statements)).await {
                     Ok(written) => written.map(|_| ()).map_err(|cause| cause.to_string()),
@@ -303,6 +310,7 @@ impl Actor {
         match &stored {
             Ok(()) => {
                 self.unsaved.clear();
+                self.disk_is_behind = false;
                 if failed_before {
                     events::storage_recovered();
                 }
@@ -312,11 +320,23 @@ impl Actor {
                 let beyond = self.unsaved.len().saturating_sub(UNSAVED_WRITES_MAX);
                 if beyond > 0 {
                     self.unsaved.drain(..beyond);
+                    self.disk_is_behind = true;
                     events::unsaved_dropped(beyond);
                 }
             }
         }
         stored
+    }
+
+    /// What makes the disk agree with memory.
+    fn statements(&self) -> Result<Vec<Statement>, serde_json::Error> {
+        if !self.disk_is_behind {
+            return tables::statements(&self.unsaved);
+        }
+        let all = self.memory.everything();
+        let mut statements = tables::statements(self.unsaved.iter().chain(&all))?;
+        statements.extend(tables::settle_forgotten(&all, self.steady.last())?);
+        Ok(statements)
     }
 
     /// A task an attempt; the pipeline bounds how many are under way for each channel.

@@ -93,18 +93,18 @@ impl Handle {
         by: &str,
         how: How,
     ) -> Result<Incident, AlertingError> {
-        let act = |reply| Command::Act {
+        let act = |stored, reply| Command::Act {
             incident: incident.to_owned(),
             action: action.clone(),
             by: by.to_owned(),
             how,
+            stored,
             reply,
         };
-        let mut acted = self.ask(act).await??;
+        let mut acted = self.ask(|reply| act(None, reply)).await??;
         if matches!(acted, Acted::Absent) {
-            let stored = self.stored(incident).await?;
-            self.command(Command::Adopt(Box::new(stored))).await?;
-            acted = self.ask(act).await??;
+            let stored = Box::new(self.stored(incident).await?);
+            acted = self.ask(|reply| act(Some(stored), reply)).await??;
         }
         match acted {
             Acted::Done(Some(incident)) => Ok(*incident),

@@ -22,6 +22,11 @@ impl Steady {
         }
     }
 
+    /// The wall time as last looked at.
+    pub(super) fn last(&self) -> Timestamp {
+        self.wall
+    }
+
     /// The wall time, and by how many microseconds it was set since the last call.
     pub(super) fn now(&mut self) -> (Timestamp, Option<i64>) {
         let (wall, elapsed) = (self.clock.now(), self.clock.elapsed());

@@ -16,6 +16,8 @@ use crate::pipeline::{Action, How};
 use crate::testing::{config, failing, resolved};
 use crate::{MIGRATIONS, tables};
 
+mod disk;
+
 struct House {
     directory: TempDir,
     clock: SharedClock,

@@ -4,6 +4,7 @@ use rand::RngCore;
 use serde::de::DeserializeOwned;
 use state::{State, StateError, Statement};
 
+use crate::events;
 use crate::pipeline::Stored;
 
 /// Why the database cannot be understood.
@@ -25,7 +26,7 @@ pub enum LoadError {
 /// Rows taken from a table at once.
 const PAGE_ROWS_MAX: i64 = 50_000;
 
-/// Everything that may still change by itself.
+/// Everything that may still change by itself and can be read.
 pub(crate) async fn load(state: &State) -> Result<Stored, LoadError> {
     let mut stored = Stored {
         incidents: documents(
@@ -97,7 +98,7 @@ async fn documents<T: DeserializeOwned>(
 ) -> Result<Vec<T>, LoadError> {
     let mut found = Vec::new();
     for row in state.read(Statement::new(sql)).await? {
-        found.push(parse(table, &row.text(0)?)?);
+        found.extend(readable(table, row.text(0)));
     }
     Ok(found)
 }
@@ -127,11 +128,31 @@ async fn contents<T: DeserializeOwned>(
         };
         after = (last.text(0)?, last.integer(1)?);
         for row in &rows {
-            found.push((row.text(0)?, parse(table, &row.text(2)?)?));
+            if let Some(document) = readable(table, row.text(2)) {
+                found.push((row.text(0)?, document));
+            }
         }
     }
 }
 
-fn parse<T: DeserializeOwned>(table: &'static str, document: &str) -> Result<T, LoadError> {
+/// A document, unless it cannot be read: one that is broken keeps nothing else from being read. It
+/// stays where it is.
+pub(super) fn readable<T: DeserializeOwned>(
+    table: &'static str,
+    document: Result<String, StateError>,
+) -> Option<T> {
+    let parsed = match document {
+        Ok(document) => parse(table, &document),
+        Err(cause) => Err(LoadError::State(cause)),
+    };
+    parsed
+        .inspect_err(|cause| events::document_unreadable(table, cause))
+        .ok()
+}
+
+pub(super) fn parse<T: DeserializeOwned>(
+    table: &'static str,
+    document: &str,
+) -> Result<T, LoadError> {
     serde_json::from_str(document).map_err(|cause| LoadError::Document { table, cause })
 }

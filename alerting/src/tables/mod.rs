@@ -201,6 +201,42 @@ impl Batch {
     }
 }
 
+/// Ends on disk what ended while its writes were forgotten: everything that the disk takes for
+/// unfinished and that is not among `all` that memory knows.
+pub(crate) fn settle_forgotten(
+    all: &[Write],
+    now: Timestamp,
+) -> Result<Vec<Statement>, serde_json::Error> {
+    let (mut incidents, mut rows, mut attempts) = (Vec::new(), Vec::new(), Vec::new());
+    for write in all {
+        match write {
+            Write::Incident { incident, .. } => incidents.push(&incident.id),
+            Write::Outbox(row) => rows.push(row.id),
+            Write::Attempt(attempt) => attempts.push(attempt.id),
+            _ => {}
+        }
+    }
+    let end_incidents = "update alerting_incidents set active = 0, status = 'resolved',
+                             resolved_at = coalesce(resolved_at, ?2),
+                             document = json_set(document, '$.status', 'resolved',
+                                                 '$.closed', json('true'))
+                         where active = 1 and json_valid(document)
+                           and id not in (select value from json_each(?1))";
+    let end_rows = "update alerting_outbox set state = 'cancelled'
+                    where state in ('pending', 'in_flight')
+                      and id not in (select value from json_each(?1))";
+    let end_attempts = "update alerting_attempts set state = 'unknown'
+                        where state = 'in_flight'
+                          and id not in (select value from json_each(?1))";
+    Ok(vec![
+        Statement::new(end_incidents)
+            .bind(serde_json::to_string(&incidents)?)
+            .bind(now),
+        Statement::new(end_rows).bind(serde_json::to_string(&rows)?),
+        Statement::new(end_attempts).bind(serde_json::to_string(&attempts)?),
+    ])
+}
+
 /// Deletes what nobody looks at any more.
 pub(crate) fn expire(resolved_before: Timestamp) -> Vec<Statement> {
     const OLD: &str = "select id from alerting_incidents where active = 0 and resolved_at < ?1";

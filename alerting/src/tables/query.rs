@@ -2,7 +2,7 @@
 
 use state::{State, Statement};
 
-use super::load::LoadError;
+use super::load::{LoadError, parse, readable};
 use crate::delivery::IncidentStatus;
 use crate::pipeline::{Entry, HeldAlert, Incident};
 
@@ -15,14 +15,15 @@ pub(crate) async fn find_incident(state: &State, id: &str) -> Result<Option<Inci
     };
     let mut incident: Incident = parse("alerting_incidents", &row.text(0)?)?;
     for row in select("select document from alerting_alerts where incident = ?1").await? {
-        let held: HeldAlert = parse("alerting_alerts", &row.text(0)?)?;
-        incident.alerts.insert(held.fingerprint, held);
+        let held: Option<HeldAlert> = readable("alerting_alerts", row.text(0));
+        let held = held.map(|held| (held.fingerprint, held));
+        incident.alerts.extend(held);
     }
     let timeline =
         select("select document from alerting_timeline where incident = ?1 order by sequence");
     for row in timeline.await? {
-        let entry: Entry = parse("alerting_timeline", &row.text(0)?)?;
-        incident.timeline.push_back(entry);
+        let entry: Option<Entry> = readable("alerting_timeline", row.text(0));
+        incident.timeline.extend(entry);
     }
     Ok(Some(incident))
 }
@@ -41,14 +42,7 @@ pub(crate) async fn list_incidents(
     .bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let mut found = Vec::new();
     for row in state.read(statement).await? {
-        found.push(parse("alerting_incidents", &row.text(0)?)?);
+        found.extend(readable("alerting_incidents", row.text(0)));
     }
     Ok(found)
-}
-
-fn parse<T: serde::de::DeserializeOwned>(
-    table: &'static str,
-    document: &str,
-) -> Result<T, LoadError> {
-    serde_json::from_str(document).map_err(|cause| LoadError::Document { table, cause })
 }

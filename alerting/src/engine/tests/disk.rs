@@ -1,0 +1,96 @@
+//! What is on a disk that missed something, is broken or grows old.
+
+use state::Statement;
+
+use super::*;
+
+async fn run(state: &State, sql: &'static str) {
+    state.write(vec![Statement::new(sql)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_ended_while_its_end_was_forgotten_is_ended_on_disk() {
+    let house = House::new().await;
+    let (alerting, state) = house.open(&house.yaml()).await;
+    let alert = failing("feed", house.clock.now());
+    alerting.handle().receive(vec![alert]).await.unwrap();
+    house.hook.wait_for(1).await;
+    stop(alerting, state).await;
+    let state = house.state().await;
+    let settle = tables::settle_forgotten(&[], house.clock.now()).unwrap();
+    state.write(settle).await.unwrap();
+    let stored = tables::load(&state).await.unwrap();
+    assert_eq!(stored.incidents.len(), 0);
+    assert_eq!(stored.outbox.len(), 0);
+    assert_eq!(stored.attempts.len(), 0);
+    let ended = tables::list_incidents(&state, None, 10).await.unwrap();
+    assert_eq!(ended.len(), 1);
+    assert_eq!(ended[0].status, IncidentStatus::Resolved);
+    state.close().await;
+}
+
+#[tokio::test]
+async fn it_starts_although_a_stored_row_cannot_be_read() {
+    let house = House::new().await;
+    let (alerting, state) = house.open(&house.yaml()).await;
+    let now = house.clock.now();
+    let alerts = vec![failing("one", now), failing("two", now)];
+    alerting.handle().receive(alerts).await.unwrap();
+    house.hook.wait_for(2).await;
+    alerting.stop(Duration::from_secs(10)).await;
+    run(
+        &state,
+        "update alerting_incidents set document = '{' where number = 1",
+    )
+    .await;
+    run(
+        &state,
+        "insert into alerting_outbox values (900, 'x', 'pending', 'broken')",
+    )
+    .await;
+    run(
+        &state,
+        "insert into alerting_attempts values (900, 'in_flight', 0, '')",
+    )
+    .await;
+    state.close().await;
+
+    let (alerting, state) = house.open(&house.yaml()).await;
+    let handle = alerting.handle();
+    // The alert of the one that is lost still fires, so it has an incident again.
+    assert_eq!(house.hook.wait_for(3).await.len(), 3);
+    assert_eq!(handle.firing().await.unwrap().len(), 2);
+    assert_eq!(handle.incidents(None, 10).await.unwrap().len(), 2);
+    let rows = state.read(Statement::new("select count(*) from alerting_incidents"));
+    assert_eq!(rows.await.unwrap()[0].integer(0).unwrap(), 3, "it is left");
+    stop(alerting, state).await;
+}
+
+#[tokio::test]
+async fn old_incidents_are_deleted_although_somebody_always_asks() {
+    // Far more than the deletion needs; without it the last one finds the incident still there.
+    const QUESTIONS_MAX: usize = 20_000;
+    let house = House::new().await;
+    let (alerting, state) = house.open(&house.yaml()).await;
+    let handle = alerting.handle();
+    let alert = failing("feed", house.clock.now());
+    handle.receive(vec![alert]).await.unwrap();
+    house.hook.wait_for(1).await;
+    let id = handle.incidents(None, 1).await.unwrap()[0].id.clone();
+    alerting.stop(Duration::from_secs(10)).await;
+    run(
+        &state,
+        "update alerting_incidents set active = 0, resolved_at = 1",
+    )
+    .await;
+    state.close().await;
+
+    let (alerting, state) = house.open(&house.yaml()).await;
+    let handle = alerting.handle();
+    let mut questions = 0;
+    while handle.incident(&id).await.is_ok() {
+        questions += 1;
+        assert!(questions < QUESTIONS_MAX, "it is never deleted");
+    }
+    stop(alerting, state).await;
+}
