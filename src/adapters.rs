@@ -8,7 +8,7 @@ use model::{Alert, FunctionId, Timestamp};
 pub struct ToAlerting(pub Handle);
 
 impl rules::AlertSink for ToAlerting {
-    fn deliver<'a>(&'a self, alerts: Vec<Alert>) -> rules::Delivery<'a> {
+    fn deliver(&self, alerts: Vec<Alert>) -> rules::Delivery<'_> {
         Box::pin(async move {
             self.0
                 .receive(alerts)

@@ -68,7 +68,7 @@ impl Client {
                 .filter(|token| !token.is_empty()),
         };
         let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_mins(1))
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()

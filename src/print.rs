@@ -1,5 +1,6 @@
 //! How answers are printed: aligned columns for people, CSV for spreadsheets.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// A table of text cells.
@@ -44,7 +45,8 @@ impl Table {
                     .chars()
                     .map(|c| if c.is_control() { ' ' } else { c })
                     .collect();
-                line.push_str(&format!("{cell:<width$}  "));
+                // Writing to a String cannot fail.
+                let _ = write!(line, "{cell:<width$}  ");
             }
             writeln!(out, "{}", line.trim_end())?;
         }

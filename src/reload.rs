@@ -169,10 +169,9 @@ impl Reload {
             Ok((config, _)) if mended != current.files => {
                 let changed = changed_names(&mended, &current.files);
                 self.take_up(current, config, mended).await;
-                said.push_str(&format!(
-                    "\nthe files without mistakes took effect: {}\n",
-                    changed.join(", ")
-                ));
+                said.push_str("\nthe files without mistakes took effect: ");
+                said.push_str(&changed.join(", "));
+                said.push('\n');
             }
             _ => said.push_str("\nnothing changed: the configuration in force stays\n"),
         }

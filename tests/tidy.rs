@@ -1,6 +1,8 @@
 //! The repository checks itself: who may know whom, module heads, file and function length, one TLS
 //! provider, one version per crate. Each check also proves on a made-up offender that it can fail.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a test
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

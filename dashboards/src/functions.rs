@@ -59,7 +59,7 @@ pub(crate) async fn list(
     let range = range::length(
         question.range.as_deref(),
         "range",
-        Duration::from_secs(300),
+        Duration::from_mins(5),
         SECONDS_KEPT,
     )?;
     let now = sources.clock.now();

@@ -17,7 +17,7 @@ const ROWS_MAX: usize = 200;
 /// Functions of the last five minutes and where to go from here.
 pub(crate) async fn show(State(sources): State<Sources>) -> Result<Response, ProblemDocument> {
     let now = sources.clock.now();
-    let list = collect(&sources, Duration::from_secs(300), None, now)
+    let list = collect(&sources, Duration::from_mins(5), None, now)
         .await
         .map_err(ProblemDocument::internal)?;
     let mut rows = String::new();

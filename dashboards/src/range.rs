@@ -6,9 +6,9 @@ use inbound::ProblemDocument;
 use model::{Timestamp, parse_duration};
 
 /// How far back the counts per second reach.
-pub(crate) const SECONDS_KEPT: Duration = Duration::from_secs(900);
+pub(crate) const SECONDS_KEPT: Duration = Duration::from_mins(15);
 /// The longest stretch one answer covers.
-pub(crate) const LONGEST: Duration = Duration::from_secs(31 * 86_400);
+pub(crate) const LONGEST: Duration = Duration::from_hours(31 * 24);
 
 /// Reads a length such as `5m`; `otherwise` when nothing is said.
 pub(crate) fn length(
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn lengths_have_bounds() {
-        let five = Duration::from_secs(300);
+        let five = Duration::from_mins(5);
         assert_eq!(length(None, "range", five, LONGEST).unwrap(), five);
         assert_eq!(
             length(Some("10s"), "range", five, LONGEST).unwrap(),

@@ -100,7 +100,7 @@ fn stretch(question: &Question, now: Timestamp) -> Result<Stretch, ProblemDocume
         .field("from"));
     }
     let finest = if now.since(from) > SECONDS_KEPT {
-        Duration::from_secs(60)
+        Duration::from_mins(1)
     } else {
         Duration::from_secs(1)
     };
@@ -109,7 +109,7 @@ fn stretch(question: &Question, now: Timestamp) -> Result<Stretch, ProblemDocume
         question.step.as_deref(),
         "step",
         fitting,
-        Duration::from_secs(86_400),
+        Duration::from_hours(24),
     )?
     .max(fitting);
     if finest.as_secs() == 60 {
@@ -253,7 +253,10 @@ mod tests {
         let day = stretch(&ask("2026-11-10T12:00:00Z", Some("1s")), now).unwrap();
         assert_eq!((day.step.as_secs(), steps_of(&day).len()), (60, 1_441));
         let month = stretch(&ask("2026-10-12T12:00:00Z", None), now).unwrap();
-        assert!(month.step.as_secs() % 60 == 0 && steps_of(&month).len() as u64 <= STEPS_MAX + 1);
+        assert!(
+            month.step.as_secs().is_multiple_of(60)
+                && steps_of(&month).len() as u64 <= STEPS_MAX + 1
+        );
         assert!(stretch(&ask("2026-11-12T12:00:00Z", None), now).is_err());
         assert!(stretch(&ask("2020-11-12T12:00:00Z", None), now).is_err());
     }

@@ -10,7 +10,7 @@ use model::{Clock, SystemClock};
 
 use super::{complain, say, tell};
 use crate::args::CheckArguments;
-use crate::config::{Config, ConfigFiles, Overrides, Surroundings, read_text};
+use crate::config::{Config, ConfigFiles, Overrides, Surroundings, TextFile, read_text};
 use crate::exit::Exit;
 use crate::surroundings;
 
@@ -78,44 +78,64 @@ fn report(problems: &Problems, said: &[String], lint: bool) -> Exit {
     Exit::Fine
 }
 
-/// A file with `groups:` or a list under `rules:` is a rule file; everything else is a main file.
+/// Proves one file; a sentence about it when it is fine, nothing when it has mistakes.
 fn check_file(path: &Path, problems: &mut Problems) -> Result<String, String> {
     let file = read_text(path).map_err(|error| error.to_string())?;
-    let is_rules = declare::read(&file.name, &file.text).is_ok_and(|root| {
-        let listed = root
-            .field("rules")
-            .is_some_and(|rules| matches!(rules.kind(), declare::Kind::List));
-        root.field("groups").is_some()
-            || listed
-            || root
-                .text_of("version")
-                .is_some_and(|version| version.starts_with("rampart/"))
-    });
-    if is_rules {
-        return match rules::RuleSet::parse(&file.name, &file.text) {
-            Ok(set) => {
-                problems.extend(set.advice().clone());
-                Ok(format!(
-                    "{}: {} rules are fine{}",
-                    file.name,
-                    set.rules().len(),
-                    expectations(&set)
-                ))
-            }
-            Err(found) => {
-                problems.extend(found);
-                Ok(String::new())
-            }
-        };
-    }
-    if declare::read(&file.name, &file.text)
-        .is_ok_and(|root| root.field("route").is_some() && root.field("listen").is_none())
-    {
-        return Err(format!(
+    match kind_of(&file) {
+        FileKind::Rules => Ok(check_rules(&file, problems)),
+        FileKind::Alerting => Err(format!(
             "{} is an alerting file; check the main file that names it, whose teams and events it refers to",
             file.name
-        ));
+        )),
+        FileKind::Main => check_main(path, &file, problems),
     }
+}
+
+/// What a file seems to be, told by its keys.
+enum FileKind {
+    Main,
+    Rules,
+    Alerting,
+}
+
+fn kind_of(file: &TextFile) -> FileKind {
+    let Ok(root) = declare::read(&file.name, &file.text) else {
+        return FileKind::Main;
+    };
+    let listed = root
+        .field("rules")
+        .is_some_and(|rules| matches!(rules.kind(), declare::Kind::List));
+    let versioned = root
+        .text_of("version")
+        .is_some_and(|version| version.starts_with("rampart/"));
+    if listed || versioned || root.field("groups").is_some() {
+        FileKind::Rules
+    } else if root.field("route").is_some() && root.field("listen").is_none() {
+        FileKind::Alerting
+    } else {
+        FileKind::Main
+    }
+}
+
+fn check_rules(file: &TextFile, problems: &mut Problems) -> String {
+    match rules::RuleSet::parse(&file.name, &file.text) {
+        Ok(set) => {
+            problems.extend(set.advice().clone());
+            format!(
+                "{}: {} rules are fine{}",
+                file.name,
+                set.rules().len(),
+                expectations(&set)
+            )
+        }
+        Err(found) => {
+            problems.extend(found);
+            String::new()
+        }
+    }
+}
+
+fn check_main(path: &Path, file: &TextFile, problems: &mut Problems) -> Result<String, String> {
     let clock = SystemClock::new();
     let surroundings = Surroundings {
         variable: &surroundings::variable,

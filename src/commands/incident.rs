@@ -1,5 +1,7 @@
 //! `rampart incident`: what is wrong now, and the acts of the person who has it.
 
+use std::fmt::Write;
+
 use model::format_duration;
 use serde_json::{Value, json};
 
@@ -105,16 +107,12 @@ fn print_one(incident: &Value) -> Exit {
         ("resolved at", &incident["resolved"]["at"]),
     ];
     for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_null()) {
-        text.push_str(&format!("{name:<16} {}\n", cell(value)));
+        let _ = writeln!(text, "{name:<16} {}", cell(value));
     }
     if let Some(timeline) = incident.get("timeline").and_then(Value::as_array) {
         text.push('\n');
         for entry in timeline {
-            text.push_str(&format!(
-                "{}  {}\n",
-                cell(&entry["at"]),
-                cell(&entry["text"])
-            ));
+            let _ = writeln!(text, "{}  {}", cell(&entry["at"]), cell(&entry["text"]));
         }
     }
     say(&text)

@@ -1,7 +1,8 @@
 //! `rampart init`: writes a commented starting set and says what to do next.
 
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::Write as _;
 use std::path::Path;
 
 use super::{complain, say};
@@ -19,27 +20,22 @@ pub fn run(arguments: &InitArguments) -> Exit {
     let folder = &arguments.folder;
     let mut text = String::new();
     for (name, content) in FILES {
-        match write_new(&folder.join(name), content) {
-            Ok(true) => text.push_str(&format!("wrote {}\n", folder.join(name).display())),
-            Ok(false) => text.push_str(&format!(
-                "kept  {} (it was there)\n",
-                folder.join(name).display()
-            )),
-            Err(error) => {
-                return complain(
-                    &format!("{}: {error}", folder.join(name).display()),
-                    Exit::Failed,
-                );
-            }
-        }
+        let path = folder.join(name);
+        let written = match write_new(&path, content) {
+            Ok(true) => writeln!(text, "wrote {}", path.display()),
+            Ok(false) => writeln!(text, "kept  {} (it was there)", path.display()),
+            Err(error) => return complain(&format!("{}: {error}", path.display()), Exit::Failed),
+        };
+        // Writing to a String cannot fail.
+        let _ = written;
     }
-    let main = folder.join("rampart.yaml");
-    text.push_str(&format!(
+    let _ = writeln!(
+        text,
         "\nNext:\n  rampart check {main}\n  rampart serve --config {main}\n\n\
-         To feed nginx's access log, put this into its http section and name the log in collector.sources:\n\n{log_format}\n",
-        main = main.display(),
+         To feed nginx's access log, put this into its http section and name the log in collector.sources:\n\n{log_format}",
+        main = folder.join("rampart.yaml").display(),
         log_format = collector::NGINX_LOG_FORMAT,
-    ));
+    );
     say(&text)
 }
 

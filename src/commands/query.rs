@@ -15,17 +15,10 @@ const SQL_BYTES_MAX: u64 = 64 * 1024;
 
 /// Asks and prints.
 pub async fn run(remote: &Remote, arguments: QueryArguments) -> Exit {
-    let sql = match arguments.sql {
-        Some(sql) => sql,
-        None => {
-            let mut text = String::new();
-            if let Err(error) = std::io::stdin()
-                .take(SQL_BYTES_MAX)
-                .read_to_string(&mut text)
-            {
-                return complain(&format!("cannot read the statement: {error}"), Exit::Failed);
-            }
-            text
+    let sql = match arguments.sql.map_or_else(read_statement, Ok) {
+        Ok(sql) => sql,
+        Err(error) => {
+            return complain(&format!("cannot read the statement: {error}"), Exit::Failed);
         }
     };
     match ask(remote, &sql).await {
@@ -33,6 +26,14 @@ pub async fn run(remote: &Remote, arguments: QueryArguments) -> Exit {
         Ok(answer) => print(&answer, remote.output),
         Err(error) => complain(&error.to_string(), Exit::Failed),
     }
+}
+
+fn read_statement() -> std::io::Result<String> {
+    let mut text = String::new();
+    std::io::stdin()
+        .take(SQL_BYTES_MAX)
+        .read_to_string(&mut text)?;
+    Ok(text)
 }
 
 async fn ask(remote: &Remote, sql: &str) -> Result<Value, ClientError> {

@@ -171,7 +171,7 @@ async fn until_stopped(app: &App, signals: &mut Signals) {
             () = received(&mut signals.interrupt) => return,
             () = received(&mut signals.hangup) => {
                 match app.reload().reload().await {
-                    Ok(report) => tell(&format!("reloaded{}", report.kept.iter().map(|line| format!("; {line}")).collect::<String>())),
+                    Ok(report) => tell(&[vec!["reloaded".to_owned()], report.kept].concat().join("; ")),
                     Err(rejected) => tell(&format!("{}\nthe new configuration was rejected", rejected.problems)),
                 }
             }

@@ -19,20 +19,12 @@ pub(super) fn listen(
     problems: &mut Problems,
 ) -> Option<SocketAddr> {
     let written = root.field("listen");
-    let address = match overrides.listen {
-        Some(address) => address,
-        None => {
-            let text = written.map_or(Some(DEFAULT_LISTEN), Node::text)?;
-            match text.parse() {
-                Ok(address) => address,
-                Err(_) => {
-                    problems
-                        .error(written.unwrap_or(root), format!("`{text}` is not an IP address and a port"))
-                        .hint("write an address such as 127.0.0.1:9650 or [::1]:9650; names are not looked up here");
-                    return None;
-                }
-            }
-        }
+    let text = written.map_or(Some(DEFAULT_LISTEN), Node::text);
+    let Some(address) = overrides.listen.or_else(|| text?.parse().ok()) else {
+        problems
+            .error(written.unwrap_or(root), "`listen` is not an IP address and a port")
+            .hint("write an address such as 127.0.0.1:9650 or [::1]:9650; names are not looked up here");
+        return None;
     };
     if address.ip().is_loopback() || authenticated || overrides.insecure {
         return Some(address);

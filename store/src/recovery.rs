@@ -254,6 +254,12 @@ fn put_aside(fs: &dyn Fs, directory: &Path, path: &str) -> io::Result<()> {
     fs.sync_dir(&quarantine)
 }
 
+/// The first number that no file of a table has had.
+fn next_number<'a>(paths: impl Iterator<Item = &'a String>) -> u64 {
+    let last = paths.filter_map(|path| number_of(path)).max();
+    last.map_or(0, |last| last + 1)
+}
+
 fn assemble(
     fs: &Arc<dyn Fs>,
     options: &Options,
@@ -285,12 +291,7 @@ fn assemble(
         catalogue.note_newest(Timestamp::from_micros(newest), clock.elapsed());
     }
     let next = state.flushed + 1;
-    let next_file_number = state
-        .files
-        .keys()
-        .filter_map(|path| number_of(path))
-        .max()
-        .map_or(0, |last| last + 1);
+    let next_file_number = next_number(state.files.keys());
     let manifest = Manifest::write(Arc::clone(fs), directory, state)
         .map_err(|source| io_error(directory.join(manifest::FILE_NAME), source))?;
     let health = Arc::new(Health::default());

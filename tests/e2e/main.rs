@@ -2,6 +2,13 @@
 //! a missing peer fails the test with the line that installs it.
 
 #![allow(unreachable_pub, missing_docs)] // a test is nobody's library
+#![allow(
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // real peers live in real time
 
 mod commands;
 mod docs;

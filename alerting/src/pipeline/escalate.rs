@@ -324,24 +324,37 @@ fn finish(
     if on_its_way || !incident.told.is_empty() {
         return;
     }
+    summons.extend(fall_back(incident, policy, journal, now));
+}
+
+/// What no step could deliver goes to the route's receiver, unless that was the plan already: then
+/// nobody was reached, and that is said.
+pub(super) fn fall_back(
+    incident: &mut Incident,
+    policy: &Policy,
+    journal: &mut Journal,
+    now: Timestamp,
+) -> Option<Summons> {
     let receiver = incident.receiver.clone();
     let is_same = incident.destination == Destination::Receiver(receiver.clone());
-    let fallback = reach::room(&policy.config, &receiver, Vec::new());
-    match fallback {
-        Ok(to) if !is_same => {
-            let text = format!("no step reached anybody; receiver {receiver} is told");
-            incident.note(journal, now, EntryKind::Step, text);
-            summons.push(Summons {
-                incident: incident.id.clone(),
-                kind: MessageKind::Firing,
-                to,
-                step: None,
-                round: incident.progress.round,
-                note: None,
-            });
-        }
-        _ => unreached(incident, journal, now),
+    let Ok(to) = reach::room(&policy.config, &receiver, Vec::new()) else {
+        unreached(incident, journal, now);
+        return None;
+    };
+    if is_same {
+        unreached(incident, journal, now);
+        return None;
     }
+    let text = format!("no step reached anybody; receiver {receiver} is told");
+    incident.note(journal, now, EntryKind::Step, text);
+    Some(Summons {
+        incident: incident.id.clone(),
+        kind: MessageKind::Firing,
+        to,
+        step: None,
+        round: incident.progress.round,
+        note: None,
+    })
 }
 
 /// Everything was tried and nobody was reached: visible, and tried again soon.

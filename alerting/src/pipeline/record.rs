@@ -1,5 +1,6 @@
 //! What became of an attempt, written down; and what follows from it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Timestamp, format_duration};
@@ -304,8 +305,10 @@ fn give_up(memory: &mut Memory, row: &OutboxRow, state: RowState, said: &str, no
     nobody_left(memory, row, now);
 }
 
-/// When the last message of an ended plan is given up and nobody was reached, that is said aloud.
+/// When the last message of an ended plan is given up and nobody was reached, the route's receiver is
+/// told; when that was in vain too, it is said aloud.
 pub(super) fn nobody_left(memory: &mut Memory, row: &OutboxRow, now: Timestamp) {
+    let policy = Arc::clone(&memory.policy);
     let Some(incident) = memory.incidents.get_mut(&row.incident) else {
         return;
     };
@@ -314,7 +317,12 @@ pub(super) fn nobody_left(memory: &mut Memory, row: &OutboxRow, now: Timestamp) 
         && incident.rows.is_empty()
         && !incident.told.iter().any(|told| told.certain);
     if hopeless && row.kind == MessageKind::Firing {
-        escalate::unreached(incident, &mut memory.journal, now);
+        let journal = &mut memory.journal;
+        if row.step.is_none() {
+            return escalate::unreached(incident, journal, now);
+        }
+        let summons = escalate::fall_back(incident, &policy, journal, now);
+        outbox::enqueue(memory, summons.into_iter().collect(), now);
     } else if row.kind == MessageKind::Resolved {
         incident.note(
             &mut memory.journal,

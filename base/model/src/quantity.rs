@@ -178,6 +178,7 @@ impl fmt::Display for Bytes {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // these are exact
 mod tests {
     use super::*;
 

@@ -126,6 +126,23 @@ fn what_nobody_takes_is_visible_and_tried_again() {
 }
 
 #[test]
+fn what_no_step_can_deliver_goes_to_the_routes_receiver() {
+    let mut night = Night::seeded(31);
+    for way in ["channels.sms", "channels.phone"] {
+        night.mood(way, Mood::Refuses);
+    }
+    night.fire("pay");
+    night.run_for(20 * 60);
+    let pages = night.pages();
+    assert!(
+        pages.iter().any(|page| page.ends_with("firing war-room")),
+        "{pages:?}"
+    );
+    let id = night.only_incident();
+    assert_eq!(night.disk.incidents[&id].0.reach, Reach::Reached);
+}
+
+#[test]
 fn an_empty_step_is_passed_over_not_waited_for() {
     let mut night = Night::seeded(8);
     // No team owns it: im, sms and phone of the owner reach nobody.
