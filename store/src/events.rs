@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 /// The newest segment of the log ended in the middle of a record, as after a power loss.
 pub(crate) fn wal_torn(path: &Path, at: u64) {
     counter!("rampart_store_wal_torn_total").increment(1);
-    warn!(path = %path.display(), at, "cut off the unfinished end of the write-ahead log; nothing acknowledged was in it");
+    warn!(path = %path.display(), at, "cut off the end of the write-ahead log; an unfinished record was never acknowledged, a damaged one may have been");
 }
 
 /// A segment of the log is damaged before its end.
