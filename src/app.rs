@@ -128,7 +128,7 @@ impl App {
             metrics: metrics.clone(),
             reload: reload.clone(),
         };
-        let router = router(&rooms, health, &config, &clock)?;
+        let router = router(&rooms, health, &config, &clock, stopping.clone())?;
         let limits = listener::Limits::default();
         let serving = tokio::spawn(listener::serve(
             listener,
@@ -325,20 +325,26 @@ fn router(
     health: health::Health,
     config: &Config,
     clock: &SharedClock,
+    stopping: watch::Receiver<bool>,
 ) -> Result<Router, StartError> {
-    let pages = dashboards::Sources {
+    let shown = dashboards::Rooms {
         store: rooms.store.clone(),
         collector: rooms.collector.clone(),
         alerting: rooms.alerting.handle(),
         rules: rooms.rules.clone(),
         clock: clock.clone(),
+        trouble: health.trouble.clone(),
+        stopping,
     };
+    let pages = dashboards::Pages::below(&base_path(config.external_url.as_deref()));
+    let missing = pages.clone();
+    let shown = dashboards::Sources::new(shown, pages);
     let routes = Routes::new()
         .merge(health::routes(health))
         .merge(collector::routes(rooms.collector.clone()))
         .merge(rules::routes(rooms.rules.clone()))
         .merge(alerting::routes(rooms.alerting.handle()))
-        .merge(dashboards::routes(pages));
+        .merge(dashboards::routes(shown));
     let mut gate = Gate::new(config.tokens.clone());
     if let Some(url) = &config.external_url {
         gate = gate.external_url(url)?;
@@ -346,7 +352,25 @@ fn router(
     if config.insecure {
         gate = gate.insecure();
     }
-    Ok(inbound::layer(routes.into_router(), gate))
+    let missing = inbound::MissingPage::new(move |headers| missing.missing(headers));
+    Ok(inbound::layer_with_page(
+        routes.into_router(),
+        gate,
+        missing,
+    ))
+}
+
+/// The path that pages live below: that of the external address, `/` without one.
+fn base_path(external_url: Option<&str>) -> String {
+    let path = external_url
+        .and_then(|url| url.split_once("://"))
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .map_or("", |(_, path)| path.trim_end_matches('/'));
+    if path.is_empty() {
+        "/".to_owned()
+    } else {
+        format!("/{path}/")
+    }
 }
 
 fn record_metrics() -> PrometheusHandle {

@@ -96,6 +96,9 @@ pub struct ServeArguments {
     /// Listen beyond loopback without authentication
     #[arg(long)]
     pub insecure: bool,
+    /// Begin at this instant instead of now; for rehearsals and screenshots, since real calls would lie in another time
+    #[arg(long, hide = true, value_name = "INSTANT")]
+    pub clock: Option<model::Timestamp>,
     /// How to write the log
     #[arg(long, env = "RAMPART_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

@@ -154,6 +154,13 @@ impl Collector {
         watermarks.completeness(function, to, now)
     }
 
+    /// The share of the sources that are on time by their own promise, of those that feed one function
+    /// or of all; `None` when that cannot be told.
+    pub fn on_time(&self, function: Option<&FunctionId>) -> Option<f64> {
+        let now = self.inner.intake.clock.now();
+        self.inner.intake.watermarks().on_time(function, now)
+    }
+
     /// Up to when all sources of a function are complete; `None` when that cannot be told.
     pub fn watermark(&self, function: &FunctionId) -> Option<Timestamp> {
         self.inner.intake.watermarks().of_function(function)

@@ -13,7 +13,7 @@ use crate::formats::{Decoded, RefusalCounts, RefusalKind, cut};
 const ERROR_BYTES_MAX: usize = 512;
 
 /// How a source is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceState {
     /// Nothing has come yet.
@@ -25,7 +25,7 @@ pub enum SourceState {
 }
 
 /// What is known of one source, for the API and the pages.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct SourceStatus {
     /// Its name.
     pub name: String,

@@ -153,6 +153,23 @@ impl Watermarks {
         (!mark.promises_nothing()).then(|| mark.is_on_time(now))
     }
 
+    /// The share of the sources that are on time by their own promise, of those that feed one function
+    /// or of all; `None` when none promises anything. This is for people: a source that may lag by ten
+    /// seconds and lags by five is on time, though the newest window is not complete.
+    pub fn on_time(&self, function: Option<&FunctionId>, now: Timestamp) -> Option<f64> {
+        let feeding = function.map(|function| self.feeding(function, Timestamp::MAX));
+        let marks: Vec<&Mark> = match &feeding {
+            Some(feeding) => feeding.iter().map(|(_, mark)| *mark).collect(),
+            None => self.sources.values().collect(),
+        };
+        let promising: Vec<&&Mark> = marks
+            .iter()
+            .filter(|mark| !mark.promises_nothing())
+            .collect();
+        let on_time = promising.iter().filter(|mark| mark.is_on_time(now)).count();
+        (!promising.is_empty()).then(|| on_time as f64 / promising.len() as f64)
+    }
+
     /// Up to when all sources of a function are complete; `None` when one of them cannot tell, or
     /// none has delivered it.
     pub fn of_function(&self, function: &FunctionId) -> Option<Timestamp> {

@@ -1,181 +1,165 @@
 //! `GET /api/v1/functions`: every function with the numbers of the last minutes.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use alerting::{AlertingError, Teams};
 use axum::extract::State;
-use inbound::{Json, ProblemDocument, Query};
-use model::{Alert, FunctionId, Outcome, Ratio, Severity, Timestamp};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use inbound::{ProblemDocument, Query};
+use model::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{Counts, Dimension, FunctionSeen, Group, Selection, Sketch};
+use store::Selection;
+use tokio::sync::Mutex;
+use utoipa::ToSchema;
 
 use crate::Sources;
-use crate::range::{self, SECONDS_KEPT};
+use crate::numbers::{FunctionRow, Numbers, loudest};
+use crate::past::Past;
+use crate::range::{self, LONGEST, SECONDS_KEPT};
+
+const RANGE: Duration = Duration::from_mins(5);
+/// The most parts a sparkline has.
+const SPARK_MAX: u64 = 60;
+/// An answer this young is given to everybody who asks the same.
+const FRESH: Duration = Duration::from_millis(900);
+/// The most different questions whose newest answer is kept.
+const KEPT_MAX: usize = 8;
 
 /// What may be asked.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Question {
-    range: Option<String>,
-    owner: Option<String>,
-}
-
-/// One function's numbers over the range. Shares and latencies are absent without calls.
-#[derive(Debug, Serialize)]
-pub(crate) struct FunctionRow {
-    pub(crate) namespace: String,
-    pub(crate) function: String,
-    owner: Option<String>,
-    calls: u64,
-    pub(crate) qps: f64,
-    pub(crate) success_rate: Option<f64>,
-    p50_ms: Option<f64>,
-    p95_ms: Option<f64>,
-    p99_ms: Option<f64>,
-    limited: u64,
-    cold_starts: u64,
-    /// Pods are not counted by this version.
-    pods: Option<u64>,
-    pub(crate) status: &'static str,
-    first_seen: Timestamp,
-    last_seen: Timestamp,
+    /// How far back: up to `15m`, `5m` when nothing is said.
+    pub(crate) range: Option<String>,
+    /// Only the functions of this team.
+    pub(crate) owner: Option<String>,
+    /// Also the calls per second of the same range this much earlier, such as `7d`.
+    pub(crate) compare: Option<String>,
+    /// Into how many parts the range is cut for small curves; none when nothing is said.
+    pub(crate) spark: Option<u64>,
 }
 
 /// Every function, and how much of the range has arrived.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FunctionList {
+    /// The functions in order of namespace and name.
     pub(crate) functions: Vec<FunctionRow>,
+    /// How many there are, whoever owns them.
+    pub(crate) total: usize,
+    /// The moment these numbers are of.
     pub(crate) as_of: Timestamp,
-    range_seconds: u64,
-    completeness: Option<f64>,
+    /// The range in seconds.
+    pub(crate) range_seconds: u64,
+    /// The share of the sources behind these numbers that are on time; null when that cannot be told.
+    pub(crate) completeness: Option<f64>,
 }
 
-/// Answers from the counts per second, so the range reaches back fifteen minutes at most.
+/// Functions with their numbers.
+///
+/// Answers from the counts per second, so the range reaches back fifteen minutes at most. Everybody who
+/// asks the same within a second gets the same answer.
+#[utoipa::path(get, path = "/api/v1/functions", tag = "dashboards", params(Question), responses(
+    (status = 200, description = "every function", body = FunctionList),
+    (status = 400, description = "a range that cannot be answered", content_type = "application/problem+json"),
+))]
 pub(crate) async fn list(
     State(sources): State<Sources>,
     Query(question): Query<Question>,
-) -> Result<Json<FunctionList>, ProblemDocument> {
-    let range = range::length(
-        question.range.as_deref(),
-        "range",
-        Duration::from_mins(5),
-        SECONDS_KEPT,
-    )?;
-    let now = sources.clock.now();
-    collect(&sources, range, question.owner.as_deref(), now)
-        .await
-        .map(Json)
-        .map_err(ProblemDocument::internal)
+) -> Result<Response, ProblemDocument> {
+    let (_, text) = sources.lists.of(&sources, &question).await?;
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    Ok((headers, text.as_bytes().to_vec()).into_response())
+}
+
+/// A question, and the answer to it: the moment it is of and its JSON.
+type Kept = (Question, Timestamp, Arc<str>);
+
+/// The newest answers, as JSON. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lists {
+    kept: Arc<Mutex<Vec<Kept>>>,
+}
+
+impl Lists {
+    /// The answer to a question and the moment it is of; a fresh one when the last is old.
+    pub(crate) async fn of(
+        &self,
+        sources: &Sources,
+        question: &Question,
+    ) -> Result<(Timestamp, Arc<str>), ProblemDocument> {
+        let mut kept = self.kept.lock().await;
+        let now = sources.clock.now();
+        kept.retain(|(_, as_of, _)| *as_of <= now && now.since(*as_of) < FRESH);
+        if let Some((_, as_of, text)) = kept.iter().find(|(own, ..)| own == question) {
+            return Ok((*as_of, Arc::clone(text)));
+        }
+        let list = collect(sources, question, now).await?;
+        let text = serde_json::to_string(&list).map_err(ProblemDocument::internal)?;
+        let text: Arc<str> = text.into();
+        if kept.len() >= KEPT_MAX {
+            kept.remove(0);
+        }
+        kept.push((question.clone(), now, Arc::clone(&text)));
+        Ok((now, text))
+    }
 }
 
 /// The numbers of the last `range` up to `now`.
-pub(crate) async fn collect(
+async fn collect(
     sources: &Sources,
-    range: Duration,
-    owner: Option<&str>,
+    question: &Question,
     now: Timestamp,
-) -> Result<FunctionList, AlertingError> {
-    let firing = loudest(
-        sources
-            .alerting
-            .firing()
-            .await?
-            .into_iter()
-            .map(|(_, alert)| alert),
-    );
-    let policy = sources.alerting.policy().await?;
-    // The running second is part of the answer.
-    let (from, to) = ((now - range).as_seconds() + 1, now.as_seconds() + 1);
-    let rollups = sources.store.rollups();
-    let by = [Dimension::Function];
-    let numbers = Numbers {
-        counts: by_function(rollups.sum(&Selection::default(), &by, from, to)),
-        latencies: by_function(rollups.latency(&Selection::default(), &by, from, to)),
-        firing,
-        teams: &policy.teams,
-        seconds: range.as_secs_f64(),
+) -> Result<FunctionList, ProblemDocument> {
+    let range = range::length(question.range.as_deref(), "range", RANGE, SECONDS_KEPT)?;
+    let parts = parts(question.spark, range)?;
+    let past = match question.compare.as_deref() {
+        None => Arc::new(Past::default()),
+        Some(text) => {
+            let back = range::length(Some(text), "compare", Duration::ZERO, LONGEST)?;
+            let past = sources.pasts.of(&sources.store, range, back, now).await;
+            past.map_err(ProblemDocument::internal)?
+        }
     };
-    let mut functions: Vec<FunctionRow> = rollups
-        .functions()
-        .into_iter()
-        .map(|seen| numbers.row(seen))
-        .collect();
-    if let Some(owner) = owner {
-        functions.retain(|function| function.owner.as_deref() == Some(owner));
-    }
-    let completeness = sources
-        .collector
-        .completeness(None, now - range, now)
-        .known
-        .map(Ratio::get);
+    let alerts = sources.alerting.firing().await;
+    let alerts = alerts.map_err(ProblemDocument::internal)?;
+    let policy = sources.alerting.policy().await;
+    let policy = policy.map_err(ProblemDocument::internal)?;
+    let firing = loudest(alerts.iter().map(|(_, alert)| alert));
+    let store = sources.store.clone();
+    let owner = question.owner.clone();
+    let rows = tokio::task::spawn_blocking(move || {
+        let numbers = Numbers::sum(store.rollups(), &Selection::default(), range, parts, now);
+        let mut total = 0;
+        let mut rows = Vec::new();
+        for seen in store.rollups().functions() {
+            total += 1;
+            let alert = firing.get(&seen.id);
+            let row = numbers.row(seen, &policy.teams, alert, &past);
+            if owner.is_none() || row.owner == owner {
+                rows.push(row);
+            }
+        }
+        (total, rows)
+    });
+    let (total, functions) = rows.await.map_err(ProblemDocument::internal)?;
     Ok(FunctionList {
         functions,
+        total,
         as_of: now,
         range_seconds: range.as_secs(),
-        completeness,
+        completeness: sources.collector.on_time(None),
     })
 }
 
-/// The loudest firing alert of each function.
-fn loudest(alerts: impl Iterator<Item = Alert>) -> BTreeMap<FunctionId, Severity> {
-    let mut firing = BTreeMap::new();
-    for alert in alerts {
-        if let Some(id) = alert
-            .function_id()
-            .and_then(|id| id.parse::<FunctionId>().ok())
-        {
-            let severity = firing.entry(id).or_insert(alert.severity());
-            *severity = (*severity).max(alert.severity());
+fn parts(spark: Option<u64>, range: Duration) -> Result<Option<u64>, ProblemDocument> {
+    match spark {
+        Some(parts) if parts == 0 || parts > SPARK_MAX.min(range.as_secs()) => {
+            let most = SPARK_MAX.min(range.as_secs());
+            let said = format!("`spark` must lie between 1 and {most} for this range");
+            Err(ProblemDocument::bad_request(said).field("spark"))
         }
-    }
-    firing
-}
-
-fn by_function<T>(groups: Vec<(Group, T)>) -> BTreeMap<FunctionId, T> {
-    groups
-        .into_iter()
-        .filter_map(|(group, value)| Some((group.function_id()?, value)))
-        .collect()
-}
-
-/// What was summed up for all functions at once.
-struct Numbers<'a> {
-    teams: &'a Teams,
-    counts: BTreeMap<FunctionId, Counts>,
-    latencies: BTreeMap<FunctionId, Sketch>,
-    firing: BTreeMap<FunctionId, Severity>,
-    seconds: f64,
-}
-
-impl Numbers<'_> {
-    fn row(&self, seen: FunctionSeen) -> FunctionRow {
-        let counts = self.counts.get(&seen.id).copied().unwrap_or(Counts::ZERO);
-        let quantile = |q: f64| Some(self.latencies.get(&seen.id)?.quantile_us(q)? / 1_000.0);
-        let status = match (self.firing.get(&seen.id), counts.calls()) {
-            (Some(severity), _) => severity.as_str(),
-            (None, 0) => "idle",
-            (None, _) => "ok",
-        };
-        FunctionRow {
-            owner: self
-                .teams
-                .owner(&seen.id.to_string())
-                .map(|team| team.name.clone()),
-            calls: counts.weighted,
-            qps: counts.weighted as f64 / self.seconds,
-            success_rate: counts.success_rate(),
-            p50_ms: quantile(0.5),
-            p95_ms: quantile(0.95),
-            p99_ms: quantile(0.99),
-            limited: counts.of(Outcome::Limited),
-            cold_starts: counts.cold_starts,
-            pods: None,
-            status,
-            first_seen: seen.first_seen,
-            last_seen: seen.last_seen,
-            namespace: seen.id.namespace,
-            function: seen.id.name,
-        }
+        within => Ok(within),
     }
 }

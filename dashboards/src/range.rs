@@ -32,7 +32,7 @@ pub(crate) fn length(
     Ok(length)
 }
 
-/// Reads an instant, RFC 3339; `otherwise` when nothing is said.
+/// Reads an instant, RFC 3339 or Unix seconds; `otherwise` when nothing is said.
 pub(crate) fn instant(
     text: Option<&str>,
     field: &str,
@@ -40,6 +40,10 @@ pub(crate) fn instant(
 ) -> Result<Timestamp, ProblemDocument> {
     match text {
         None => Ok(otherwise),
+        Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let number = text.parse().unwrap_or(i64::MAX);
+            Ok(Timestamp::from_epoch_number(number))
+        }
         Some(text) => text.parse().map_err(|error: model::TimestampError| {
             ProblemDocument::bad_request(error.to_string()).field(field)
         }),

@@ -1,5 +1,10 @@
 //! `GET /api/v1/functions/{namespace}/{function}/series`: curves, as columns.
 
+mod grid;
+mod lines;
+mod measure;
+mod thin;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,127 +12,169 @@ use axum::extract::State;
 use inbound::{Json, Path, ProblemDocument, Query};
 use model::{FunctionId, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{Counts, Dimension, Selection};
+use store::Dimension;
+use utoipa::ToSchema;
 
 use crate::Sources;
-use crate::range::{self, LONGEST, SECONDS_KEPT};
+use crate::function::{PLACES, identify, unknown};
+use crate::range::{self, LONGEST};
+pub(crate) use grid::Grid;
+use lines::Line;
+pub(crate) use measure::Measures;
 
-/// The most steps in one answer.
-const STEPS_MAX: u64 = 2_000;
+/// The most points in one answer when nothing is said.
+const POINTS: usize = 1_200;
+/// The most that may be asked for.
+const POINTS_MAX: usize = 4_000;
+/// The most earlier stretches to compare with.
+const COMPARED_MAX: usize = 3;
 
-/// What may be asked. `compare` gives the same stretch that much earlier.
-#[derive(Debug, Deserialize)]
+/// What may be asked.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Question {
+    /// The beginning, RFC 3339 or Unix seconds.
     from: Option<String>,
+    /// The end, RFC 3339 or Unix seconds; now when nothing is said.
     to: Option<String>,
+    /// How far back from the end, instead of `from`; `15m` when nothing is said.
+    range: Option<String>,
+    /// The length of a step; the finest that is kept when nothing is said.
     step: Option<String>,
+    /// One curve per `unit`, `version` or `zone`.
     by: Option<String>,
+    /// Also the same stretch this much earlier: `1d`, or several: `1d,7d`.
     compare: Option<String>,
+    /// About how many points are wanted; longer curves are thinned so that every peak stays.
+    points: Option<usize>,
+    /// Which curves: `qps`, `success_rate`, `errors`, `outcomes`, `latency`, `limited`, `cold_starts`;
+    /// the first two when nothing is said.
+    measures: Option<String>,
 }
 
 /// One curve; `values` stand under the same places of `time`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Curve {
-    labels: BTreeMap<&'static str, String>,
-    measure: &'static str,
-    values: Vec<Option<f64>>,
+    /// What tells it from others of the same measure.
+    pub(crate) labels: BTreeMap<&'static str, String>,
+    /// `qps`, `success_rate`, `errors`, `outcome`, `p50_ms`, `p95_ms`, `p99_ms`, `limited` or
+    /// `cold_starts`; all but shares and latencies are per second.
+    pub(crate) measure: &'static str,
+    /// The values; null where nothing is known.
+    pub(crate) values: Vec<Option<f64>>,
 }
 
-/// Curves over common times, in seconds since the epoch.
-#[derive(Debug, Serialize)]
+/// Curves over common times.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Curves {
-    time: Vec<i64>,
-    step_seconds: u64,
-    series: Vec<Curve>,
+    /// The beginnings of the steps, in seconds since the epoch.
+    pub(crate) time: Vec<i64>,
+    /// The length of a step before thinning.
+    pub(crate) step_seconds: u64,
+    /// The curves.
+    pub(crate) series: Vec<Curve>,
+    /// The moment of the answer.
+    pub(crate) as_of: Timestamp,
+    /// Seconds since the epoch up to which calls are known to be complete; null when that cannot be
+    /// told. Later points may still change.
+    pub(crate) complete_until: Option<i64>,
 }
 
-struct Stretch {
-    from: Timestamp,
-    to: Timestamp,
-    step: Duration,
-}
-
-/// QPS and success rate of one function over a stretch of time.
+/// Curves of one function over a stretch of time.
+#[utoipa::path(get, path = "/api/v1/functions/{namespace}/{function}/series", tag = "dashboards",
+    params(("namespace" = String, Path, description = "the function's namespace"), ("function" = String, Path, description = "its name"), Question),
+    responses(
+        (status = 200, description = "the curves", body = Curves),
+        (status = 400, description = "a stretch or measure that cannot be answered", content_type = "application/problem+json"),
+        (status = 404, description = "no call of it is known", content_type = "application/problem+json"),
+    ))]
 pub(crate) async fn show(
     State(sources): State<Sources>,
     Path((namespace, function)): Path<(String, String)>,
     Query(question): Query<Question>,
 ) -> Result<Json<Curves>, ProblemDocument> {
-    let id = FunctionId::new(&namespace, &function)
-        .map_err(|error| ProblemDocument::not_found(error.to_string()))?;
+    let id = identify(&namespace, &function)?;
     let now = sources.clock.now();
-    let stretch = stretch(&question, now)?;
+    let grid = stretch(&question, now)?;
     let by = dimension(question.by.as_deref())?;
-    let steps = steps_of(&stretch);
-    let mut series = Vec::new();
-    for (labels, line) in lines(&sources, &id, by, &stretch, now).await? {
-        series.extend(curves(labels, &line, &stretch));
-    }
-    if let Some(text) = question.compare.as_deref() {
-        let back = range::length(Some(text), "compare", Duration::ZERO, LONGEST)?;
-        let earlier = Stretch {
-            from: stretch.from - back,
-            to: stretch.to - back,
-            step: stretch.step,
-        };
-        for (mut labels, line) in lines(&sources, &id, by, &earlier, now).await? {
-            labels.insert("compare", text.to_owned());
-            series.extend(curves(labels, &line, &earlier));
+    let measures = Measures::read(question.measures.as_deref())?;
+    let backs = backs(question.compare.as_deref())?;
+    let points = question.points.unwrap_or(POINTS).clamp(10, POINTS_MAX);
+    let mut curves = collect(&sources, &id, &grid, by, measures, now).await?;
+    for (text, back) in backs {
+        let earlier = grid.earlier(back);
+        let plain = measures.without_latency();
+        for line in lines::counts(&sources.store, &id, None, &earlier, now).await? {
+            let mut compared = measure::curves(&line, &earlier, plain, now);
+            for curve in &mut compared {
+                curve.labels.insert("compare", text.clone());
+            }
+            curves.series.extend(compared);
         }
     }
-    if series.is_empty() && sources.store.rollups().function(&id).is_none() {
-        return Err(
-            ProblemDocument::not_found(format!("no call of the function {id} is known"))
-                .hint("GET /api/v1/functions lists those that are"),
-        );
+    if curves.series.is_empty() && sources.store.rollups().function(&id).is_none() {
+        return Err(unknown(&id));
     }
-    Ok(Json(Curves {
-        time: steps,
-        step_seconds: stretch.step.as_secs(),
-        series,
-    }))
+    Ok(Json(thin::thin(curves, points)))
 }
 
-fn stretch(question: &Question, now: Timestamp) -> Result<Stretch, ProblemDocument> {
-    let to = range::instant(question.to.as_deref(), "to", now)?;
-    let from = range::instant(question.from.as_deref(), "from", to - SECONDS_KEPT)?;
-    let length = to.since(from);
-    if length.is_zero() || length > LONGEST {
-        return Err(ProblemDocument::bad_request(
-            "`from` must lie before `to`, by at most 31 days",
-        )
-        .field("from"));
+/// The curves of a grid, unthinned and without a comparison.
+pub(crate) async fn collect(
+    sources: &Sources,
+    id: &FunctionId,
+    grid: &Grid,
+    by: Option<Dimension>,
+    measures: Measures,
+    now: Timestamp,
+) -> Result<Curves, ProblemDocument> {
+    let mut series = Vec::new();
+    for line in lines::counts(&sources.store, id, by, grid, now).await? {
+        series.extend(measure::curves(&line, grid, measures, now));
     }
-    let finest = if now.since(from) > SECONDS_KEPT {
-        Duration::from_mins(1)
-    } else {
-        Duration::from_secs(1)
-    };
-    let fitting = Duration::from_secs(length.as_secs().div_ceil(STEPS_MAX)).max(finest);
-    let mut step = range::length(
-        question.step.as_deref(),
-        "step",
-        fitting,
-        Duration::from_hours(24),
-    )?
-    .max(fitting);
-    if finest.as_secs() == 60 {
-        step = Duration::from_secs(step.as_secs().div_ceil(60) * 60);
+    if measures.latency {
+        series.extend(lines::latencies(&sources.store, id, by, grid, now).await?);
     }
-    Ok(Stretch {
-        from: from.floor_to(step),
-        to,
-        step,
+    let complete = sources.collector.watermark(id);
+    Ok(Curves {
+        time: grid.times(),
+        step_seconds: grid.step,
+        series,
+        as_of: now,
+        complete_until: complete.map(|until| until.min(now).as_seconds()),
     })
 }
 
-fn dimension(by: Option<&str>) -> Result<Option<Dimension>, ProblemDocument> {
-    let Some(word) = by else { return Ok(None) };
-    match Dimension::from_word(word) {
-        Some(dimension @ (Dimension::Version | Dimension::Unit | Dimension::Zone)) => {
-            Ok(Some(dimension))
+fn stretch(question: &Question, now: Timestamp) -> Result<Grid, ProblemDocument> {
+    let to = range::instant(question.to.as_deref(), "to", now)?.min(now);
+    let from = match (&question.from, &question.range) {
+        (Some(_), Some(_)) => {
+            let said = "`from` and `range` both say where it begins";
+            return Err(ProblemDocument::bad_request(said).field("range"));
         }
+        (Some(from), None) => range::instant(Some(from), "from", to)?,
+        (None, length) => {
+            let quarter = range::SECONDS_KEPT;
+            to - range::length(length.as_deref(), "range", quarter, LONGEST)?
+        }
+    };
+    let length = to.since(from);
+    if length.is_zero() || length > LONGEST {
+        let said = "`from` must lie before `to` and before now, by at most 31 days";
+        return Err(ProblemDocument::bad_request(said).field("from"));
+    }
+    let day = Duration::from_hours(24);
+    let step = range::length(question.step.as_deref(), "step", Duration::ZERO, day)?;
+    Ok(Grid::over(from, to, step, now))
+}
+
+/// The dimension to split by.
+pub(crate) fn dimension(by: Option<&str>) -> Result<Option<Dimension>, ProblemDocument> {
+    let Some(word) = by.filter(|word| !word.is_empty()) else {
+        return Ok(None);
+    };
+    match Dimension::from_word(word) {
+        Some(dimension) if PLACES.contains(&dimension) => Ok(Some(dimension)),
         _ => Err(
             ProblemDocument::bad_request(format!("cannot split by {word:?}"))
                 .field("by")
@@ -136,134 +183,28 @@ fn dimension(by: Option<&str>) -> Result<Option<Dimension>, ProblemDocument> {
     }
 }
 
-fn steps_of(stretch: &Stretch) -> Vec<i64> {
-    let mut steps = Vec::new();
-    let mut at = stretch.from;
-    while at < stretch.to {
-        steps.push(at.as_seconds());
-        at = at + stretch.step;
-    }
-    steps
-}
-
-type Line = (BTreeMap<&'static str, String>, Vec<Counts>);
-
-/// Counts per step: from the counts per second while they reach back far enough, else from those per
-/// minute.
-async fn lines(
-    sources: &Sources,
-    id: &FunctionId,
-    by: Option<Dimension>,
-    stretch: &Stretch,
-    now: Timestamp,
-) -> Result<Vec<Line>, ProblemDocument> {
-    let by: Vec<Dimension> = by.into_iter().collect();
-    let step = i64::try_from(stretch.step.as_secs()).unwrap_or(i64::MAX);
-    if now.since(stretch.from) <= SECONDS_KEPT {
-        let select = Selection::function(id.clone());
-        let groups = sources.store.rollups().timeline(
-            &select,
-            &by,
-            stretch.from.as_seconds(),
-            stretch.to.as_seconds(),
-            step,
-        );
-        return Ok(groups
-            .into_iter()
-            .map(|(group, line)| {
-                (
-                    group
-                        .iter()
-                        .map(|(name, value)| (name, value.to_owned()))
-                        .collect(),
-                    line,
-                )
-            })
-            .collect());
-    }
-    let minutes = sources
-        .store
-        .minutes_of(id, stretch.from, stretch.to)
-        .await
-        .map_err(ProblemDocument::internal)?;
-    let points = steps_of(stretch).len();
-    let select = Selection::function(id.clone());
-    let mut lines: BTreeMap<BTreeMap<&'static str, String>, Vec<Counts>> = BTreeMap::new();
-    for (key, minute, counts) in minutes {
-        let at =
-            usize::try_from((minute * 60 - stretch.from.as_seconds()) / step).unwrap_or(usize::MAX);
-        if at < points && select.takes(&key) {
-            let labels = by
-                .iter()
-                .map(|dimension| (dimension.as_str(), key.get(*dimension).to_owned()))
-                .collect();
-            lines
-                .entry(labels)
-                .or_insert_with(|| vec![Counts::ZERO; points])[at]
-                .merge(&counts);
-        }
-    }
-    Ok(lines.into_iter().collect())
-}
-
-fn curves(
-    labels: BTreeMap<&'static str, String>,
-    line: &[Counts],
-    stretch: &Stretch,
-) -> [Curve; 2] {
-    let seconds = stretch.step.as_secs_f64();
-    let qps = line
-        .iter()
-        .map(|counts| Some(counts.weighted as f64 / seconds))
+fn backs(compare: Option<&str>) -> Result<Vec<(String, Duration)>, ProblemDocument> {
+    let words: Vec<&str> = compare
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
         .collect();
-    let success = line.iter().map(Counts::success_rate).collect();
-    [
-        Curve {
-            labels: labels.clone(),
-            measure: "qps",
-            values: qps,
-        },
-        Curve {
-            labels,
-            measure: "success_rate",
-            values: success,
-        },
-    ]
+    if words.len() > COMPARED_MAX {
+        let said = format!("at most {COMPARED_MAX} stretches can be compared with");
+        return Err(ProblemDocument::bad_request(said).field("compare"));
+    }
+    words
+        .into_iter()
+        .map(|word| {
+            let back = range::length(Some(word), "compare", Duration::ZERO, LONGEST)?;
+            Ok((word.to_owned(), back))
+        })
+        .collect()
 }
+
+/// What a curve is made of.
+pub(crate) type Labels = BTreeMap<&'static str, String>;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ask(from: &str, step: Option<&str>) -> Question {
-        Question {
-            from: Some(from.to_owned()),
-            to: None,
-            step: step.map(str::to_owned),
-            by: None,
-            compare: None,
-        }
-    }
-
-    #[test]
-    fn steps_fit_what_is_kept_and_what_may_be_answered() {
-        let now: Timestamp = "2026-11-11T12:00:30Z".parse().unwrap();
-        let near = stretch(&ask("2026-11-11T11:59:30Z", None), now).unwrap();
-        assert_eq!((near.step.as_secs(), steps_of(&near).len()), (1, 60));
-        let day = stretch(&ask("2026-11-10T12:00:00Z", Some("1s")), now).unwrap();
-        assert_eq!((day.step.as_secs(), steps_of(&day).len()), (60, 1_441));
-        let month = stretch(&ask("2026-10-12T12:00:00Z", None), now).unwrap();
-        assert!(
-            month.step.as_secs().is_multiple_of(60)
-                && steps_of(&month).len() as u64 <= STEPS_MAX + 1
-        );
-        assert!(stretch(&ask("2026-11-12T12:00:00Z", None), now).is_err());
-        assert!(stretch(&ask("2020-11-12T12:00:00Z", None), now).is_err());
-    }
-
-    #[test]
-    fn only_dimensions_of_a_deployment_split_a_curve() {
-        assert_eq!(dimension(Some("unit")).unwrap(), Some(Dimension::Unit));
-        assert_eq!(dimension(Some("function")).unwrap_err().status(), 400);
-    }
-}
+mod tests;

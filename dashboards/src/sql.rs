@@ -6,19 +6,50 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use inbound::{Json, ProblemDocument};
-use serde::Deserialize;
-use store::{QueryError, QueryLimits};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::QueryError;
+use utoipa::ToSchema;
 
 use crate::Sources;
 
-/// The question.
-#[derive(Debug, Deserialize)]
+/// A question in SQL.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Question {
+    /// One SELECT over `invocations`, `logs`, `samples` and `minutes`.
     query: String,
 }
 
-/// Answers within the limits of [`QueryLimits::default`].
+/// Columns and rows.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Answer {
+    /// The columns in order.
+    pub(crate) columns: Vec<Column>,
+    /// The rows, each with a value per column. Integers beyond 2⁵³ are texts.
+    pub(crate) rows: Vec<Vec<Value>>,
+    /// Whether there were more rows than the limit lets through.
+    pub(crate) truncated: bool,
+}
+
+/// A column of an answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Column {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its type in a word.
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+}
+
+/// One SELECT over the tables as they are now.
+///
+/// Within limits of rows and time; JSON, or CSV by `Accept: text/csv`.
+#[utoipa::path(post, path = "/api/v1/sql", tag = "dashboards", request_body = Question, responses(
+    (status = 200, description = "columns and rows", body = Answer),
+    (status = 400, description = "the query is wrong, or took too long", content_type = "application/problem+json"),
+    (status = 429, description = "too many queries at once", content_type = "application/problem+json"),
+))]
 pub(crate) async fn ask(
     State(sources): State<Sources>,
     headers: HeaderMap,
@@ -26,7 +57,7 @@ pub(crate) async fn ask(
 ) -> Result<Response, ProblemDocument> {
     let answer = sources
         .store
-        .query(&question.query, &QueryLimits::default())
+        .query(&question.query, sources.store.query_limits())
         .await
         .map_err(problem)?;
     let accept = headers
@@ -40,7 +71,7 @@ pub(crate) async fn ask(
     Ok(Json(answer.to_json()).into_response())
 }
 
-fn problem(error: QueryError) -> ProblemDocument {
+pub(crate) fn problem(error: QueryError) -> ProblemDocument {
     match error {
         QueryError::Busy => {
             ProblemDocument::too_many_requests(error.to_string(), Duration::from_secs(1))

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::events;
 
 /// The mode in force and how it came to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ModeStatus {
     /// Which thresholds and routes hold.
     pub mode: Mode,

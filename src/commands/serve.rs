@@ -2,8 +2,9 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use model::{Clock, SystemClock};
+use model::{Clock, SharedClock, SystemClock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{complain, tell};
@@ -20,7 +21,10 @@ const DEFAULT_FILE: &str = "rampart.yaml";
 pub async fn run(arguments: ServeArguments) -> Exit {
     start_log(arguments.log_format);
     let mut signals = Signals::listen();
-    let clock = SystemClock::shared();
+    let clock: SharedClock = match arguments.clock {
+        Some(start) => Arc::new(SystemClock::starting_at(start)),
+        None => SystemClock::shared(),
+    };
     let origin = arguments.config.clone().or_else(|| {
         Path::new(DEFAULT_FILE)
             .exists()

@@ -70,7 +70,7 @@ pub enum OpenError {
 }
 
 /// What a start found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Found {
     /// Records of the log that were not in Parquet.
     pub replayed_records: u64,

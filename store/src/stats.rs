@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use model::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::recovery::Found;
 use crate::rollup::RollupStats;
 
 /// One table's sizes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TableStats {
     /// Rows that are in memory and in the log, not yet in Parquet.
     pub memory_rows: u64,
@@ -22,7 +23,7 @@ pub struct TableStats {
 }
 
 /// What the store holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Stats {
     /// Whether it accepts commits.
     pub healthy: bool,

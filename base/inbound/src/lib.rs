@@ -23,7 +23,7 @@ pub use access::{Access, Identity, Role, UnknownRole};
 pub use body::{BodyLimits, read_body};
 pub use extract::{JSON_BODY_BYTES_MAX, Json, Path, Query};
 pub use gate::{Gate, GateError};
-pub use pipeline::layer;
+pub use pipeline::{MissingPage, layer, layer_with_page};
 pub use problem::ProblemDocument;
 pub use request_id::RequestId;
 pub use routes::Routes;

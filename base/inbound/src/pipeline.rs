@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tower::ServiceExt;
@@ -22,14 +22,38 @@ struct Door {
     rooms: Router,
 }
 
+type Page = dyn Fn(&HeaderMap) -> Option<Response> + Send + Sync;
+
+/// The page a browser gets where there is nothing; given the request's headers, it may leave the answer
+/// to a problem document.
+#[derive(Clone)]
+pub struct MissingPage(Arc<Page>);
+
+impl MissingPage {
+    /// A page made by this function.
+    pub fn new(page: impl Fn(&HeaderMap) -> Option<Response> + Send + Sync + 'static) -> Self {
+        MissingPage(Arc::new(page))
+    }
+}
+
 /// Puts the gate around the rooms' routes: request id, host and origin checks, identity, problem
 /// documents for unknown paths and methods, and for handlers that panic.
 ///
 /// A handler's panic becomes a 500 without detail; one while a body is being streamed out ends the
 /// connection.
 pub fn layer(router: Router, gate: Gate) -> Router {
+    layer_with_page(router, gate, MissingPage::new(|_| None))
+}
+
+/// The same, with a page for browsers that come to a path outside the API where there is nothing.
+pub fn layer_with_page(router: Router, gate: Gate, missing: MissingPage) -> Router {
+    let nothing = move |uri: Uri, headers: HeaderMap| async move {
+        let api = uri.path().starts_with("/api/");
+        let page = (!api).then(|| (missing.0)(&headers)).flatten();
+        page.unwrap_or_else(|| unknown_path(&uri).into_response())
+    };
     let rooms = router
-        .fallback(unknown_path)
+        .fallback(nothing)
         .method_not_allowed_fallback(unknown_method);
     Router::new()
         .fallback(answer)
@@ -77,7 +101,7 @@ fn finish(mut response: Response, id: &RequestId) -> Response {
     response
 }
 
-async fn unknown_path(uri: Uri) -> ProblemDocument {
+fn unknown_path(uri: &Uri) -> ProblemDocument {
     let shown: String = uri.path().chars().take(200).collect();
     ProblemDocument::not_found(format!("there is nothing at `{shown}`")).hint(API_HINT)
 }

@@ -21,6 +21,8 @@ pub type SharedClock = Arc<dyn Clock>;
 #[derive(Debug)]
 pub struct SystemClock {
     started: Instant,
+    /// How far wall time is shifted, in microseconds.
+    shift: i64,
 }
 
 impl SystemClock {
@@ -29,7 +31,16 @@ impl SystemClock {
     pub fn new() -> Self {
         SystemClock {
             started: Instant::now(),
+            shift: 0,
         }
+    }
+
+    /// A clock that says `start` now and goes on from there at its usual pace, so that a server can be
+    /// looked at as if it were another day.
+    pub fn starting_at(start: Timestamp) -> Self {
+        let mut clock = Self::new();
+        clock.shift = start.as_micros().saturating_sub(clock.now().as_micros());
+        clock
     }
 
     /// The same, ready to be shared.
@@ -51,7 +62,7 @@ impl Clock for SystemClock {
             Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
             Err(before) => -i64::try_from(before.duration().as_micros()).unwrap_or(i64::MAX),
         };
-        Timestamp::from_micros(micros)
+        Timestamp::from_micros(micros.saturating_add(self.shift))
     }
 
     fn elapsed(&self) -> Duration {
@@ -97,5 +108,17 @@ impl Clock for ManualClock {
 
     fn elapsed(&self) -> Duration {
         Duration::from_micros(self.elapsed_micros.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_may_begin_on_another_day() {
+        let start: Timestamp = "2026-11-11T00:00:00Z".parse().unwrap();
+        let clock = SystemClock::starting_at(start);
+        assert!(clock.now() >= start && clock.now().since(start) < Duration::from_mins(10));
     }
 }

@@ -16,6 +16,7 @@ mod matcher;
 mod mode;
 mod outcome;
 mod quantity;
+mod schema;
 mod secret;
 mod timestamp;
 

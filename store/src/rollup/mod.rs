@@ -77,7 +77,7 @@ pub struct FunctionSeen {
 }
 
 /// What the rollups hold and what they turned away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct RollupStats {
     /// Series told apart.
     pub series: u64,

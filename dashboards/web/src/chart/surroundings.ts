@@ -1,0 +1,36 @@
+// What a canvas cannot see by itself: its width, and the colours of the page around it.
+
+import { useEffect, useState } from 'preact/hooks';
+
+/** The width of an element in CSS pixels; 0 before it is known. */
+export function useWidth(element: { current: HTMLElement | null }): number {
+  const [width, setWidth] = useState(0);
+  useEffect(() => {
+    const observed = element.current;
+    if (!observed) return;
+    const observer = new ResizeObserver(() => {
+      // A hidden element has no width worth drawing for.
+      if (observed.clientWidth > 0) setWidth(observed.clientWidth);
+    });
+    observer.observe(observed);
+    return () => observer.disconnect();
+  }, []);
+  return width;
+}
+
+/** Changes with the page's theme. */
+export function useTheme(): number {
+  const [version, setVersion] = useState(0);
+  useEffect(() => {
+    const changed = () => setVersion((held) => held + 1);
+    const observer = new MutationObserver(changed);
+    observer.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
+    const preference = matchMedia('(prefers-color-scheme: dark)');
+    preference.addEventListener('change', changed);
+    return () => {
+      observer.disconnect();
+      preference.removeEventListener('change', changed);
+    };
+  }, []);
+  return version;
+}

@@ -1,0 +1,16 @@
+export default {
+  'rules.title': 'Rules',
+  'rules.sum': '{n} rules, mode {mode}, looked at every second',
+  'rules.none': 'No rule is configured.',
+  'rules.quiet': 'quiet over {n} label sets',
+  'rules.error': 'could not be evaluated: {error}',
+  'rules.unknown': 'nothing can be said of {n} label sets: {why}',
+  'rules.last': 'looked at {at}',
+  'rules.never': 'not looked at yet',
+  'rules.since': 'since {at}',
+  'rules.measured': 'measured {value}',
+  'rules.expected': 'expected {value}',
+  'rules.remaining': '{left} to go',
+  'rules.more': 'more label sets exist than are shown',
+  'rules.declared': 'As declared',
+};

@@ -1,0 +1,11 @@
+// Both languages at once, for tests.
+
+import en from './en/index';
+import { fill, type Language } from './index';
+import zh from './zh/index';
+
+export const WORDS: Record<Language, Record<string, string>> = { en, zh };
+
+export function translate(language: Language, key: string, params?: Record<string, string | number>): string {
+  return fill(WORDS[language], key, params);
+}
