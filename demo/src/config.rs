@@ -33,7 +33,7 @@ const MAIN: &str = r#"# What `rampart demo` runs with.
 collector:
   sources:
     - name: demo                          # the gateway pushes NDJSON and says how far it is
-      http: {expect_every: 10s}
+      http: {expect_every: 2s}
       format: rampart-json
 teams:
   team-guide: {owns: ["guide/*"], im: team-chat, schedule: night-watch}
@@ -51,9 +51,25 @@ groups:
     by: [function, unit]
     rules:
       - alert: SuccessRateLow
-        success_rate: {below: 99%, over: 30s, min_calls: 50, confidence: 99.9%}
+        success_rate: {below: 95%, over: 30s, min_calls: 50, confidence: 99.9%}
         severity: critical
         annotations: {summary: "{{ id }} at {{ value | percent }} in unit {{ unit }}"}
+  - name: travel                            # a small share of failures: the chat is enough
+    functions: ["travel/*"]
+    every: 1s
+    rules:
+      - alert: SuccessRateDegraded
+        success_rate: {below: 99.5%, over: 45s, min_calls: 500, confidence: 99.9%}
+        severity: warning
+        annotations: {summary: "{{ id }} at {{ value | percent }}"}
+  - name: store                             # silence is told from a late pipeline by the heartbeat
+    functions: ["store/*"]
+    every: 1s
+    rules:
+      - alert: NoCalls
+        qps: {absent_for: 15s, min_baseline: 1/s}
+        severity: critical
+        annotations: {summary: "nobody calls {{ id }} any more"}
 "#;
 
 const ALERTING: &str = r#"channels:                                   # gateways that stand for an SMS and a phone provider

@@ -1,50 +1,102 @@
-//! Which fault is in force when: a pure plan that repeats every [`ROUND`].
-//!
-//! A round lasts 2 min 30 s. For 30 s all is well; then unit `b` of `guide/wow-video-feed` answers
-//! 500 for 45 s; then it is healed and the rest of the round shows the recovery. Rounds 1, 3, 5, …
-//! are acknowledged from the text message; in rounds 2, 4, 6, … nobody answers and the phone rings.
+//! Which trouble is in force when: a pure plan of rounds. Every round lasts [`ROUND`]: for 30 s all is
+//! well, then comes its trouble, then it is healed and the rest of the round shows the recovery. Four
+//! troubles take turns, see [`Trouble`].
 
 use std::time::Duration;
 
-use crate::pod::Fault;
+use serde::Serialize;
 
 /// The length of one round.
 pub const ROUND: Duration = Duration::from_secs(150);
-/// When in a round the fault begins.
-pub const FAULT_FROM: Duration = Duration::from_secs(30);
-/// When in a round it is healed.
-pub const FAULT_TO: Duration = Duration::from_secs(75);
-/// The function that fails.
-pub const FAILING_FUNCTION: &str = "guide/wow-video-feed";
-/// The unit of it that fails.
+/// When in a round the trouble begins.
+pub const TROUBLE_FROM: Duration = Duration::from_secs(30);
+/// The unit that fails when one does.
 pub const FAILING_UNIT: &str = "b";
 
-/// Where the plan stands. Rounds count from 1.
+/// What goes wrong in a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// Every call of one unit fails; somebody answers the text message.
+    UnitFails,
+    /// 2 % of the calls fail, wherever they run; the chat is told.
+    FewFail,
+    /// Nobody calls the function any more; nobody answers the text message either, and the phone rings.
+    FallsSilent,
+    /// All is well, but the records come late. That must not look like silence.
+    DataLate,
+}
+
+impl Trouble {
+    /// In the order in which they come.
+    pub const ALL: [Trouble; 4] = [
+        Trouble::UnitFails,
+        Trouble::FewFail,
+        Trouble::FallsSilent,
+        Trouble::DataLate,
+    ];
+    /// The share of calls that fail in [`Trouble::FewFail`].
+    pub const FEW: f64 = 0.02;
+
+    /// The trouble of a round; rounds count from 1.
+    pub fn of(round: u64) -> Trouble {
+        match round % 4 {
+            1 => Trouble::UnitFails,
+            2 => Trouble::FewFail,
+            3 => Trouble::FallsSilent,
+            _ => Trouble::DataLate,
+        }
+    }
+
+    /// The function it meets; `None` when it meets all.
+    pub fn function(self) -> Option<&'static str> {
+        match self {
+            Trouble::UnitFails => Some("guide/wow-video-feed"),
+            Trouble::FewFail => Some("travel/rail-recommend"),
+            Trouble::FallsSilent => Some("store/coupon"),
+            Trouble::DataLate => None,
+        }
+    }
+
+    /// How long it lasts.
+    pub fn lasts(self) -> Duration {
+        match self {
+            // A small share needs calls to be told from chance.
+            Trouble::FewFail => Duration::from_mins(1),
+            _ => Duration::from_secs(45),
+        }
+    }
+
+    /// Whether somebody answers the text message.
+    pub fn is_answered(self) -> bool {
+        self != Trouble::FallsSilent
+    }
+}
+
+/// Where the plan stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
     /// All is well.
     Healthy {
-        /// The round.
+        /// The round, counted from 1.
         round: u64,
     },
-    /// The fault is in force.
-    Failing {
-        /// The round.
+    /// The round's trouble is in force.
+    Troubled {
+        /// The round, counted from 1.
         round: u64,
     },
 }
 
 /// What to do when the plan moves on.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Give every pod of [`FAILING_UNIT`] of [`FAILING_FUNCTION`] this fault.
-    Break {
+    /// Cause the round's trouble.
+    Begin {
         /// The round.
         round: u64,
-        /// The fault.
-        fault: Fault,
     },
-    /// Take the fault away again.
+    /// Take it away again.
     Heal {
         /// The round.
         round: u64,
@@ -60,8 +112,9 @@ impl Plan {
         let round_micros = ROUND.as_micros();
         let round = u64::try_from(elapsed.as_micros() / round_micros).unwrap_or(u64::MAX - 1) + 1;
         let within = elapsed.as_micros() % round_micros;
-        if (FAULT_FROM.as_micros()..FAULT_TO.as_micros()).contains(&within) {
-            Plan::Failing { round }
+        let until = TROUBLE_FROM + Trouble::of(round).lasts();
+        if (TROUBLE_FROM.as_micros()..until.as_micros()).contains(&within) {
+            Plan::Troubled { round }
         } else {
             Plan::Healthy { round }
         }
@@ -69,29 +122,39 @@ impl Plan {
 
     /// Moves on. A step that was slept through is not made up for: what counts is how things should
     /// be now.
-    pub fn advance(self, elapsed: Duration) -> (Plan, Option<Change>) {
+    pub fn advance(self, elapsed: Duration) -> (Plan, Vec<Change>) {
         let next = Plan::at(elapsed);
-        let change = match (self, next) {
-            (Plan::Healthy { .. }, Plan::Failing { round }) => Some(Change::Break {
-                round,
-                fault: Fault::Fail { share: 1.0 },
-            }),
-            (Plan::Failing { round }, Plan::Healthy { .. }) => Some(Change::Heal { round }),
-            _ => None,
+        let changes = match (self, next) {
+            (Plan::Troubled { round: old }, Plan::Troubled { round }) if old != round => {
+                vec![Change::Heal { round: old }, Change::Begin { round }]
+            }
+            (Plan::Healthy { .. }, Plan::Troubled { round }) => vec![Change::Begin { round }],
+            (Plan::Troubled { round }, Plan::Healthy { .. }) => vec![Change::Heal { round }],
+            _ => Vec::new(),
         };
-        (next, change)
+        (next, changes)
     }
 
     /// The round it stands in.
     pub fn round(self) -> u64 {
         match self {
-            Plan::Healthy { round } | Plan::Failing { round } => round,
+            Plan::Healthy { round } | Plan::Troubled { round } => round,
         }
     }
 
-    /// Whether somebody answers the text message of a round.
-    pub fn is_acknowledged(round: u64) -> bool {
-        round % 2 == 1
+    /// When the next trouble begins, counted from the start of the demo, and which it is.
+    pub fn next(elapsed: Duration) -> (Duration, Trouble) {
+        let round = Plan::at(elapsed).round();
+        let begins = |round: u64| {
+            let before = u32::try_from(round - 1).unwrap_or(u32::MAX);
+            ROUND.saturating_mul(before) + TROUBLE_FROM
+        };
+        let next = if elapsed < begins(round) {
+            round
+        } else {
+            round + 1
+        };
+        (begins(next), Trouble::of(next))
     }
 }
 
@@ -105,52 +168,63 @@ mod tests {
 
     #[test]
     fn edges() {
-        let broken = |round| {
-            Some(Change::Break {
-                round,
-                fault: Fault::Fail { share: 1.0 },
-            })
-        };
-        let healed = |round| Some(Change::Heal { round });
-        for (from, to, change) in [
-            (0, 29, None),
-            (29, 30, broken(1)),
-            (30, 74, None),
-            (74, 75, healed(1)),
-            (75, 179, None),
-            (179, 180, broken(2)),
-            (224, 225, healed(2)),
-            // Slept through: a fault that came and went does nothing, one that came stands.
-            (10, 160, None),
-            (10, 190, broken(2)),
-            (40, 100, healed(1)),
-            (40, 190, None),
+        let begin = |round| Change::Begin { round };
+        let heal = |round| Change::Heal { round };
+        for (from, to, changes) in [
+            (0, 29, vec![]),
+            (29, 30, vec![begin(1)]),
+            (30, 74, vec![]),
+            (74, 75, vec![heal(1)]),
+            (75, 179, vec![]),
+            (179, 180, vec![begin(2)]),
+            (239, 240, vec![heal(2)]),
+            // Slept through: a trouble that came and went does nothing, one that came stands.
+            (10, 160, vec![]),
+            (10, 190, vec![begin(2)]),
+            (40, 100, vec![heal(1)]),
+            (40, 190, vec![heal(1), begin(2)]),
         ] {
             let (plan, found) = Plan::at(seconds(from)).advance(seconds(to));
             assert_eq!(
                 (plan, found),
-                (Plan::at(seconds(to)), change),
+                (Plan::at(seconds(to)), changes),
                 "{from} → {to}"
             );
         }
     }
 
     #[test]
-    fn every_round_breaks_and_heals_once() {
+    fn every_trouble_has_its_turn_begins_and_heals_once() {
         let mut plan = Plan::START;
-        let mut changes = Vec::new();
+        let mut story = Vec::new();
         for tick in 0..(ROUND.as_secs() * 4 * 4) {
-            let (next, change) = plan.advance(Duration::from_millis(tick * 250));
+            let (next, changes) = plan.advance(Duration::from_millis(tick * 250));
             plan = next;
-            changes.extend(change);
+            story.extend(changes);
         }
-        let rounds: Vec<u64> = changes
-            .iter()
-            .map(|change| match change {
-                Change::Break { round, .. } | Change::Heal { round } => *round,
-            })
+        let expected: Vec<Change> = (1..=4)
+            .flat_map(|round| [Change::Begin { round }, Change::Heal { round }])
             .collect();
-        assert_eq!(rounds, [1, 1, 2, 2, 3, 3, 4, 4]);
-        assert!(Plan::is_acknowledged(1) && !Plan::is_acknowledged(2));
+        assert_eq!(story, expected);
+        assert_eq!([1, 2, 3, 4].map(Trouble::of), Trouble::ALL);
+        assert_eq!(Trouble::of(5), Trouble::UnitFails);
+    }
+
+    #[test]
+    fn the_next_trouble_is_known() {
+        assert_eq!(Plan::next(seconds(0)), (seconds(30), Trouble::UnitFails));
+        assert_eq!(Plan::next(seconds(30)), (seconds(180), Trouble::FewFail));
+        assert_eq!(Plan::next(seconds(179)), (seconds(180), Trouble::FewFail));
+        assert_eq!(Plan::next(seconds(500)), (seconds(630), Trouble::UnitFails));
+    }
+
+    #[test]
+    fn there_is_time_to_recover_before_the_next_round() {
+        for trouble in Trouble::ALL {
+            assert!(
+                TROUBLE_FROM + trouble.lasts() + seconds(45) <= ROUND,
+                "{trouble:?}"
+            );
+        }
     }
 }

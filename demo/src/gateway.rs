@@ -127,6 +127,11 @@ impl Gateway {
         self.queue.dropped()
     }
 
+    /// Keeps its records back while it goes on serving, or sends them on.
+    pub fn set_late(&self, late: bool) {
+        self.pusher.set_held(late);
+    }
+
     /// Takes no more calls and sends what is left, as far as Rampart still takes it.
     pub async fn stop(self) {
         drop(self.listening);

@@ -1,14 +1,16 @@
 //! The demo: a small but real function platform, its faults, and the people who are told.
 //!
-//! Owns: pods, a gateway, traffic, a plan of faults, the phones on the other end, and the story told
-//! on the terminal; the configuration `rampart demo` runs with.
+//! Owns: pods, a gateway, traffic, a plan of troubles, the phones on the other end, and the story told
+//! on the terminal and on a page of its own; the configuration `rampart demo` runs with.
 //! Never: reaches into Rampart; everything goes over HTTP, as a user's platform would.
 //! Entry point: [`prepare`], then [`Stage::configuration`] for Rampart, then [`Stage::run`].
 
+pub mod board;
 pub mod config;
 pub mod fault;
 pub mod gateway;
 mod listening;
+mod page;
 pub mod person;
 pub mod phone;
 mod platform;
@@ -21,8 +23,13 @@ use std::pin::Pin;
 
 use model::SystemClock;
 
+use board::Board;
+
 pub use config::Configuration;
 pub use phone::Phone;
+
+/// Where the page is, unless somebody else listens there.
+const PAGE_PORT: u16 = 9651;
 
 /// What a run of the demo needs.
 pub struct Options {
@@ -58,12 +65,17 @@ pub enum DemoError {
 /// The demo with its phones ringing already, so that a configuration can name their addresses.
 pub struct Stage {
     phone: Phone,
+    board: Board,
+    page: listening::Listening,
 }
 
 /// Starts what Rampart will send messages to.
 pub async fn prepare() -> Result<Stage, DemoError> {
     let phone = Phone::start(SystemClock::shared()).await?;
-    Ok(Stage { phone })
+    let board = Board::default();
+    let router = page::routes(board.clone());
+    let page = listening::Listening::start_near("the demo's page", PAGE_PORT, router).await?;
+    Ok(Stage { phone, board, page })
 }
 
 impl Stage {
@@ -72,12 +84,18 @@ impl Stage {
         Configuration::telling(self.phone.address())
     }
 
+    /// Where the demo's page is.
+    pub fn page_url(&self) -> String {
+        format!("http://{}/", self.page.address())
+    }
+
     /// Starts the platform and tells its story until `options.stop` is done.
     pub async fn run(self, options: Options) -> Result<(), DemoError> {
         let clock = SystemClock::shared();
         let platform =
             platform::Platform::start(&options.rampart_url, options.seed, &clock).await?;
-        let told = story::tell(&platform, self.phone, options, &clock).await;
+        let told = story::tell(&platform, self.phone, self.board, options, &clock).await;
+        drop(self.page);
         platform.stop().await;
         told
     }

@@ -17,13 +17,26 @@ pub(crate) struct Listening {
 
 impl Listening {
     pub(crate) async fn start(what: &str, router: Router) -> Result<Self, DemoError> {
+        Self::start_near(what, 0, router).await
+    }
+
+    /// The same on this port if nobody has it, so that a link stays good from one run to the next.
+    pub(crate) async fn start_near(
+        what: &str,
+        port: u16,
+        router: Router,
+    ) -> Result<Self, DemoError> {
         let listen_error = |source| DemoError::Listen {
             what: what.to_owned(),
             source,
         };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(listen_error)?;
+        let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+            Ok(listener) => listener,
+            Err(_) if port != 0 => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+                .await
+                .map_err(listen_error)?,
+            Err(error) => return Err(listen_error(error)),
+        };
         let address = listener.local_addr().map_err(listen_error)?;
         let (running, mut stopped) = watch::channel(());
         let stop = async move {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::{FunctionId, SharedClock};
 
 use crate::DemoError;
+use crate::fault::{FAILING_UNIT, Trouble};
 use crate::gateway::{Backend, Gateway, Route};
 use crate::pod::{Fault, Pod, PodOptions, ServiceTime};
 use crate::traffic::{Load, Traffic};
@@ -17,8 +18,8 @@ const COLD_START: Duration = Duration::from_millis(120);
 
 /// Namespace, name, calls per second, median milliseconds a call.
 const FUNCTIONS: [(&str, &str, f64, u64); 4] = [
-    ("guide", "wow-video-feed", 60.0, 40),
-    ("travel", "rail-recommend", 30.0, 60),
+    ("guide", "wow-video-feed", 40.0, 40),
+    ("travel", "rail-recommend", 50.0, 60),
     ("travel", "visa-wifi", 20.0, 25),
     ("store", "coupon", 10.0, 15),
 ];
@@ -49,12 +50,34 @@ impl Platform {
         })
     }
 
-    /// Turns the switch of every pod of a unit; gives how many there are.
-    pub(crate) fn set_fault(&self, function: &str, unit: &str, fault: Fault) -> usize {
-        let meant = self.pods.iter().filter(|(options, _)| {
-            options.unit == unit && options.function.to_string() == function
-        });
-        meant.map(|(_, pod)| pod.set_fault(fault)).count()
+    /// Causes a trouble, or takes it away.
+    pub(crate) fn set_trouble(&self, trouble: Trouble, present: bool) {
+        let function = trouble.function().unwrap_or_default();
+        let share = |share| {
+            if present {
+                Fault::Fail { share }
+            } else {
+                Fault::None
+            }
+        };
+        match trouble {
+            Trouble::UnitFails => self.set_fault(function, &[FAILING_UNIT], share(1.0)),
+            Trouble::FewFail => {
+                let units = UNITS.map(|(unit, _)| unit);
+                self.set_fault(function, &units, share(Trouble::FEW));
+            }
+            Trouble::FallsSilent => self.traffic.set_away(function, present),
+            Trouble::DataLate => self.gateway.set_late(present),
+        }
+    }
+
+    fn set_fault(&self, function: &str, units: &[&str], fault: Fault) {
+        for (options, pod) in &self.pods {
+            let meant = units.contains(&options.unit.as_str());
+            if meant && options.function.to_string() == function {
+                pod.set_fault(fault);
+            }
+        }
     }
 
     /// How many calls users made, and how many records of them were lost.
@@ -173,9 +196,7 @@ mod tests {
             .map(|backend| backend.unit.as_str())
             .collect();
         assert_eq!(units, ["a", "b", "a", "b"]);
-        let fault = Fault::Fail { share: 1.0 };
-        assert_eq!(platform.set_fault("guide/wow-video-feed", "b", fault), 2);
-        assert_eq!(platform.set_fault("guide/nobody", "b", fault), 0);
+        platform.set_trouble(Trouble::UnitFails, true);
         assert!(
             platform
                 .describe()

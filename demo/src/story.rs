@@ -9,13 +9,13 @@ use std::time::Duration;
 use model::SharedClock;
 use tokio::time::MissedTickBehavior;
 
-use crate::fault::{Change, FAILING_FUNCTION, FAILING_UNIT, Plan};
+use crate::board::Board;
+use crate::fault::{Change, Plan, Trouble};
 use crate::phone::{Medium, Received};
 use crate::platform::Platform;
-use crate::pod::Fault;
 use crate::{DemoError, Options, Phone, person};
 use incidents::{Incidents, News};
-use lines::{Round, Teller, headline};
+use lines::{Teller, headline};
 
 const TICK: Duration = Duration::from_millis(250);
 const POLL_EVERY: Duration = Duration::from_millis(500);
@@ -27,6 +27,7 @@ const WAKING_UP: Duration = Duration::from_secs(2);
 pub(crate) async fn tell(
     platform: &Platform,
     mut phone: Phone,
+    board: Board,
     options: Options,
     clock: &SharedClock,
 ) -> Result<(), DemoError> {
@@ -39,7 +40,7 @@ pub(crate) async fn tell(
         clock,
         begun: clock.elapsed(),
         plan: Plan::START,
-        round: Round::default(),
+        board,
         answering: None,
     };
     story.open(&options.rampart_url)?;
@@ -53,7 +54,7 @@ pub(crate) async fn tell(
             () = &mut stop => return story.close(),
             _ = ticks.tick() => story.tick().await?,
             _ = polls.tick() => story.poll().await?,
-            Some(received) = phone.next() => story.receive(received)?,
+            Some(received) = phone.next() => story.receive(&received)?,
         }
     }
 }
@@ -66,7 +67,7 @@ struct Story<'a> {
     clock: &'a SharedClock,
     begun: Duration,
     plan: Plan,
-    round: Round,
+    board: Board,
     answering: Option<Answering>,
 }
 
@@ -87,11 +88,9 @@ impl Story<'_> {
     }
 
     fn open(&mut self, rampart_url: &str) -> Result<(), DemoError> {
+        self.board.open(rampart_url);
         let platform = self.platform.describe();
-        self.say(
-            "platform",
-            &format!("{platform}; watch it on {rampart_url}"),
-        )
+        self.say("platform", &platform)
     }
 
     fn close(mut self) -> Result<(), DemoError> {
@@ -104,78 +103,92 @@ impl Story<'_> {
 
     /// Moves the plan on, and lets the person tap when they have found their phone.
     async fn tick(&mut self) -> Result<(), DemoError> {
-        let (plan, change) = self.plan.advance(self.elapsed());
-        self.plan = plan;
-        match change {
-            Some(Change::Break { fault, round }) => self.break_unit(fault, round)?,
-            Some(Change::Heal { .. }) => self.heal_unit()?,
-            None => {}
-        }
         let now = self.elapsed();
+        self.board.tick(now, self.platform.counts().0);
+        let (plan, changes) = self.plan.advance(now);
+        self.plan = plan;
+        for change in changes {
+            match change {
+                Change::Begin { round } => {
+                    let trouble = Trouble::of(round);
+                    self.platform.set_trouble(trouble, true);
+                    self.board.begin(round, now);
+                    self.say("trouble", begins(trouble))?;
+                }
+                Change::Heal { round } => {
+                    let trouble = Trouble::of(round);
+                    self.platform.set_trouble(trouble, false);
+                    self.board.note(now, |round| &mut round.healed);
+                    self.say("trouble", heals(trouble))?;
+                }
+            }
+        }
         match self.answering.take_if(|answering| answering.due <= now) {
             Some(answering) => self.answer(&answering.link).await,
             None => Ok(()),
         }
     }
 
-    fn break_unit(&mut self, fault: Fault, round: u64) -> Result<(), DemoError> {
-        let pods = self
-            .platform
-            .set_fault(FAILING_FUNCTION, FAILING_UNIT, fault);
-        self.round = Round::begin(round, self.elapsed());
-        let what =
-            format!("unit {FAILING_UNIT} of {FAILING_FUNCTION} breaks: its {pods} pods answer 500");
-        self.say("fault", &what)
-    }
-
-    fn heal_unit(&mut self) -> Result<(), DemoError> {
-        self.platform
-            .set_fault(FAILING_FUNCTION, FAILING_UNIT, Fault::None);
-        self.say(
-            "fault",
-            &format!("unit {FAILING_UNIT} of {FAILING_FUNCTION} is healed"),
-        )
-    }
-
-    fn receive(&mut self, received: Received) -> Result<(), DemoError> {
+    fn receive(&mut self, received: &Received) -> Result<(), DemoError> {
         let now = self.elapsed();
         let to = received
             .person
             .as_deref()
             .map_or(String::new(), |person| format!("to {person}: "));
         let text = headline(&received.text);
-        let (who, first) = match received.medium {
-            Medium::Im => ("chat", &mut self.round.chat),
-            Medium::Sms => ("sms", &mut self.round.sms),
-            Medium::Phone => ("call", &mut self.round.call),
+        self.board.receive(now, received);
+        let mut first = false;
+        let (who, medium) = match received.medium {
+            Medium::Im => ("chat", received.medium),
+            Medium::Sms => ("sms", received.medium),
+            Medium::Phone => ("call", received.medium),
         };
-        let is_first = first.is_none();
-        first.get_or_insert(now);
+        self.board.round(|round| {
+            first = match medium {
+                Medium::Im => round.chat.is_none(),
+                Medium::Sms => round.sms.is_none(),
+                Medium::Phone => round.call.is_none(),
+            };
+        });
+        // Who is told of it has been found out about it; the API is only asked twice a second.
+        self.board.note(now, |round| &mut round.discovered);
+        self.board.note(now, |round| match medium {
+            Medium::Im => &mut round.chat,
+            Medium::Sms => &mut round.sms,
+            Medium::Phone => &mut round.call,
+        });
         self.say(who, &format!("{to}{text}"))?;
         self.teller.quote(&received.text)?;
-        if received.medium != Medium::Sms || !is_first {
+        if medium != Medium::Sms || (!first && self.board.summary().is_some()) {
             return Ok(());
         }
-        match received.link {
-            Some(link) if Plan::is_acknowledged(self.plan.round()) => {
+        match &received.link {
+            Some(link) if Trouble::of(self.plan.round()).is_answered() => {
                 let due = now + WAKING_UP;
+                let link = link.clone();
                 self.answering = Some(Answering { due, link });
                 Ok(())
             }
-            Some(_) => self.say(
-                "person",
-                "sleeps on; unless somebody acknowledges, the phone rings",
-            ),
+            Some(_) => {
+                self.board.answered("asleep");
+                self.say(
+                    "person",
+                    "sleeps on; unless somebody acknowledges, the phone rings",
+                )
+            }
             None => self.say("person", "reads it; it has no link to acknowledge with"),
         }
     }
 
     async fn answer(&mut self, link: &str) -> Result<(), DemoError> {
         match person::acknowledge(&self.client, link).await {
-            Ok(()) => self.say(
-                "person",
-                "opens the link of the text message and taps \"I have it\"",
-            ),
+            Ok(()) => {
+                self.board.answered("acknowledged");
+                self.say(
+                    "person",
+                    "opens the link of the text message and taps \"I have it\"",
+                )
+            }
             Err(error) => self.say(
                 "person",
                 &format!("opens the link of the text message, but {error}"),
@@ -187,24 +200,28 @@ impl Story<'_> {
         let now = self.elapsed();
         for news in self.incidents.poll().await {
             match news {
-                News::Opened { title } => {
-                    self.round.opened.get_or_insert(now);
-                    self.say(
-                        "incident",
-                        &format!("opened: {title}{}", self.round.after_fault(now)),
-                    )?;
+                News::Opened { id, title } => {
+                    let after = self.board.note(now, |round| &mut round.discovered);
+                    self.board.round(|round| {
+                        round.incident.get_or_insert(id);
+                        round.title.get_or_insert_with(|| title.clone());
+                    });
+                    let after = after.map_or(String::new(), |after| {
+                        format!(", {after:.1} s after the trouble began")
+                    });
+                    self.say("incident", &format!("opened: {title}{after}"))?;
                 }
                 News::Acknowledged { title } => {
-                    self.round.acknowledged.get_or_insert(now);
+                    self.board.note(now, |round| &mut round.acknowledged);
                     self.say(
                         "incident",
                         &format!("acknowledged, nobody else is woken: {title}"),
                     )?;
                 }
                 News::Resolved { title } => {
-                    self.round.resolved.get_or_insert(now);
+                    self.board.note(now, |round| &mut round.resolved);
                     self.say("incident", &format!("resolved: {title}"))?;
-                    if let Some(summary) = self.round.summary() {
+                    if let Some(summary) = self.board.summary() {
                         self.say("round", &summary)?;
                     }
                 }
@@ -213,5 +230,25 @@ impl Story<'_> {
             }
         }
         Ok(())
+    }
+}
+
+fn begins(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::UnitFails => "unit b of guide/wow-video-feed breaks: its pods answer 500",
+        Trouble::FewFail => "2 % of the calls of travel/rail-recommend fail, in both units",
+        Trouble::FallsSilent => "nobody calls store/coupon any more",
+        Trouble::DataLate => {
+            "the gateway keeps its records back; all functions are well, and nothing may page as silence"
+        }
+    }
+}
+
+fn heals(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::UnitFails => "unit b of guide/wow-video-feed is healed",
+        Trouble::FewFail => "travel/rail-recommend is healed",
+        Trouble::FallsSilent => "store/coupon is called again",
+        Trouble::DataLate => "the gateway sends what it kept back",
     }
 }

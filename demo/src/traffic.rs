@@ -1,9 +1,10 @@
 //! Users: an open model with Poisson arrivals. A slow function does not slow its users down, so that
 //! trouble looks in the demo as it looks in life.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::{FunctionId, SharedClock};
@@ -31,6 +32,7 @@ pub struct Load {
 pub struct Traffic {
     _users: JoinSet<()>,
     sent: Arc<AtomicU64>,
+    away: HashMap<String, Arc<AtomicBool>>,
 }
 
 impl Traffic {
@@ -44,20 +46,32 @@ impl Traffic {
         let client = crate::loopback_client(DEADLINE)?;
         let sent = Arc::new(AtomicU64::new(0));
         let mut users = JoinSet::new();
+        let mut away = HashMap::new();
         for (index, load) in loads.iter().enumerate() {
             let arrivals = Arrivals::new(load.qps, seed.wrapping_add(index as u64));
-            users.spawn(send_all(
-                client.clone(),
-                format!("http://{gateway}/{}", load.function),
-                arrivals,
-                Arc::clone(&sent),
-                Arc::clone(clock),
-            ));
+            let function = load.function.to_string();
+            let gone = Arc::new(AtomicBool::new(false));
+            let users_of_one = Users {
+                client: client.clone(),
+                url: format!("http://{gateway}/{function}"),
+                sent: Arc::clone(&sent),
+                gone: Arc::clone(&gone),
+            };
+            users.spawn(users_of_one.call(arrivals, Arc::clone(clock)));
+            away.insert(function, gone);
         }
         Ok(Traffic {
             _users: users,
             sent,
+            away,
         })
+    }
+
+    /// Lets the users of a function go away, or come back.
+    pub fn set_away(&self, function: &str, away: bool) {
+        if let Some(gone) = self.away.get(function) {
+            gone.store(away, Ordering::Relaxed);
+        }
     }
 
     /// How many calls were sent.
@@ -96,32 +110,41 @@ impl Iterator for Arrivals {
     }
 }
 
-async fn send_all(
+/// The users of one function.
+struct Users {
     client: reqwest::Client,
     url: String,
-    arrivals: Arrivals,
     sent: Arc<AtomicU64>,
-    clock: SharedClock,
-) {
-    let room = Arc::new(Semaphore::new(CALLS_IN_FLIGHT_MAX));
-    let mut calls = JoinSet::new();
-    let begun = clock.elapsed();
-    for (number, arrival) in arrivals.enumerate() {
-        // Due times are absolute: a late wake-up is caught up with, the rate stays true.
-        tokio::time::sleep((begun + arrival).saturating_sub(clock.elapsed())).await;
-        while calls.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-            continue;
-        };
-        sent.fetch_add(1, Ordering::Relaxed);
-        let request = client.get(format!("{url}?user={}", number % 1_000));
-        calls.spawn(async move {
-            // The gateway records what became of the call; users only look.
-            if let Ok(mut answer) = request.send().await {
-                while let Ok(Some(_)) = answer.chunk().await {}
+    gone: Arc<AtomicBool>,
+}
+
+impl Users {
+    async fn call(self, arrivals: Arrivals, clock: SharedClock) {
+        let room = Arc::new(Semaphore::new(CALLS_IN_FLIGHT_MAX));
+        let mut calls = JoinSet::new();
+        let begun = clock.elapsed();
+        for (number, arrival) in arrivals.enumerate() {
+            // Due times are absolute: a late wake-up is caught up with, the rate stays true.
+            tokio::time::sleep((begun + arrival).saturating_sub(clock.elapsed())).await;
+            while calls.try_join_next().is_some() {}
+            if self.gone.load(Ordering::Relaxed) {
+                continue;
             }
-            drop(permit);
-        });
+            let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+                continue;
+            };
+            self.sent.fetch_add(1, Ordering::Relaxed);
+            let request = self
+                .client
+                .get(format!("{}?user={}", self.url, number % 1_000));
+            calls.spawn(async move {
+                // The gateway records what became of the call; users only look.
+                if let Ok(mut answer) = request.send().await {
+                    while let Ok(Some(_)) = answer.chunk().await {}
+                }
+                drop(permit);
+            });
+        }
     }
 }
 

@@ -55,6 +55,11 @@ pub async fn run(arguments: DemoArguments) -> Exit {
         Err(error) => return complain(&error.to_string(), Exit::Failed),
     };
     serve::announce(&app);
+    tell(&format!(
+        "Open {} in a browser: it shows what goes wrong, who is told and when. Rampart's own pages are on http://{}/",
+        stage.page_url(),
+        app.address()
+    ));
     let options = demo::Options {
         rampart_url: format!("http://{}", app.address()),
         out: Box::new(std::io::stdout()),

@@ -2,6 +2,7 @@
 //! heartbeat that says up to when everything has been sent.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::{SharedClock, Timestamp};
@@ -27,6 +28,7 @@ const BEHIND: Duration = Duration::from_millis(100);
 pub(super) struct Pusher {
     task: JoinHandle<()>,
     stop: watch::Sender<bool>,
+    held: Arc<AtomicBool>,
 }
 
 impl Pusher {
@@ -42,12 +44,20 @@ impl Pusher {
             heartbeat_url: format!("{base}/api/v1/sources/demo/heartbeat"),
             queue,
             clock: Arc::clone(clock),
+            held: Arc::default(),
         };
+        let held = Arc::clone(&push.held);
         let (stop, stopped) = watch::channel(false);
         Ok(Pusher {
             task: tokio::spawn(push.run(stopped)),
             stop,
+            held,
         })
+    }
+
+    /// Keeps records back, heartbeats too, or sends them on.
+    pub(super) fn set_held(&self, held: bool) {
+        self.held.store(held, Ordering::Relaxed);
     }
 
     /// Sends what is left, within [`FAREWELL_MAX`].
@@ -78,6 +88,7 @@ struct Push {
     heartbeat_url: String,
     queue: Arc<Queue>,
     clock: SharedClock,
+    held: Arc<AtomicBool>,
 }
 
 impl Push {
@@ -86,7 +97,9 @@ impl Push {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !*stopped.borrow_and_update() {
             tokio::select! {
-                _ = ticks.tick() => self.push_all().await,
+                _ = ticks.tick() => if !self.held.load(Ordering::Relaxed) {
+                    self.push_all().await;
+                },
                 changed = stopped.changed() => if changed.is_err() { return },
             }
         }

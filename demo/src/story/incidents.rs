@@ -14,7 +14,7 @@ const SILENT_POLLS_MAX: u32 = 4;
 /// Something that was not so at the last poll.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum News {
-    Opened { title: String },
+    Opened { id: String, title: String },
     Acknowledged { title: String },
     Resolved { title: String },
     Unreachable,
@@ -81,6 +81,7 @@ impl Incidents {
             let before = self.known.get(id).map(String::as_str);
             if before.is_none() {
                 news.push(News::Opened {
+                    id: id.to_owned(),
                     title: title(incident),
                 });
             }
@@ -120,6 +121,13 @@ mod tests {
 
     use super::*;
 
+    fn opened(id: &str, title: String) -> News {
+        News::Opened {
+            id: id.to_owned(),
+            title,
+        }
+    }
+
     fn incidents() -> Incidents {
         Incidents::new(reqwest::Client::new(), "http://127.0.0.1:9")
     }
@@ -131,10 +139,7 @@ mod tests {
             |status: &str| json!({"incidents": [{"id": "1", "status": status, "title": "down"}]});
         let title = || "down".to_owned();
         assert_eq!(incidents.compare(&json!({"incidents": []})), []);
-        assert_eq!(
-            incidents.compare(&answer("open")),
-            [News::Opened { title: title() }]
-        );
+        assert_eq!(incidents.compare(&answer("open")), [opened("1", title())]);
         assert_eq!(incidents.compare(&answer("open")), []);
         assert_eq!(
             incidents.compare(&answer("acknowledged")),
@@ -149,10 +154,7 @@ mod tests {
         let title = || "Low feed".to_owned();
         assert_eq!(
             incidents.compare(&untitled),
-            [
-                News::Opened { title: title() },
-                News::Resolved { title: title() }
-            ]
+            [opened("2", title()), News::Resolved { title: title() }]
         );
     }
 

@@ -32,61 +32,8 @@ impl Teller {
     }
 }
 
-/// The most lines of one message that are told.
-const QUOTED_LINES_MAX: usize = 12;
-
-/// When things happened in one round, since the start of the demo.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Round {
-    number: u64,
-    fault: Option<Duration>,
-    pub(super) opened: Option<Duration>,
-    pub(super) chat: Option<Duration>,
-    pub(super) sms: Option<Duration>,
-    pub(super) call: Option<Duration>,
-    pub(super) acknowledged: Option<Duration>,
-    pub(super) resolved: Option<Duration>,
-}
-
-impl Round {
-    pub(super) fn begin(number: u64, fault: Duration) -> Self {
-        Round {
-            number,
-            fault: Some(fault),
-            ..Round::default()
-        }
-    }
-
-    /// `, 3.2 s after the fault`; nothing when there was none.
-    pub(super) fn after_fault(&self, at: Duration) -> String {
-        self.fault.map_or(String::new(), |fault| {
-            format!(
-                ", {:.1} s after the fault",
-                at.saturating_sub(fault).as_secs_f64()
-            )
-        })
-    }
-
-    /// The round in one line: what happened how long after the fault.
-    pub(super) fn summary(&self) -> Option<String> {
-        let fault = self.fault?;
-        let happened = [
-            ("chat", self.chat),
-            ("sms", self.sms),
-            ("acknowledged", self.acknowledged),
-            ("call", self.call),
-            ("resolved", self.resolved),
-        ];
-        let parts: Vec<String> = happened
-            .iter()
-            .filter_map(|(what, at)| {
-                let after = (*at)?.saturating_sub(fault).as_secs_f64();
-                Some(format!("{what} +{after:.1} s"))
-            })
-            .collect();
-        Some(format!("{}: {}", self.number, parts.join(", ")))
-    }
-}
+/// The most lines of one message that are told; the demo's page shows all of it.
+const QUOTED_LINES_MAX: usize = 2;
 
 /// A message's first line without Markdown's signs, not endless.
 pub(super) fn headline(text: &str) -> String {
@@ -152,21 +99,6 @@ mod tests {
             .unwrap();
         let text = String::from_utf8(sheet.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text, "   33.2s  chat      x\n 1234.0s  incident  y\n");
-    }
-
-    #[test]
-    fn a_round_is_summed_up_from_its_fault() {
-        let at = Duration::from_secs;
-        let mut round = Round::begin(2, at(180));
-        assert_eq!(round.after_fault(at(183)), ", 3.0 s after the fault");
-        round.chat = Some(at(183));
-        round.sms = Some(at(193));
-        round.resolved = Some(at(255));
-        assert_eq!(
-            round.summary().unwrap(),
-            "2: chat +3.0 s, sms +13.0 s, resolved +75.0 s"
-        );
-        assert_eq!(Round::default().summary(), None);
     }
 
     #[test]

@@ -39,6 +39,8 @@ export interface Plot {
 /** Below this width names stand in a legend above the plot instead of beside the lines. */
 export const NAMED_WIDTH_MIN = 440;
 const NAMED_MOST = 5;
+/** Half of the widest text under the time axis, in pixels, less the room beside the plot. */
+const HALF_LABEL = 18;
 
 export const isNamed = (width: number, series: readonly ChartSeries[]): boolean =>
   width >= NAMED_WIDTH_MIN && series.length > 1 && series.length <= NAMED_MOST;
@@ -63,7 +65,7 @@ export function draw(host: HTMLElement, width: number, height: number, first: Dr
       x: { time: false, range: () => [drawing.range.from, drawing.range.to] },
       y: { range: () => heightRange(drawing, columns) },
     },
-    axes: axes(() => drawing),
+    axes: axes(() => drawing, named),
     series: [{}, ...order.map((index) => line(drawing.series[index]))],
     hooks: {
       drawClear: [(plot) => paintBelow(plot, painted())],
@@ -131,7 +133,7 @@ function alone(values: ArrayLike<number | null | undefined>): number[] {
   return found;
 }
 
-function axes(drawing: () => Drawing): uPlot.Axis[] {
+function axes(drawing: () => Drawing, named: boolean): uPlot.Axis[] {
   const text = themeColour('--dim');
   const hairline = { stroke: themeColour('--line'), width: 1 };
   let step = 60;
@@ -144,10 +146,12 @@ function axes(drawing: () => Drawing): uPlot.Axis[] {
       grid: { show: false },
       ticks: { ...hairline, size: 4 },
       splits: (plot, _axis, from, to) => {
-        const most = Math.max(2, Math.floor(plot.bbox.width / uPlot.pxRatio / 72));
-        const ticks = zoneTicks(from, to, drawing().zone, most);
+        const width = plot.bbox.width / uPlot.pxRatio;
+        const ticks = zoneTicks(from, to, drawing().zone, Math.max(2, Math.floor(width / 72)));
         step = ticks.step;
-        return ticks.at;
+        // A text half beyond the edge would be cut off where no names make room.
+        const last = named ? to : to - ((to - from) * HALF_LABEL) / width;
+        return ticks.at.filter((at) => at <= last);
       },
       values: (_plot, at) => at.map((instant) => axisLabel(instant, drawing().zone, step)),
     },

@@ -1,6 +1,7 @@
 // What a canvas cannot see by itself: its width, and the colours of the page around it.
 
 import { useEffect, useState } from 'preact/hooks';
+import { t } from '../i18n';
 
 /** The width of an element in CSS pixels; 0 before it is known. */
 export function useWidth(element: { current: HTMLElement | null }): number {
@@ -16,6 +17,12 @@ export function useWidth(element: { current: HTMLElement | null }): number {
     return () => observer.disconnect();
   }, []);
   return width;
+}
+
+/** Changes once other words are spoken, which is a moment after another language is chosen. What keeps
+ * words (a canvas, memoized names) is made anew then. */
+export function spoken(): string {
+  return t('chart.time');
 }
 
 /** Changes with the page's theme. */

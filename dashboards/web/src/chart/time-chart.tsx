@@ -2,13 +2,13 @@
 
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import { t, useLanguage } from '../i18n';
+import { t } from '../i18n';
 import { ChartTable, saveCsv, savePicture } from './chart-table';
 import type { CursorGroup } from './cursor';
 import { pointLabel } from './instants';
 import { type ChartSeries, type Marker, type Threshold, extent, moveCursor, nearest, newest } from './model';
 import { type Drawing, type Plot, draw, isNamed } from './plot';
-import { useTheme, useWidth } from './surroundings';
+import { spoken as wordsNow, useTheme, useWidth } from './surroundings';
 
 export interface TimeChartProps {
   testid?: string;
@@ -42,13 +42,12 @@ export interface TimeChartProps {
 export function TimeChart(props: TimeChartProps) {
   const { title, unit, span, time, series, zone, group, format } = props;
   const id = useId();
-  const language = useLanguage();
   const [asTable, setAsTable] = useState(false);
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | undefined>(undefined);
   const width = useWidth(host);
   const { index, spoken, reading } = useReading(id, time, group, plot);
-  usePlot(props, host, plot, width, id, language);
+  usePlot(props, host, plot, width, id);
   const label = (place: number) => pointLabel(time[place], zone);
   const read = (place: number) =>
     [label(place), ...series.map((one) => `${one.label} ${format(one.values[place] ?? null)}`)].join(', ');
@@ -140,7 +139,7 @@ function useReading(id: string, time: number[], group: CursorGroup, plot: { curr
 
 /** Keeps the canvas: a new one for new series, colours or words, new values otherwise. */
 function usePlot(
-  props: TimeChartProps, host: { current: HTMLDivElement | null }, plot: { current: Plot | undefined }, width: number, id: string, language: string,
+  props: TimeChartProps, host: { current: HTMLDivElement | null }, plot: { current: Plot | undefined }, width: number, id: string,
 ): void {
   const theme = useTheme();
   const newestProps = useRef(props);
@@ -169,7 +168,7 @@ function usePlot(
       plot.current = undefined;
       made.destroy();
     };
-  }, [drawn, named, shape, theme, language, props.zone, props.scale]);
+  }, [drawn, named, shape, theme, wordsNow(), props.zone, props.scale]);
   useEffect(() => {
     plot.current?.update(drawingOf(props));
     const { at, byKey, source } = props.group.now;

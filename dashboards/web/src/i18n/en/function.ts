@@ -1,5 +1,5 @@
 export default {
-  'verdict.failing': 'Failing since {since} ({age}): {success} of calls succeed.',
+  'verdict.failing': 'Failing since {since} ({age}): {success} of calls in {window} succeed.',
   'verdict.failingUnknown': 'Failing since {since} ({age}); in the last {window} no call counted.',
   'verdict.calls': '{rule} since {since} ({age}), now {qps} calls/s: {summary}.',
   'verdict.fires': '{rule} since {since} ({age}): {summary}.',

@@ -32,7 +32,7 @@ const words: Record<keyof typeof en, string> = {
   'fleet.emptyMore': '要读取 nginx 日志、抓取 Pod 指标或从程序推送，请看 docs/ingest.md，或用 `rampart init` 生成一份初始配置。',
   'fleet.copy': '复制',
   'fleet.copied': '已复制',
-  'fleet.incidents': '未处理的事件',
+  'fleet.incidents': '未处理的故障',
   'fleet.heldBy': '{name} 正在处理',
   'fleet.nobody': '还没有人认领',
 };

@@ -1,5 +1,5 @@
 export default {
-  'verdict.failing': '自 {since} 起异常（已 {age}）：调用成功率 {success}。',
+  'verdict.failing': '自 {since} 起异常（已 {age}）：{window}内调用成功率 {success}。',
   'verdict.failingUnknown': '自 {since} 起异常（已 {age}）；最近 {window}没有可计入成功率的调用。',
   'verdict.calls': '自 {since} 起触发 {rule}（已 {age}），当前每秒 {qps} 次调用：{summary}。',
   'verdict.fires': '自 {since} 起触发 {rule}（已 {age}）：{summary}。',

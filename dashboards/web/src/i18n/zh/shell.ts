@@ -2,7 +2,7 @@ import type en from '../en/shell';
 
 const words: Record<keyof typeof en, string> = {
   'shell.functions': '函数',
-  'shell.incidents': '事件',
+  'shell.incidents': '故障',
   'shell.rules': '规则',
   'shell.system': '系统',
   'shell.openCount': '{n} 个未处理',
@@ -36,8 +36,8 @@ const words: Record<keyof typeof en, string> = {
   'shell.keyFilter': '筛选',
   'shell.keyMove': '下一行、上一行',
   'shell.keyOpen': '打开该行',
-  'shell.keyGo': '函数、事件、规则、系统',
-  'shell.keyAck': '跳到事件的“我来处理”',
+  'shell.keyGo': '函数、故障、规则、系统',
+  'shell.keyAck': '跳到故障的“我来处理”',
   'shell.keyHelp': '本列表',
   'shell.keyEscape': '离开输入框，关闭本列表',
   'shell.range.5m': '5 分钟',

@@ -46,6 +46,9 @@ export function Charts(props: ChartsProps) {
   const { curves, by, thresholds, language } = props;
   const [withOk, setWithOk] = useState(false);
   const shared = useShared(props);
+  // The words of a mark stand once; under them would lie the thresholds of the others.
+  const unnamed = useMemo(() => shared.markers.map((marker) => ({ ...marker, label: '' })), [shared.markers]);
+  const plain = { ...shared, markers: unnamed };
   const series = useMemo(() => {
     const told = words();
     return {
@@ -63,20 +66,20 @@ export function Charts(props: ChartsProps) {
       <div class="charts large">
         <TimeChart {...shared} testid="chart-qps" title={t('function.chartQps')} unit={perSecond} format={qps} axisText={axisNumber} series={series.qps} height={200} />
         <TimeChart
-          {...shared} testid="chart-success" title={t('function.chartSuccess')} unit={t('function.percent')} format={percent} axisText={axisPercent}
+          {...plain} testid="chart-success" title={t('function.chartSuccess')} unit={t('function.percent')} format={percent} axisText={axisPercent}
           series={series.success} thresholds={thresholds} scale="share" height={200}
         />
       </div>
       {props.places}
       <div class="charts small">
-        <TimeChart {...shared} testid="chart-latency" title={t('function.chartLatency')} unit={t('function.milliseconds')} format={ms} axisText={axisNumber} series={series.latency} height={150} />
+        <TimeChart {...plain} testid="chart-latency" title={t('function.chartLatency')} unit={t('function.milliseconds')} format={ms} axisText={axisNumber} series={series.latency} height={150} />
         <TimeChart
-          {...shared} testid="chart-outcomes" title={t(withOk ? 'function.chartOutcomesAll' : 'function.chartOutcomes')} unit={perSecond}
+          {...plain} testid="chart-outcomes" title={t(withOk ? 'function.chartOutcomesAll' : 'function.chartOutcomes')} unit={perSecond}
           format={qps} axisText={axisNumber} series={series.outcomes} height={150}
         >
           <label class="switch"><input type="checkbox" checked={withOk} onChange={(event) => setWithOk(event.currentTarget.checked)} /> {t('function.withOk')}</label>
         </TimeChart>
-        <TimeChart {...shared} testid="chart-small" title={t('function.chartSmall')} unit={perSecond} format={qps} axisText={axisNumber} series={series.small} height={150} />
+        <TimeChart {...plain} testid="chart-small" title={t('function.chartSmall')} unit={perSecond} format={qps} axisText={axisNumber} series={series.small} height={150} />
       </div>
     </>
   );

@@ -3,10 +3,12 @@
 import { useEffect, useMemo } from 'preact/hooks';
 import type { FunctionDetail, Rule } from '../../api/types';
 import type { Marker } from '../../chart/model';
-import { t, useLanguage } from '../../i18n';
+import { spoken } from '../../chart/surroundings';
+import { t } from '../../i18n';
 import { count, percent } from '../../lib/format';
 import { formatAge, formatInstant, parseInstant } from '../../lib/time';
 import { useView } from '../../lib/url';
+import { Waiting } from '../trouble';
 import { Breakdown } from './breakdown';
 import { Charts, axisPercent } from './charts';
 import { Controls } from './controls';
@@ -31,7 +33,7 @@ export default function FunctionPage({ namespace, name }: { namespace: string; n
 
 function Known({ name }: { name: string }) {
   const [view, change] = useView();
-  const language = useLanguage();
+  const language = spoken();
   const window = windowOf(view);
   const live = useFunctionNow(name, view);
   const { shown, error } = useCurves(name, view, live.data?.newest);
@@ -50,6 +52,7 @@ function Known({ name }: { name: string }) {
   const range = { from: window.from ?? to - window.seconds, to };
   const stale = live.state === 'stale' || live.state === 'error' ? Math.max(live.age, 1) : null;
   const explanations = located && located.explanations.length > 0 ? located.explanations : (detail?.explanations ?? []);
+  if (!live.detail && live.error) return <Waiting error={live.error} />;
   return (
     <section class="function">
       <header class="function-head">

@@ -180,7 +180,8 @@ export function useLocated(name: string, view: ViewState): Located | undefined {
   const [held, setHeld] = useState<{ key: string; located: Located }>();
   const query = window.past ? `range=${window.seconds}s&to=${window.to}` : `range=${view.range}`;
   const key = `${pathOf(name)}/locate?${query}`;
-  useRepeated(key, window.past ? 0 : LOCATE_EVERY, async (signal) => {
+  // The longer the stretch, the more rows are read and the less the answer changes.
+  useRepeated(key, window.past ? 0 : Math.max(LOCATE_EVERY, (window.seconds * 1_000) / 60), async (signal) => {
     setHeld({ key, located: await get<Located>(key, signal) });
   });
   return held?.key === key ? held.located : undefined;

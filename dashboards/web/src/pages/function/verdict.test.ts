@@ -51,13 +51,13 @@ const CASES: [string, Partial<Circumstances>, Given, string, string][] = [
   ['well', {}, {}, 'ok', 'Well: 99.98 % of 12,340 calls in 5 min succeeded.'],
   ['completeness unknown is no reproach', {}, { completeness: null }, 'ok', 'Well: 99.98 % of 12,340 calls in 5 min succeeded.'],
   ['failing, in one place', {}, failing, 'critical',
-    'Failing since 10:31:02 (2 min): 48.30 % of calls succeed. All failures are in unit b, which has half of the calls.'],
+    'Failing since 10:31:02 (2 min): 48.30 % of calls in 5 min succeed. All failures are in unit b, which has half of the calls.'],
   ['failing, mostly in one place', {}, { ...failing, explanations: [{ failures_share: 0.94, calls_share: 0.23, value: '7', dimension: 'version' }] }, 'critical',
-    'Failing since 10:31:02 (2 min): 48.30 % of calls succeed. 94 % of the failures are in version 7, which has 23 % of the calls.'],
+    'Failing since 10:31:02 (2 min): 48.30 % of calls in 5 min succeed. 94 % of the failures are in version 7, which has 23 % of the calls.'],
   ['a place goes before a type', {}, { ...failing, explanations: [{ dimension: 'error_type', value: 'X', calls_share: null }, {}] }, 'critical',
-    'Failing since 10:31:02 (2 min): 48.30 % of calls succeed. All failures are in unit b, which has half of the calls.'],
+    'Failing since 10:31:02 (2 min): 48.30 % of calls in 5 min succeed. All failures are in unit b, which has half of the calls.'],
   ['only a type is known', {}, { ...failing, explanations: [{ dimension: 'error_type', value: 'X', calls_share: null, failures_share: 0.8 }] }, 'critical',
-    'Failing since 10:31:02 (2 min): 48.30 % of calls succeed. 80 % of the failures: error type X.'],
+    'Failing since 10:31:02 (2 min): 48.30 % of calls in 5 min succeed. 80 % of the failures: error type X.'],
   ['failing without a call that counts', { watches: 'success_rate' }, { row: { success_rate: null, errors: 0, calls: 0 }, alerts: [{}] }, 'critical',
     'Failing since 10:31:02 (2 min); in the last 5 min no call counted.'],
   ['calls fall off', { watches: 'qps' }, { row: { qps: 3 }, alerts: [{ rule: 'QpsDrop', severity: 'warning', summary: '60 % fewer calls than last week' }] }, 'warning',
@@ -65,12 +65,12 @@ const CASES: [string, Partial<Circumstances>, Given, string, string][] = [
   ['another rule', {}, { alerts: [{ rule: 'Late', severity: 'info', summary: 'half is missing' }] }, 'info', 'Late since 10:31:02 (2 min): half is missing.'],
   ['a rule that says nothing', {}, { alerts: [{ rule: 'Late', summary: ' ' }] }, 'critical', 'Late fires since 10:31:02 (2 min).'],
   ['failing with little data', {}, { ...failing, explanations: [], completeness: 0.6 }, 'critical',
-    'Failing since 10:31:02 (2 min): 48.30 % of calls succeed. Only 60 % of the expected data has arrived.'],
+    'Failing since 10:31:02 (2 min): 48.30 % of calls in 5 min succeed. Only 60 % of the expected data has arrived.'],
   ['late data is not health', {}, { completeness: 0.62 }, 'unknown',
     'Not to be told yet: only 62 % of the expected data has arrived. Of the 12,340 calls seen in 5 min, 99.98 % succeeded.'],
   ['old data is not health', { staleFor: 25 }, {}, 'unknown', 'Nobody can tell: no news since 10:33:02 (25 s ago).'],
   ['old data that was bad', { staleFor: 25 }, { ...failing, explanations: [] }, 'critical',
-    'Nobody can tell: no news since 10:33:02 (25 s ago). At that time: Failing since 10:31:02 (2 min): 48.30 % of calls succeed.'],
+    'Nobody can tell: no news since 10:33:02 (25 s ago). At that time: Failing since 10:31:02 (2 min): 48.30 % of calls in 5 min succeed.'],
   ['idle', {}, { row: { calls: 0, success_rate: null, last_seen: '2026-11-11T02:23:02Z' } }, 'idle', 'Idle: no call since 10:23:02 (10 min).'],
   ['nothing counts', {}, { row: { success_rate: null, calls: 7 } }, 'idle',
     'No verdict: none of 7 calls in 5 min counts; all were limited or the caller’s fault.'],
@@ -78,7 +78,7 @@ const CASES: [string, Partial<Circumstances>, Given, string, string][] = [
   ['a stretch of the past', { past: true }, { ...failing, explanations: [] }, 'unknown', 'In these 5 min, 48.30 % of 12,340 calls succeeded.'],
   ['a stretch without calls', { past: true }, { row: { calls: 0 } }, 'idle', 'Idle: no call in these 5 min.'],
   ['a clock that is behind', {}, { ...failing, explanations: [], alerts: [{ since: '2026-11-11T02:33:09Z' }] }, 'critical',
-    'Failing since 10:33:09 (0 s): 48.30 % of calls succeed.'],
+    'Failing since 10:33:09 (0 s): 48.30 % of calls in 5 min succeed.'],
 ];
 
 describe('the verdict', () => {
@@ -90,7 +90,7 @@ describe('the verdict', () => {
 
   it('speaks Chinese without a gap and without a place left open', () => {
     const text = sentence({ detail: detail(failing), now: NOW, staleFor: null }, 'zh');
-    expect(text).toBe('自 10:31:02 起异常（已 2 分钟）：调用成功率 48.30 %。失败全部集中在单元 b，而它只承担一半的调用。');
+    expect(text).toBe('自 10:31:02 起异常（已 2 分钟）：5 分钟内调用成功率 48.30 %。失败全部集中在单元 b，而它只承担一半的调用。');
     for (const [, circumstances, given] of CASES) {
       expect(sentence({ detail: detail(given), now: NOW, staleFor: null, ...circumstances }, 'zh')).not.toMatch(/[{}]|verdict\./);
     }

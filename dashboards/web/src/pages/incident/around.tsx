@@ -61,6 +61,7 @@ export function Around({ incident, zone, language }: { incident: Incident; zone:
   const from = parseInstant(incident.opened_at);
   const to = incident.resolved ? parseInstant(incident.resolved.at) : null;
   const markers = useMemo<Marker[]>(() => [{ from, to, label: t('function.incident'), colour: '--critical' }], [from, to, language]);
+  const unnamed = useMemo(() => markers.map((marker) => ({ ...marker, label: '' })), [markers]);
   const series = useMemo(() => {
     if (!held) return undefined;
     const words: Words = { now: t('function.now'), compared: (back) => back, outcome: (one) => one, value: (one) => one };
@@ -77,7 +78,7 @@ export function Around({ incident, zone, language }: { incident: Incident; zone:
       <h2 id="incident-around">{t('incident.around')}</h2>
       <TimeChart {...shared} testid="chart-qps" title={t('function.chartQps')} unit={t('function.perSecond')} format={qps} axisText={axisNumber} series={series.qps} />
       <TimeChart
-        {...shared} testid="chart-success" title={t('function.chartSuccess')} unit={t('function.percent')} format={percent} axisText={axisPercent}
+        {...shared} markers={unnamed} testid="chart-success" title={t('function.chartSuccess')} unit={t('function.percent')} format={percent} axisText={axisPercent}
         series={series.success} scale="share"
       />
       <p><a href={href(`f/${name.split('/').map(encodeURIComponent).join('/')}`, range)}>{t('incident.toFunction', { name })}</a></p>

@@ -5,7 +5,8 @@ import { ApiError, get } from '../../api/client';
 import { useLive } from '../../api/live';
 import type { Incident, IncidentList, IncidentShort } from '../../api/types';
 import { pointLabel } from '../../chart/instants';
-import { t, useLanguage } from '../../i18n';
+import { spoken } from '../../chart/surroundings';
+import { t } from '../../i18n';
 import { download, fileName } from '../../lib/csv';
 import { StatusWord } from '../../lib/status';
 import { formatAge, parseInstant } from '../../lib/time';
@@ -63,7 +64,7 @@ function useIncident(id: string) {
 
 export default function IncidentPage({ id }: { id: string }) {
   const [view] = useView();
-  const language = useLanguage();
+  const language = spoken();
   const { incident, error, take, now } = useIncident(id);
   useEffect(() => {
     document.title = incident ? `${incident.title} · Rampart` : 'Rampart';

@@ -61,7 +61,7 @@ export function Durations({ incident }: { incident: Incident }) {
         <div key={name}>
           <dt>{t(name)}</dt>
           <dd>
-            {value === null ? <span class="dim">{t('incident.notYet')}</span> : <b>{t('incident.seconds', { seconds: value.toFixed(1) })}</b>}
+            {value === null ? <span class="dim none">{t('incident.notYet')}</span> : <b>{t('incident.seconds', { seconds: value.toFixed(1) })}</b>}
             <span class="dim">{t(hint)}</span>
           </dd>
         </div>
