@@ -12,7 +12,7 @@ help: ## this list
 setup: ## install what building and running needs
 	@scripts/setup build
 
-setup-test: ## install what the tests need besides: nginx, wrk, node-exporter, a mail sink
+setup-test: ## install what the tests need besides: nginx, wrk, node-exporter, Node, Chromium, a mail sink
 	@scripts/setup test
 
 build: setup ## build the binary with the demo profile
@@ -34,10 +34,19 @@ unit: setup ## every test except the end-to-end ones
 test: setup-test ## every check, the same as CI
 	@scripts/test
 
+pages: ## build the pages from dashboards/web; needs Node
+	@cd dashboards/web && npm ci --no-progress --loglevel=error && node types.mjs && npm run --silent build
+
+screenshots: setup-test ## take the screenshots of docs/images from the real pages
+	@scripts/screenshots
+
+bench-page: setup-test ## measure the pages: size, first chart, filter, list of functions
+	@scripts/bench-page
+
 bench: setup-test ## measure the figures of the README on this machine
 	@scripts/bench
 
 clean: ## remove what was built
 	$(CARGO) clean
 
-.PHONY: help setup setup-test build run fmt lint unit test bench clean
+.PHONY: help setup setup-test build run fmt lint unit test pages screenshots bench-page bench clean

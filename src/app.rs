@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use crate::adapters::{CollectorSight, ToAlerting};
 use crate::config::Config;
 use crate::reload::{Origin, Reload, Running};
-use crate::server::{health, listener};
+use crate::server::{health, listener, openapi};
 use crate::watch as own_watch;
 
 /// How long each may take to finish once a stop was asked for; under ten seconds together.
@@ -74,6 +74,7 @@ pub enum StartError {
 /// A running server.
 pub struct App {
     address: SocketAddr,
+    paths: Vec<String>,
     reload: Arc<Reload>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
@@ -128,7 +129,7 @@ impl App {
             metrics: metrics.clone(),
             reload: reload.clone(),
         };
-        let router = router(&rooms, health, &config, &clock, stopping.clone())?;
+        let (router, paths) = router(&rooms, health, &config, &clock, stopping.clone())?;
         let limits = listener::Limits::default();
         let serving = tokio::spawn(listener::serve(
             listener,
@@ -140,6 +141,7 @@ impl App {
         let upkeep = tokio::spawn(keep_metrics(metrics, stopping));
         Ok(App {
             address,
+            paths,
             reload,
             stop,
             serving,
@@ -152,6 +154,11 @@ impl App {
     /// Where it listens; the real port when 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Every path it answers, as declared.
+    pub fn paths(&self) -> &[String] {
+        &self.paths
     }
 
     /// The way to a new configuration.
@@ -319,14 +326,14 @@ fn watched(rooms: &Rooms, config: &Config, clock: &SharedClock) -> own_watch::Wa
     }
 }
 
-/// Every route of every room behind one gate.
+/// Every route of every room behind one gate, and the paths they were declared with.
 fn router(
     rooms: &Rooms,
     health: health::Health,
     config: &Config,
     clock: &SharedClock,
     stopping: watch::Receiver<bool>,
-) -> Result<Router, StartError> {
+) -> Result<(Router, Vec<String>), StartError> {
     let shown = dashboards::Rooms {
         store: rooms.store.clone(),
         collector: rooms.collector.clone(),
@@ -341,6 +348,7 @@ fn router(
     let shown = dashboards::Sources::new(shown, pages);
     let routes = Routes::new()
         .merge(health::routes(health))
+        .merge(openapi::routes())
         .merge(collector::routes(rooms.collector.clone()))
         .merge(rules::routes(rooms.rules.clone()))
         .merge(alerting::routes(rooms.alerting.handle()))
@@ -353,11 +361,10 @@ fn router(
         gate = gate.insecure();
     }
     let missing = inbound::MissingPage::new(move |headers| missing.missing(headers));
-    Ok(inbound::layer_with_page(
-        routes.into_router(),
-        gate,
-        missing,
-    ))
+    let paths = routes.declared().iter().map(|(path, _)| path.clone());
+    let paths = paths.collect();
+    let router = inbound::layer_with_page(routes.into_router(), gate, missing);
+    Ok((router, paths))
 }
 
 /// The path that pages live below: that of the external address, `/` without one.

@@ -247,6 +247,8 @@ pub enum SchemaKind {
     Rules,
     /// The alerting file
     Alerting,
+    /// The HTTP API, as OpenAPI 3.1
+    Openapi,
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {

@@ -19,7 +19,7 @@ mod tables;
 #[cfg(test)]
 mod testing;
 
-pub use api::{AlertAnswer, IncidentAnswer, OnCallAnswer, routes};
+pub use api::{AlertAnswer, IncidentAnswer, IncidentList, OnCallAnswer, openapi, routes};
 pub use config::{Config, Teams};
 pub use engine::{Alerting, AlertingError, Handle, TestResult};
 pub use tables::{LoadError, MIGRATIONS};

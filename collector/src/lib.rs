@@ -27,6 +27,6 @@ pub use formats::{
     NGINX_LOG_FORMAT, OutcomeMap, Refusal, RefusalCounts, RefusalKind,
 };
 pub use ledger::{SourceState, SourceStatus};
-pub use push::routes;
+pub use push::{openapi, routes};
 pub use scrape::STALE_MARKER_BITS;
 pub use watermark::{Completeness, Promise, Watermarks};

@@ -2,6 +2,7 @@
 
 mod admission;
 mod answer;
+mod description;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use inbound::{Access, Json, Path, ProblemDocument, Query, Routes, read_body};
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::{Batch, Idempotency, InvocationRows};
+use utoipa::{OpenApi, ToSchema};
 
 pub(crate) use admission::Admission;
 use admission::{BODY_LIMITS, ROWS_MAX};
@@ -44,8 +46,22 @@ pub fn routes(collector: Collector) -> Routes {
         .with_state(collector)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(OpenApi)]
+#[openapi(
+    paths(ingest, heartbeat, sources),
+    tags((name = "collector", description = "Calls in, and what is known of every source."))
+)]
+struct Description;
+
+/// These routes as OpenAPI describes them.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Description::openapi()
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Push {
+    /// The source the lines belong to; the only one that takes pushes when nothing is said.
     source: Option<String>,
 }
 
@@ -59,6 +75,16 @@ enum Media {
 }
 
 /// Takes a batch of calls. What could be read is durable and visible when this answers.
+#[utoipa::path(post, path = "/api/v1/invocations", tag = "collector",
+    params(Push, ("Idempotency-Key" = Option<String>, Header, description = "makes a retry harmless")),
+    request_body(content = description::Invocation, content_type = "application/x-ndjson", description = "one call a line; plain, gzip or zstd"),
+    responses(
+        (status = 200, description = "what was taken, and which lines were not", body = description::Ingested),
+        (status = 400, description = "nothing could be read", content_type = "application/problem+json"),
+        (status = 413, description = "too large", content_type = "application/problem+json"),
+        (status = 429, description = "too much under way; again after Retry-After", content_type = "application/problem+json"),
+        (status = 503, description = "storage takes nothing now", content_type = "application/problem+json"),
+    ))]
 async fn ingest(
     State(collector): State<Collector>,
     Query(push): Query<Push>,
@@ -256,18 +282,28 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ProblemDocumen
     Ok(Some(text.to_owned()))
 }
 
-#[derive(Debug, Deserialize)]
+/// How far a pusher is.
+#[derive(Debug, Deserialize, ToSchema)]
 struct Heartbeat {
+    /// All calls that ended before this have been sent.
     complete_until: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+/// How far the source is known to be.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HeartbeatTaken)]
 struct HeartbeatAnswer {
     source: String,
     watermark: Option<Timestamp>,
 }
 
 /// Takes a pusher's word for how far it is.
+#[utoipa::path(post, path = "/api/v1/sources/{name}/heartbeat", tag = "collector", request_body = Heartbeat,
+    params(("name" = String, Path, description = "the source's name")),
+    responses(
+        (status = 200, description = "how far it is known to be", body = HeartbeatAnswer),
+        (status = 404, description = "no such source takes pushes", content_type = "application/problem+json"),
+    ))]
 async fn heartbeat(
     State(collector): State<Collector>,
     Path(name): Path<String>,
@@ -293,12 +329,16 @@ async fn heartbeat(
     }))
 }
 
-#[derive(Debug, Serialize)]
+/// Every source.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SourceList)]
 struct Sources {
     sources: Vec<SourceStatus>,
 }
 
 /// What is known of every source.
+#[utoipa::path(get, path = "/api/v1/sources", tag = "collector",
+    responses((status = 200, description = "every source", body = Sources)))]
 async fn sources(State(collector): State<Collector>) -> Json<Sources> {
     Json(Sources {
         sources: collector.sources(),

@@ -11,6 +11,18 @@ use utoipa::ToSchema;
 
 use crate::past::Past;
 
+/// How a function is doing: the loudest alert that fires, else `ok`, or `idle` without calls.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)] // the words as the API describes them
+pub(crate) enum Status {
+    Critical,
+    Warning,
+    Info,
+    Ok,
+    Idle,
+}
+
 /// One function's numbers over the range. Shares and latencies are null without calls.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct FunctionRow {
@@ -43,6 +55,7 @@ pub(crate) struct FunctionRow {
     /// Pods; not counted by this version.
     pub(crate) pods: Option<u64>,
     /// The loudest alert that fires (`critical`, `warning`, `info`), else `ok`, or `idle` without calls.
+    #[schema(value_type = Status)]
     pub(crate) status: &'static str,
     /// Since when that alert fires.
     pub(crate) since: Option<Timestamp>,
@@ -52,9 +65,11 @@ pub(crate) struct FunctionRow {
     pub(crate) last_seen: Timestamp,
     /// Calls per part of the range, oldest first, when `spark` asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) spark: Option<Vec<u64>>,
     /// Failed calls per part; absent where none failed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) spark_errors: Option<Vec<u64>>,
 }
 

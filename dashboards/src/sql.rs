@@ -16,6 +16,7 @@ use crate::Sources;
 /// A question in SQL.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SqlQuestion)]
 pub(crate) struct Question {
     /// One SELECT over `invocations`, `logs`, `samples` and `minutes`.
     query: String,
@@ -23,6 +24,7 @@ pub(crate) struct Question {
 
 /// Columns and rows.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SqlAnswer)]
 pub(crate) struct Answer {
     /// The columns in order.
     pub(crate) columns: Vec<Column>,
@@ -34,6 +36,7 @@ pub(crate) struct Answer {
 
 /// A column of an answer.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SqlColumn)]
 pub(crate) struct Column {
     /// Its name.
     pub(crate) name: String,

@@ -37,7 +37,7 @@ pub use ledger::{LedgerError, MIGRATIONS};
 pub use mode::{ModeError, ModeStatus, Modes, mode_shape, read_mode};
 pub use phase::{Effect, Phase, Timing};
 pub use read::shape;
-pub use routes::routes;
+pub use routes::{openapi, routes};
 pub use rule::{NoData, Rule, Settings};
 pub use runtime::{Options, Rules};
 pub use set::RuleSet;

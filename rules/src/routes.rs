@@ -5,6 +5,7 @@ use axum::routing::get;
 use inbound::{Access, Identity, Json, ProblemDocument, Query, Routes};
 use model::{FunctionId, Mode, Timestamp};
 use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
 
 use crate::engine::RuleView;
 use crate::mode::{ModeError, ModeStatus};
@@ -23,12 +24,29 @@ pub fn routes(rules: Rules) -> Routes {
         .with_state(rules)
 }
 
-#[derive(Deserialize)]
+#[derive(OpenApi)]
+#[openapi(
+    paths(list, show_mode, set_mode),
+    tags((name = "rules", description = "Rules as they stand, and the mode."))
+)]
+struct Description;
+
+/// These routes as OpenAPI describes them.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Description::openapi()
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Wanted {
+    /// Only what concerns this function, `namespace/name`.
+    #[param(value_type = Option<String>)]
     function: Option<FunctionId>,
 }
 
-#[derive(Serialize)]
+/// Every rule and where it stands.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RuleList)]
 struct Listed {
     mode: Mode,
     rules: Vec<RuleView>,
@@ -36,6 +54,9 @@ struct Listed {
     as_of: Timestamp,
 }
 
+/// Every rule with what it says now.
+#[utoipa::path(get, path = "/api/v1/rules", tag = "rules", params(Wanted),
+    responses((status = 200, description = "every rule", body = Listed)))]
 async fn list(State(rules): State<Rules>, Query(wanted): Query<Wanted>) -> Json<Listed> {
     let (views, ticks_missed) = rules.overview(wanted.function).await;
     Json(Listed {
@@ -46,17 +67,28 @@ async fn list(State(rules): State<Rules>, Query(wanted): Query<Wanted>) -> Json<
     })
 }
 
+/// The mode.
+#[utoipa::path(get, path = "/api/v1/mode", tag = "rules",
+    responses((status = 200, description = "the mode", body = ModeStatus)))]
 async fn show_mode(State(rules): State<Rules>) -> Json<ModeStatus> {
     Json(rules.modes().status())
 }
 
-#[derive(Deserialize)]
+/// Another mode.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SwitchMode)]
 struct Switch {
     mode: Mode,
+    /// Until when; until the schedule next changes when nothing is said.
     until: Option<Timestamp>,
 }
 
+/// Switches between everyday and sale thresholds.
+#[utoipa::path(put, path = "/api/v1/mode", tag = "rules", request_body = Switch, responses(
+    (status = 200, description = "the mode as it is then", body = ModeStatus),
+    (status = 422, description = "`until` lies in the past", content_type = "application/problem+json"),
+))]
 async fn set_mode(
     State(rules): State<Rules>,
     identity: Identity,

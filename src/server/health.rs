@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use inbound::{Access, ProblemDocument, Routes};
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::watch;
+use utoipa::{OpenApi, ToSchema};
 
 use crate::reload::Reload;
 use crate::watch::Trouble;
@@ -41,10 +42,29 @@ pub fn routes(health: Health) -> Routes {
         .with_state(health)
 }
 
+#[derive(OpenApi)]
+#[openapi(
+    paths(alive, ready, own_metrics, reload),
+    tags((name = "health", description = "What machines ask a server."))
+)]
+struct Description;
+
+/// These routes as OpenAPI describes them.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Description::openapi()
+}
+
+/// Whether the program runs. `/-/healthy` is the same.
+#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, description = "it does", body = String, content_type = "text/plain")))]
 async fn alive() -> &'static str {
     "rampart is alive\n"
 }
 
+/// Whether calls are taken in. `/-/ready` is the same.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses(
+    (status = 200, description = "they are", body = String, content_type = "text/plain"),
+    (status = 503, description = "they are not, and why", body = String, content_type = "text/plain"),
+))]
 async fn ready(State(health): State<Health>) -> Response {
     let trouble = match *health.trouble.borrow() {
         Some(trouble) => Some(trouble),
@@ -66,6 +86,8 @@ async fn ready(State(health): State<Health>) -> Response {
     }
 }
 
+/// The program's own metrics, in Prometheus's text format.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "the metrics", body = String, content_type = "text/plain")))]
 async fn own_metrics(State(health): State<Health>) -> Response {
     let content_type = [(
         header::CONTENT_TYPE,
@@ -74,6 +96,21 @@ async fn own_metrics(State(health): State<Health>) -> Response {
     (content_type, health.metrics.render()).into_response()
 }
 
+/// What a reload did.
+#[derive(Serialize, ToSchema)]
+struct Reloaded {
+    reloaded: bool,
+    /// What kept its old self, and why.
+    kept: Vec<String>,
+    /// What will hurt later.
+    advice: Vec<String>,
+}
+
+/// Takes up the configuration files again; a bad file keeps its old self.
+#[utoipa::path(post, path = "/-/reload", tag = "health", responses(
+    (status = 200, description = "taken up", body = Reloaded),
+    (status = 422, description = "the files are wrong; what was in force stays", content_type = "application/problem+json"),
+))]
 async fn reload(State(health): State<Health>) -> Response {
     // In a task of its own: a caller who goes away must not leave it half done.
     let reload = health.reload.clone();
@@ -83,8 +120,13 @@ async fn reload(State(health): State<Health>) -> Response {
     };
     match done {
         Ok(report) => {
-            axum::Json(json!({"reloaded": true, "kept": report.kept, "advice": report.advice}))
-                .into_response()
+            let (kept, advice) = (report.kept, report.advice);
+            axum::Json(Reloaded {
+                reloaded: true,
+                kept,
+                advice,
+            })
+            .into_response()
         }
         Err(report) => ProblemDocument::new(422, report.problems)
             .hint("what was in force stays in force; mend the files and reload again")

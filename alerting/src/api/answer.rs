@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{Alert, AlertStatus, Labels, Severity, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::config::Destination;
 use crate::delivery::IncidentStatus;
@@ -14,7 +15,8 @@ use crate::pipeline::{Acknowledgement, Entry, Incident, Reach, Resolution, Told}
 const INCIDENT_ALERTS_MAX: usize = 200;
 
 /// An incident.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Incident)]
 pub struct IncidentAnswer {
     id: String,
     number: u64,
@@ -37,14 +39,17 @@ pub struct IncidentAnswer {
     alerts_total: usize,
     alerts_firing: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     alerts: Option<Vec<AlertAnswer>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     timeline: Option<Vec<Entry>>,
     timeline_left_out: u64,
 }
 
 /// An alert.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Alert)]
 pub struct AlertAnswer {
     status: AlertStatus,
     severity: Severity,
@@ -56,11 +61,43 @@ pub struct AlertAnswer {
     /// Prometheus's fingerprint, 16 hexadecimal digits.
     fingerprint: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     incident: Option<String>,
 }
 
+/// What fires.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AlertList {
+    pub(super) alerts: Vec<AlertAnswer>,
+    /// How many there are, listed or not.
+    pub(super) total: usize,
+}
+
+/// Incidents, newest first, without alerts and timeline.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IncidentList {
+    pub(super) incidents: Vec<IncidentAnswer>,
+}
+
+impl IncidentList {
+    /// These incidents, short.
+    pub fn new(incidents: Vec<Incident>) -> Self {
+        IncidentList {
+            incidents: incidents.into_iter().map(IncidentAnswer::short).collect(),
+        }
+    }
+}
+
+/// Who is on call in every schedule.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OnCall {
+    pub(super) schedules: Vec<OnCallAnswer>,
+    pub(super) as_of: Timestamp,
+}
+
 /// Who is on call in a schedule.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OnCallShift)]
 pub struct OnCallAnswer {
     pub(super) schedule: String,
     pub(super) person: Option<String>,

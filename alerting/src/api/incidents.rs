@@ -6,9 +6,8 @@ use std::time::Duration;
 use axum::extract::State;
 use inbound::{Identity, Json, Path, ProblemDocument, Query};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use super::answer::{AlertAnswer, IncidentAnswer, OnCallAnswer};
+use super::answer::{AlertAnswer, AlertList, IncidentAnswer, IncidentList, OnCall, OnCallAnswer};
 use super::problem;
 use crate::delivery::IncidentStatus;
 use crate::engine::Handle;
@@ -25,51 +24,72 @@ const SNOOZE_MAX: Duration = Duration::from_hours(7 * 24);
 
 type Answer = Result<Json<IncidentAnswer>, ProblemDocument>;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
+    /// `open`, `acknowledged` or `resolved`.
     status: Option<String>,
+    /// The most that are listed: 1 to 1000, 100 when nothing is said.
     limit: Option<usize>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct LimitQuery {
+    /// The most that are listed: 1 to 1000, 100 when nothing is said.
     limit: Option<usize>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ActedFor)]
 pub(super) struct Bare {
+    /// The person the caller acts for.
     by: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Snooze)]
 pub(super) struct SnoozeRequest {
+    /// For how long nobody is told, 1m to 7d.
     #[serde(rename = "for")]
     length: String,
+    /// The person the caller acts for.
     by: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Resolve)]
 pub(super) struct ResolveRequest {
+    /// Why; `false_alarm` quiets the series until it recovers, and is counted.
     reason: Option<String>,
+    /// The person the caller acts for.
     by: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Note)]
 pub(super) struct NoteRequest {
+    /// 1 to 1000 characters.
     text: String,
+    /// The person the caller acts for.
     by: Option<String>,
 }
 
+/// What fires and was not closed by a person, newest first.
+#[utoipa::path(get, path = "/api/v1/alerts", tag = "alerting", params(LimitQuery), responses(
+    (status = 200, description = "what fires", body = AlertList),
+    (status = 400, description = "the question is wrong", content_type = "application/problem+json"),
+))]
 pub(super) async fn alerts(
     State(handle): State<Handle>,
     Query(query): Query<LimitQuery>,
-) -> Result<Json<Value>, ProblemDocument> {
+) -> Result<Json<AlertList>, ProblemDocument> {
     let limit = rows(query.limit)?;
     let mut firing = handle.firing().await.map_err(problem)?;
     let total = firing.len();
@@ -79,13 +99,18 @@ pub(super) async fn alerts(
         .take(limit)
         .map(|(incident, alert)| AlertAnswer::new(alert, Some(incident)))
         .collect();
-    Ok(Json(json!({ "alerts": alerts, "total": total })))
+    Ok(Json(AlertList { alerts, total }))
 }
 
+/// Incidents, newest first.
+#[utoipa::path(get, path = "/api/v1/incidents", tag = "alerting", params(ListQuery), responses(
+    (status = 200, description = "the newest", body = IncidentList),
+    (status = 400, description = "the question is wrong", content_type = "application/problem+json"),
+))]
 pub(super) async fn list(
     State(handle): State<Handle>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Value>, ProblemDocument> {
+) -> Result<Json<IncidentList>, ProblemDocument> {
     let limit = rows(query.limit)?;
     let status = match query.status.as_deref() {
         None => None,
@@ -96,15 +121,24 @@ pub(super) async fn list(
         })?),
     };
     let found = handle.incidents(status, limit).await.map_err(problem)?;
-    let incidents: Vec<_> = found.into_iter().map(IncidentAnswer::short).collect();
-    Ok(Json(json!({ "incidents": incidents })))
+    Ok(Json(IncidentList::new(found)))
 }
 
+/// One incident with its alerts and timeline.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "alerting", params(("id" = String, Path, description = "the incident's id")), responses(
+    (status = 200, description = "the incident", body = IncidentAnswer),
+    (status = 404, description = "there is no such incident", content_type = "application/problem+json"),
+))]
 pub(super) async fn show(State(handle): State<Handle>, Path(id): Path<String>) -> Answer {
     let incident = handle.incident(&id).await.map_err(problem)?;
     Ok(Json(IncidentAnswer::whole(incident)))
 }
 
+/// Somebody has it: nobody else is woken. Repeating is harmless.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/acknowledge", tag = "alerting", params(("id" = String, Path, description = "the incident's id")), request_body = Bare, responses(
+    (status = 200, description = "the incident as it is then", body = IncidentAnswer),
+    (status = 404, description = "there is no such incident", content_type = "application/problem+json"),
+))]
 pub(super) async fn acknowledge(
     State(handle): State<Handle>,
     Path(id): Path<String>,
@@ -114,6 +148,11 @@ pub(super) async fn acknowledge(
     act(&handle, &id, Action::Acknowledge, identity, request.by).await
 }
 
+/// Quiet for a while.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/snooze", tag = "alerting", params(("id" = String, Path, description = "the incident's id")), request_body = SnoozeRequest, responses(
+    (status = 200, description = "the incident as it is then", body = IncidentAnswer),
+    (status = 404, description = "there is no such incident", content_type = "application/problem+json"),
+))]
 pub(super) async fn snooze(
     State(handle): State<Handle>,
     Path(id): Path<String>,
@@ -132,6 +171,11 @@ pub(super) async fn snooze(
     act(&handle, &id, Action::Snooze(length), identity, request.by).await
 }
 
+/// The next step now.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/escalate", tag = "alerting", params(("id" = String, Path, description = "the incident's id")), request_body = Bare, responses(
+    (status = 200, description = "the incident as it is then", body = IncidentAnswer),
+    (status = 404, description = "there is no such incident", content_type = "application/problem+json"),
+))]
 pub(super) async fn escalate(
     State(handle): State<Handle>,
     Path(id): Path<String>,
@@ -141,6 +185,11 @@ pub(super) async fn escalate(
     act(&handle, &id, Action::Escalate, identity, request.by).await
 }
 
+/// It is over.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/resolve", tag = "alerting", params(("id" = String, Path, description = "the incident's id")), request_body = ResolveRequest, responses(
+    (status = 200, description = "the incident as it is then", body = IncidentAnswer),
+    (status = 404, description = "there is no such incident", content_type = "application/problem+json"),
+))]
 pub(super) async fn resolve(
     State(handle): State<Handle>,
     Path(id): Path<String>,
@@ -161,6 +210,11 @@ pub(super) async fn resolve(
     .await
 }
 
+/// A remark in its timeline.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/note", tag = "alerting", params(("id" = String, Path, description = "the incident's id")), request_body = NoteRequest, responses(
+    (status = 200, description = "the incident as it is then", body = IncidentAnswer),
+    (status = 404, description = "there is no such incident", content_type = "application/problem+json"),
+))]
 pub(super) async fn note(
     State(handle): State<Handle>,
     Path(id): Path<String>,
@@ -171,7 +225,11 @@ pub(super) async fn note(
     act(&handle, &id, Action::Note { text }, identity, request.by).await
 }
 
-pub(super) async fn on_call(State(handle): State<Handle>) -> Result<Json<Value>, ProblemDocument> {
+/// Who is on call in every schedule.
+#[utoipa::path(get, path = "/api/v1/oncall", tag = "alerting", responses(
+    (status = 200, description = "every schedule", body = OnCall),
+))]
+pub(super) async fn on_call(State(handle): State<Handle>) -> Result<Json<OnCall>, ProblemDocument> {
     let policy = handle.policy().await.map_err(problem)?;
     let shifts = handle.on_call().await.map_err(problem)?;
     let name = |id: &String| {
@@ -185,9 +243,10 @@ pub(super) async fn on_call(State(handle): State<Handle>) -> Result<Json<Value>,
             OnCallAnswer::new(schedule, shift, name)
         })
         .collect();
-    Ok(Json(
-        json!({ "schedules": schedules, "as_of": handle.now() }),
-    ))
+    Ok(Json(OnCall {
+        schedules,
+        as_of: handle.now(),
+    }))
 }
 
 async fn act(

@@ -12,11 +12,12 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::routing::{get, post};
 use inbound::{Access, Json, ProblemDocument, Routes};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::{OpenApi, ToSchema};
 
-use crate::engine::{AlertingError, Handle};
+use crate::engine::{AlertingError, Handle, TestResult};
 
-pub use answer::{AlertAnswer, IncidentAnswer, OnCallAnswer};
+pub use answer::{AlertAnswer, IncidentAnswer, IncidentList, OnCallAnswer};
 
 /// Alerting's routes.
 pub fn routes(handle: Handle) -> Routes {
@@ -59,24 +60,65 @@ pub fn routes(handle: Handle) -> Routes {
         .with_state(handle)
 }
 
-#[derive(Deserialize)]
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        incidents::alerts,
+        incidents::list,
+        incidents::show,
+        incidents::acknowledge,
+        incidents::snooze,
+        incidents::escalate,
+        incidents::resolve,
+        incidents::note,
+        incidents::on_call,
+        test,
+    ),
+    tags((name = "alerting", description = "What fires, incidents and what people do to them, who is on call."))
+)]
+struct Description;
+
+/// These routes as OpenAPI describes them.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Description::openapi()
+}
+
+/// Which receiver gets a test message.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TestMessage)]
 struct TestRequest {
+    /// Its name.
     receiver: String,
 }
 
+/// What became of the test.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TestedReceiver)]
+struct TestAnswer {
+    receiver: String,
+    /// Whether every way took it.
+    delivered: bool,
+    results: Vec<TestResult>,
+}
+
+/// Sends a test message and waits for the providers.
+#[utoipa::path(post, path = "/api/v1/notify/test", tag = "alerting", request_body = TestRequest, responses(
+    (status = 200, description = "what the providers said", body = TestAnswer),
+    (status = 400, description = "there is no such receiver", content_type = "application/problem+json"),
+))]
 async fn test(
     State(handle): State<Handle>,
     Json(request): Json<TestRequest>,
-) -> Result<Json<serde_json::Value>, ProblemDocument> {
+) -> Result<Json<TestAnswer>, ProblemDocument> {
     let results = handle.test(&request.receiver).await.map_err(problem)?;
     let delivered =
         !results.is_empty() && results.iter().all(|result| result.outcome == "accepted");
-    Ok(Json(serde_json::json!({
-        "receiver": request.receiver,
-        "delivered": delivered,
-        "results": results,
-    })))
+    Ok(Json(TestAnswer {
+        receiver: request.receiver,
+        delivered,
+        results,
+    }))
 }
 
 fn problem(error: AlertingError) -> ProblemDocument {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::unknown_name;
 
 /// Where a route leads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Destination {
     /// To a receiver, once, with reminders.

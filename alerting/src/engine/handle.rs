@@ -42,7 +42,7 @@ impl std::fmt::Debug for Handle {
 }
 
 /// What became of a test message by one way of a receiver.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct TestResult {
     /// The way.
     pub endpoint: String,

@@ -16,7 +16,9 @@ use super::reach::Called;
 use crate::delivery::{IncidentStatus, MessageKind};
 
 /// Where a message goes: a way, and the person at its end when it leads to more than one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 pub struct Address {
     /// The endpoint's name: a receiver's, or `channels.sms`.
     pub endpoint: String,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Labels, Timestamp};
 
 /// Whether the condition still holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertStatus {
     /// It holds.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alerting::{AlertingError, IncidentAnswer};
+use alerting::{AlertingError, IncidentList};
 use inbound::ProblemDocument;
 use model::Timestamp;
 
@@ -52,9 +52,8 @@ impl Topics {
 /// The newest incidents, as `GET /api/v1/incidents` answers them.
 pub(super) async fn incidents(sources: &Sources) -> Result<String, AlertingError> {
     let incidents = sources.alerting.incidents(None, INCIDENTS_MAX).await?;
-    let incidents: Vec<IncidentAnswer> = incidents.into_iter().map(IncidentAnswer::short).collect();
-    let body = serde_json::json!({ "incidents": incidents });
-    Ok(body.to_string())
+    // Numbers and texts: writing them cannot fail.
+    Ok(serde_json::to_string(&IncidentList::new(incidents)).unwrap_or_default())
 }
 
 /// The seconds a client does not know yet or that may have changed: what it missed since `seen`, as

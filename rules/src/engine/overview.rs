@@ -17,7 +17,8 @@ use crate::phase::{Phase, Timing};
 use crate::windows::{EvaluationError, GroupKey, Windows};
 
 /// One rule and where it stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Rule)]
 pub struct RuleView {
     /// The rule as declared.
     #[serde(flatten)]
@@ -41,7 +42,8 @@ pub struct RuleView {
 }
 
 /// One label set of a rule.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[schema(as = LabelSet)]
 pub struct LabelSetView {
     /// What tells it apart.
     pub labels: Labels,

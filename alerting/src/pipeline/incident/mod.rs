@@ -108,7 +108,7 @@ impl HeldAlert {
 }
 
 /// Who has an incident.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Acknowledgement {
     /// Who.
     pub by: String,
@@ -121,7 +121,7 @@ pub struct Acknowledgement {
 }
 
 /// How an incident ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Resolution {
     /// When.
     pub at: Timestamp,
@@ -132,7 +132,7 @@ pub struct Resolution {
 }
 
 /// Somebody who was told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Told {
     /// By which way.
     pub address: Address,
@@ -147,7 +147,7 @@ pub struct Told {
 }
 
 /// Whether anybody was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// Messages are on their way.

@@ -8,7 +8,8 @@ use crate::pipeline::event::Write;
 use crate::pipeline::memory::Journal;
 
 /// One line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = TimelineEntry)]
 pub struct Entry {
     /// Its number within the incident.
     pub sequence: u64,
@@ -20,11 +21,12 @@ pub struct Entry {
     pub text: String,
     /// The person who did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub by: Option<String>,
 }
 
 /// What sort of thing happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
     /// An alert fired or resolved.

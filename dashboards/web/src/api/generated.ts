@@ -1,0 +1,447 @@
+// Made from docs/openapi.json by types.mjs; change that, not this.
+
+export type Acknowledgement = {
+  at: Timestamp;
+  by: string;
+  how: string;
+  until: null | Timestamp;
+};
+
+export type ActedFor = {
+  by: string | null;
+};
+
+export type Address = {
+  endpoint: string;
+  person: string | null;
+};
+
+export type Alert = {
+  annotations: Record<string, string>;
+  ends_at: null | Timestamp;
+  fingerprint: string;
+  generator_url: string;
+  incident?: string;
+  labels: Labels;
+  severity: Severity;
+  starts_at: Timestamp;
+  status: AlertStatus;
+};
+
+export type AlertList = {
+  alerts: Alert[];
+  total: number;
+};
+
+export type AlertStatus = "firing" | "resolved";
+
+export type Curve = {
+  labels: Record<string, string>;
+  measure: string;
+  values: (number | null)[];
+};
+
+export type Curves = {
+  as_of: Timestamp;
+  complete_until: number | null;
+  series: Curve[];
+  step_seconds: number;
+  time: number[];
+};
+
+export type Destination = {
+  receiver: string;
+} | {
+  escalation: string;
+};
+
+export type EntryKind = "condition" | "routed" | "step" | "delivery" | "acknowledged" | "reopened" | "resolved" | "note";
+
+export type Explanation = {
+  calls_share: number | null;
+  dimension: string;
+  failures: number;
+  failures_share: number;
+  success_rate: number | null;
+  value: string;
+};
+
+export type FailedCall = {
+  duration_ms: number;
+  error_type: string | null;
+  http_status: number | null;
+  instance: string | null;
+  outcome: string;
+  request_id: string | null;
+  ts: string;
+  unit: string | null;
+  version: string | null;
+  zone: string | null;
+};
+
+export type FiringAlert = {
+  incident: string | null;
+  labels: Labels;
+  rule: string;
+  severity: Severity;
+  since: Timestamp;
+  summary: string;
+};
+
+export type Found = {
+  missing: number;
+  quarantined: number;
+  replayed_records: number;
+  replayed_rows: number;
+  torn: number;
+};
+
+export type FunctionDetail = {
+  alerts: FiringAlert[];
+  as_of: Timestamp;
+  by: Places;
+  completeness: number | null;
+  explanations: Explanation[];
+  function: FunctionRow;
+  outcomes: Record<string, number>;
+  range_seconds: number;
+};
+
+export type FunctionList = {
+  as_of: Timestamp;
+  completeness: number | null;
+  functions: FunctionRow[];
+  range_seconds: number;
+  total: number;
+};
+
+export type FunctionRow = {
+  calls: number;
+  cold_starts: number;
+  errors: number;
+  first_seen: Timestamp;
+  function: string;
+  last_seen: Timestamp;
+  limited: number;
+  namespace: string;
+  owner: string | null;
+  p50_ms: number | null;
+  p95_ms: number | null;
+  p99_ms: number | null;
+  pods: number | null;
+  qps: number;
+  qps_before: number | null;
+  since: null | Timestamp;
+  spark?: number[];
+  spark_errors?: number[];
+  status: Status;
+  success_rate: number | null;
+};
+
+export type Heartbeat = {
+  complete_until: Timestamp;
+};
+
+export type HeartbeatTaken = {
+  source: string;
+  watermark: null | Timestamp;
+};
+
+export type Incident = {
+  acknowledged: null | Acknowledgement;
+  alerts?: Alert[];
+  alerts_firing: number;
+  alerts_total: number;
+  changed_at: Timestamp;
+  destination: Destination;
+  false_alarm: boolean;
+  function: string | null;
+  id: string;
+  labels: Labels;
+  next_step_at: null | Timestamp;
+  number: number;
+  opened_at: Timestamp;
+  reach: Reach;
+  resolved: null | Resolution;
+  severity: Severity;
+  status: IncidentStatus;
+  timeline?: TimelineEntry[];
+  timeline_left_out: number;
+  title: string;
+  told: Told[];
+};
+
+export type IncidentList = {
+  incidents: Incident[];
+};
+
+export type IncidentStatus = "open" | "acknowledged" | "resolved";
+
+export type Ingested = {
+  accepted: number;
+  errors: RefusedLine[];
+  rejected: number;
+};
+
+export type Invocation = {
+  attrs: Record<string, string> | null;
+  cold_start: boolean | null;
+  duration_ms: number | null;
+  function: string;
+  http_status: number | null;
+  instance: string | null;
+  namespace: string | null;
+  outcome: string | null;
+  request_id: string | null;
+  served_by: string | null;
+  traffic: string | null;
+  ts: null | Timestamp;
+  unit: string | null;
+  version: string | null;
+  zone: string | null;
+};
+
+export type LabelSet = {
+  baseline: number | null;
+  held: string | null;
+  labels: Labels;
+  phase: string;
+  remaining: string | null;
+  since: null | Timestamp;
+  unknown: string | null;
+  value: number | null;
+};
+
+export type Labels = Record<string, string>;
+
+export type Located = {
+  as_of: Timestamp;
+  explanations: Explanation[];
+  samples: FailedCall[];
+};
+
+export type Mode = "daily" | "rush";
+
+export type ModeStatus = {
+  by: string;
+  mode: Mode;
+  since: null | Timestamp;
+  until: null | Timestamp;
+};
+
+export type Note = {
+  by: string | null;
+  text: string;
+};
+
+export type OnCall = {
+  as_of: Timestamp;
+  schedules: OnCallShift[];
+};
+
+export type OnCallShift = {
+  from: null | Timestamp;
+  name: string | null;
+  person: string | null;
+  rotation: string | null;
+  schedule: string;
+  until: null | Timestamp;
+};
+
+export type Places = {
+  unit: Slice[];
+  version: Slice[];
+  zone: Slice[];
+};
+
+export type Reach = "waiting" | "reached" | "unreached";
+
+export type RefusedLine = {
+  line: number;
+  reason: string;
+};
+
+export type Reloaded = {
+  advice: string[];
+  kept: string[];
+  reloaded: boolean;
+};
+
+export type Resolution = {
+  at: Timestamp;
+  by: string | null;
+  reason: string;
+};
+
+export type Resolve = {
+  by: string | null;
+  reason: string | null;
+};
+
+export type RollupStats = {
+  functions: number;
+  future_rows: number;
+  late_rows: number;
+  other_rows: number;
+  series: number;
+  unreadable_rows: number;
+};
+
+export type Rule = unknown & {
+  beyond_limit: number;
+  error: string | null;
+  label_sets: number;
+  last_evaluation: null | Timestamp;
+  last_unknown: string | null;
+  states: LabelSet[];
+  truncated: boolean;
+  unknown: number;
+};
+
+export type RuleList = {
+  as_of: Timestamp;
+  mode: Mode;
+  rules: Rule[];
+  ticks_missed: number;
+};
+
+export type RulesStatus = {
+  count: number;
+  failing: number;
+  ticks_missed: number;
+};
+
+export type Severity = "info" | "warning" | "critical";
+
+export type Slice = {
+  calls: number;
+  cold_starts: number;
+  errors: number;
+  limited: number;
+  p99_ms: number | null;
+  qps: number;
+  success_rate: number | null;
+  value: string;
+};
+
+export type Snooze = {
+  by: string | null;
+  for: string;
+};
+
+export type SourceList = {
+  sources: SourceStatus[];
+};
+
+export type SourceState = "waiting" | "running" | "failing";
+
+export type SourceStatus = {
+  bytes: number;
+  clamped: number;
+  completeness: number | null;
+  format: string;
+  kind: string;
+  lag_seconds: number | null;
+  last_error: string;
+  last_seen: null | Timestamp;
+  name: string;
+  rejected: Record<string, number>;
+  rows: number;
+  skipped: number;
+  state: SourceState;
+  watermark: null | Timestamp;
+};
+
+export type SqlAnswer = {
+  columns: SqlColumn[];
+  rows: unknown[][];
+  truncated: boolean;
+};
+
+export type SqlColumn = {
+  name: string;
+  type: string;
+};
+
+export type SqlQuestion = {
+  query: string;
+};
+
+export type Stats = {
+  flushed_sequence: number;
+  found: Found;
+  healthy: boolean;
+  last_flush: null | Timestamp;
+  memory_bytes: number;
+  memory_bytes_max: number;
+  queue_bytes: number;
+  queue_rows: number;
+  rollups: RollupStats;
+  sequence: number;
+  stopped_because: string | null;
+  tables: Record<string, TableStats>;
+  wal_bytes: number;
+  wal_segments: number;
+};
+
+export type Status = "critical" | "warning" | "info" | "ok" | "idle";
+
+export type SwitchMode = {
+  mode: Mode;
+  until: null | Timestamp;
+};
+
+export type System = {
+  as_of: Timestamp;
+  functions: number;
+  mode: ModeStatus;
+  rules: RulesStatus;
+  sources: SourceStatus[];
+  started_at: Timestamp;
+  store: Stats;
+  trouble: string | null;
+  version: string;
+};
+
+export type TableStats = {
+  file_bytes: number;
+  file_rows: number;
+  files: number;
+  memory_rows: number;
+};
+
+export type TestMessage = {
+  receiver: string;
+};
+
+export type TestResult = {
+  channel: string;
+  detail: string;
+  endpoint: string;
+  outcome: string;
+  retryable: boolean;
+};
+
+export type TestedReceiver = {
+  delivered: boolean;
+  receiver: string;
+  results: TestResult[];
+};
+
+export type TimelineEntry = {
+  at: Timestamp;
+  by?: string;
+  kind: EntryKind;
+  sequence: number;
+  text: string;
+};
+
+export type Timestamp = string;
+
+export type Told = {
+  address: Address;
+  at: Timestamp;
+  certain: boolean;
+  name: string;
+  owed_resolved: boolean;
+};
