@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(shown["troubled"], true);
         assert_eq!(
             shown["next"],
-            json!({"trouble": "few_fail", "in_seconds": 135.0})
+            json!({"trouble": "few_fail", "in_seconds": 165.0})
         );
         assert_eq!(shown["rounds"][0]["trouble"], "unit_fails");
         assert_eq!(shown["rounds"][0]["sms"], 11.0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 /// The length of one round.
-pub const ROUND: Duration = Duration::from_secs(150);
+pub const ROUND: Duration = Duration::from_mins(3);
 /// When in a round the trouble begins.
 pub const TROUBLE_FROM: Duration = Duration::from_secs(30);
 /// The unit that fails when one does.
@@ -63,6 +63,8 @@ impl Trouble {
         match self {
             // A small share needs calls to be told from chance.
             Trouble::FewFail => Duration::from_mins(1),
+            // Rampart calls data late after a minute and a half.
+            Trouble::DataLate => Duration::from_secs(105),
             _ => Duration::from_secs(45),
         }
     }
@@ -175,14 +177,14 @@ mod tests {
             (29, 30, vec![begin(1)]),
             (30, 74, vec![]),
             (74, 75, vec![heal(1)]),
-            (75, 179, vec![]),
-            (179, 180, vec![begin(2)]),
-            (239, 240, vec![heal(2)]),
+            (75, 209, vec![]),
+            (209, 210, vec![begin(2)]),
+            (269, 270, vec![heal(2)]),
             // Slept through: a trouble that came and went does nothing, one that came stands.
             (10, 160, vec![]),
-            (10, 190, vec![begin(2)]),
+            (10, 220, vec![begin(2)]),
             (40, 100, vec![heal(1)]),
-            (40, 190, vec![heal(1), begin(2)]),
+            (40, 220, vec![heal(1), begin(2)]),
         ] {
             let (plan, found) = Plan::at(seconds(from)).advance(seconds(to));
             assert_eq!(
@@ -213,9 +215,9 @@ mod tests {
     #[test]
     fn the_next_trouble_is_known() {
         assert_eq!(Plan::next(seconds(0)), (seconds(30), Trouble::UnitFails));
-        assert_eq!(Plan::next(seconds(30)), (seconds(180), Trouble::FewFail));
-        assert_eq!(Plan::next(seconds(179)), (seconds(180), Trouble::FewFail));
-        assert_eq!(Plan::next(seconds(500)), (seconds(630), Trouble::UnitFails));
+        assert_eq!(Plan::next(seconds(30)), (seconds(210), Trouble::FewFail));
+        assert_eq!(Plan::next(seconds(209)), (seconds(210), Trouble::FewFail));
+        assert_eq!(Plan::next(seconds(500)), (seconds(570), Trouble::DataLate));
     }
 
     #[test]
