@@ -73,6 +73,7 @@ pub async fn run(arguments: ServeArguments) -> Exit {
 
 /// The one line scripts wait for.
 pub fn announce(app: &App) {
+    tracing::debug!(paths = ?app.paths(), "answers under these paths");
     tell(&format!(
         "Listening on http://{address} address={address}",
         address = app.address()

@@ -98,7 +98,9 @@ async fn own_metrics(State(health): State<Health>) -> Response {
 
 /// What a reload did.
 #[derive(Serialize, ToSchema)]
-struct Reloaded {
+#[schema(as = Reloaded)]
+struct ReloadAnswer {
+    /// Always true; a reload that fails is a problem document.
     reloaded: bool,
     /// What kept its old self, and why.
     kept: Vec<String>,
@@ -108,7 +110,7 @@ struct Reloaded {
 
 /// Takes up the configuration files again; a bad file keeps its old self.
 #[utoipa::path(post, path = "/-/reload", tag = "health", responses(
-    (status = 200, description = "taken up", body = Reloaded),
+    (status = 200, description = "taken up", body = ReloadAnswer),
     (status = 422, description = "the files are wrong; what was in force stays", content_type = "application/problem+json"),
 ))]
 async fn reload(State(health): State<Health>) -> Response {
@@ -121,7 +123,7 @@ async fn reload(State(health): State<Health>) -> Response {
     match done {
         Ok(report) => {
             let (kept, advice) = (report.kept, report.advice);
-            axum::Json(Reloaded {
+            axum::Json(ReloadAnswer {
                 reloaded: true,
                 kept,
                 advice,
