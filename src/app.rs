@@ -348,7 +348,7 @@ fn router(
     let shown = dashboards::Sources::new(shown, pages);
     let routes = Routes::new()
         .merge(health::routes(health))
-        .merge(openapi::routes())
+        .merge(openapi::routes(config.external_url.as_deref()))
         .merge(collector::routes(rooms.collector.clone()))
         .merge(rules::routes(rooms.rules.clone()))
         .merge(alerting::routes(rooms.alerting.handle()))

@@ -77,13 +77,16 @@ enum Media {
 /// Takes a batch of calls. What could be read is durable and visible when this answers.
 #[utoipa::path(post, path = "/api/v1/invocations", tag = "collector",
     params(Push, ("Idempotency-Key" = Option<String>, Header, description = "makes a retry harmless")),
-    request_body(content = description::Invocation, content_type = "application/x-ndjson", description = "one call a line; plain, gzip or zstd"),
+    request_body(content = description::Invocation, content_type = "application/x-ndjson", description = "One call a line; plain, gzip or zstd. As `application/json` also a list, or one call over several lines."),
     responses(
-        (status = 200, description = "what was taken, and which lines were not", body = description::Ingested),
-        (status = 400, description = "nothing could be read", content_type = "application/problem+json"),
+        (status = 200, description = "what was taken, and which lines were not", body = answer::Taken),
+        (status = 400, description = "no line could be read, or a bad Idempotency-Key", content_type = "application/problem+json"),
+        (status = 404, description = "no such source takes pushes", content_type = "application/problem+json"),
+        (status = 408, description = "the body took too long", content_type = "application/problem+json"),
         (status = 413, description = "too large", content_type = "application/problem+json"),
+        (status = 415, description = "neither lines nor JSON, or another compression", content_type = "application/problem+json"),
         (status = 429, description = "too much under way; again after Retry-After", content_type = "application/problem+json"),
-        (status = 503, description = "storage takes nothing now", content_type = "application/problem+json"),
+        (status = 503, description = "the disk is full or storage failed; nothing was taken; again after Retry-After", content_type = "application/problem+json"),
     ))]
 async fn ingest(
     State(collector): State<Collector>,
@@ -302,6 +305,7 @@ struct HeartbeatAnswer {
     params(("name" = String, Path, description = "the source's name")),
     responses(
         (status = 200, description = "how far it is known to be", body = HeartbeatAnswer),
+        (status = 400, description = "more than ten minutes ahead of the clock here", content_type = "application/problem+json"),
         (status = 404, description = "no such source takes pushes", content_type = "application/problem+json"),
     ))]
 async fn heartbeat(

@@ -55,8 +55,10 @@ struct Listed {
 }
 
 /// Every rule with what it says now.
-#[utoipa::path(get, path = "/api/v1/rules", tag = "rules", params(Wanted),
-    responses((status = 200, description = "every rule", body = Listed)))]
+#[utoipa::path(get, path = "/api/v1/rules", tag = "rules", params(Wanted), responses(
+    (status = 200, description = "every rule", body = Listed),
+    (status = 400, description = "`function` is none", content_type = "application/problem+json"),
+))]
 async fn list(State(rules): State<Rules>, Query(wanted): Query<Wanted>) -> Json<Listed> {
     let (views, ticks_missed) = rules.overview(wanted.function).await;
     Json(Listed {

@@ -49,9 +49,19 @@ pub fn routes(health: Health) -> Routes {
 )]
 struct Description;
 
+/// The same under the names that Prometheus and Alertmanager use.
+const ALSO: [(&str, &str); 2] = [("/livez", "/-/healthy"), ("/readyz", "/-/ready")];
+
 /// These routes as OpenAPI describes them.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    Description::openapi()
+    let mut described = Description::openapi();
+    let paths = &mut described.paths.paths;
+    for (path, also) in ALSO {
+        if let Some(item) = paths.get(path).cloned() {
+            paths.insert(also.to_owned(), item);
+        }
+    }
+    described
 }
 
 /// Whether the program runs. `/-/healthy` is the same.

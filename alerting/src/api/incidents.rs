@@ -138,6 +138,7 @@ pub(super) async fn show(State(handle): State<Handle>, Path(id): Path<String>) -
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/acknowledge", tag = "alerting", params(("id" = String, Path, description = "the incident's id")), request_body = Bare, responses(
     (status = 200, description = "the incident as it is then", body = IncidentAnswer),
     (status = 404, description = "there is no such incident", content_type = "application/problem+json"),
+    (status = 503, description = "done, but not yet on disk: repeat it", content_type = "application/problem+json"),
 ))]
 pub(super) async fn acknowledge(
     State(handle): State<Handle>,
@@ -151,7 +152,9 @@ pub(super) async fn acknowledge(
 /// Quiet for a while.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/snooze", tag = "alerting", params(("id" = String, Path, description = "the incident's id")), request_body = SnoozeRequest, responses(
     (status = 200, description = "the incident as it is then", body = IncidentAnswer),
+    (status = 400, description = "`for` is no duration, or not 1m to 7d", content_type = "application/problem+json"),
     (status = 404, description = "there is no such incident", content_type = "application/problem+json"),
+    (status = 503, description = "done, but not yet on disk: repeat it", content_type = "application/problem+json"),
 ))]
 pub(super) async fn snooze(
     State(handle): State<Handle>,
@@ -175,6 +178,7 @@ pub(super) async fn snooze(
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/escalate", tag = "alerting", params(("id" = String, Path, description = "the incident's id")), request_body = Bare, responses(
     (status = 200, description = "the incident as it is then", body = IncidentAnswer),
     (status = 404, description = "there is no such incident", content_type = "application/problem+json"),
+    (status = 503, description = "done, but not yet on disk: repeat it", content_type = "application/problem+json"),
 ))]
 pub(super) async fn escalate(
     State(handle): State<Handle>,
@@ -188,7 +192,9 @@ pub(super) async fn escalate(
 /// It is over.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/resolve", tag = "alerting", params(("id" = String, Path, description = "the incident's id")), request_body = ResolveRequest, responses(
     (status = 200, description = "the incident as it is then", body = IncidentAnswer),
+    (status = 400, description = "the reason is empty or too long", content_type = "application/problem+json"),
     (status = 404, description = "there is no such incident", content_type = "application/problem+json"),
+    (status = 503, description = "done, but not yet on disk: repeat it", content_type = "application/problem+json"),
 ))]
 pub(super) async fn resolve(
     State(handle): State<Handle>,
@@ -213,7 +219,9 @@ pub(super) async fn resolve(
 /// A remark in its timeline.
 #[utoipa::path(post, path = "/api/v1/incidents/{id}/note", tag = "alerting", params(("id" = String, Path, description = "the incident's id")), request_body = NoteRequest, responses(
     (status = 200, description = "the incident as it is then", body = IncidentAnswer),
+    (status = 400, description = "the text is empty or too long", content_type = "application/problem+json"),
     (status = 404, description = "there is no such incident", content_type = "application/problem+json"),
+    (status = 503, description = "done, but not yet on disk: repeat it", content_type = "application/problem+json"),
 ))]
 pub(super) async fn note(
     State(handle): State<Handle>,

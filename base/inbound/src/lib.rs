@@ -10,6 +10,7 @@ mod access;
 mod authority;
 mod body;
 mod decompress;
+mod description;
 mod events;
 mod extract;
 mod gate;
@@ -21,6 +22,7 @@ mod tokens;
 
 pub use access::{Access, Identity, Role, UnknownRole};
 pub use body::{BodyLimits, read_body};
+pub use description::complete_description;
 pub use extract::{JSON_BODY_BYTES_MAX, Json, Path, Query};
 pub use gate::{Gate, GateError};
 pub use pipeline::{MissingPage, layer, layer_with_page};

@@ -15,7 +15,7 @@ use crate::request_id::X_REQUEST_ID;
 use crate::{Gate, ProblemDocument, RequestId, events};
 
 /// Where the API starts, for the hint of a 404.
-const API_HINT: &str = "the API lives below /api/v1";
+const API_HINT: &str = "the API lives below /api/v1; /api/v1/openapi.json describes it";
 
 struct Door {
     gate: Gate,

@@ -6,22 +6,32 @@ use axum::response::Response;
 use inbound::ProblemDocument;
 use serde::Serialize;
 use store::Idempotency;
+use utoipa::ToSchema;
 
 use crate::formats::{Decoded, cut};
 
 /// The longest reason in an answer.
 const REASON_BYTES_MAX: usize = 256;
 
-#[derive(Debug, Serialize)]
-struct Taken<'a> {
+/// What was taken of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Ingested)]
+pub(super) struct Taken<'a> {
+    /// Rows that are on disk and visible now.
     accepted: u64,
+    /// Lines that could not be read.
     rejected: u64,
+    /// The first of them.
     errors: Vec<LineError<'a>>,
 }
 
-#[derive(Debug, Serialize)]
-struct LineError<'a> {
+/// A line that could not be read.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RefusedLine)]
+pub(super) struct LineError<'a> {
+    /// Its number, counted from 1.
     line: usize,
+    /// Why.
     reason: &'a str,
 }
 

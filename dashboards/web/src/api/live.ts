@@ -168,6 +168,11 @@ export interface Freshness {
 let freshness: Freshness = { state: 'loading', asOf: undefined, age: 0 };
 const watchers = new Set<(now: Freshness) => void>();
 
+/** The server's time as far as this page knows it, in Unix seconds; a browser's own clock may be wrong. */
+export function serverNow(): number {
+  return freshness.asOf === undefined ? Date.now() / 1_000 : freshness.asOf + freshness.age;
+}
+
 /** The freshness of the page that is shown. */
 export function useFreshness(): Freshness {
   const [seen, see] = useState(freshness);

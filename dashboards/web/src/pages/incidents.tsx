@@ -1,7 +1,7 @@
 // All incidents: what needs somebody first, then what somebody has, then what is over.
 
-import { useEffect, useRef } from 'preact/hooks';
-import { useLive } from '../api/live';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { serverNow, useLive } from '../api/live';
 import type { IncidentList, IncidentShort } from '../api/types';
 import { pointLabel } from '../chart/instants';
 import { t } from '../i18n';
@@ -43,7 +43,7 @@ export default function IncidentsPage() {
   const all = live.data.incidents;
   const status = STATUSES.find((one) => one === view.status);
   const shown = ordered(all.filter((one) => (!status || one.status === status) && matches(one, view.q)));
-  const now = (live.asOf ?? Date.now() / 1_000) + live.age;
+  const now = live.asOf === undefined ? serverNow() : live.asOf + live.age;
   return (
     <section class="incidents">
       <header class="function-head">
@@ -127,7 +127,7 @@ function Reach({ incident }: { incident: IncidentShort }) {
 
 /** `/` goes to the filter, `j` and `k` move through the rows, Enter follows the link that has the focus. */
 function useKeys(filter: { current: HTMLInputElement | null }, body: { current: HTMLTableSectionElement | null }): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (isTyping(event) || event.metaKey || event.ctrlKey || event.altKey) return;
       if (event.key === '/') {

@@ -1,6 +1,6 @@
 // Keys that work everywhere, and the list that tells them.
 
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
 import { go, href } from '../lib/url';
 
@@ -14,7 +14,7 @@ const PAGES: Record<string, string> = { f: '', i: 'incidents', r: 'rules', s: 's
 
 /** `g` and a letter go to a page, `?` opens the list. */
 export function useKeys(help: () => void): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     let went = 0;
     const press = (event: KeyboardEvent) => {
       if (event.key === 'Escape' && isTyping(event)) (event.target as HTMLElement).blur();

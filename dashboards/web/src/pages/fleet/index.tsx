@@ -1,6 +1,6 @@
 // Every function at a glance: trouble on top, the rest nearly without colour.
 
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { useLive } from '../../api/live';
 import type { FunctionList, IncidentList, IncidentShort } from '../../api/types';
 import { t } from '../../i18n';
@@ -83,14 +83,8 @@ type Change = (patch: Partial<ViewState>) => void;
 function Functions({ list, view, change }: { list: FunctionList; view: ViewState; change: Change }) {
   const all = useMemo(() => entries(list.functions), [list]);
   const sort = COLUMNS.find((column) => column === view.sort) ?? 'status';
-  const [filter, setFilter] = useState(view.q);
-  useEffect(() => setFilter(view.q), [view.q]);
-  const rows = useMemo(() => sorted(matching(all, filter, view.status), sort, view.dir), [all, filter, view.status, sort, view.dir]);
+  const rows = useMemo(() => sorted(matching(all, view.q, view.status), sort, view.dir), [all, view.q, view.status, sort, view.dir]);
   const [selected, select] = useSelection(rows);
-  const type = (text: string) => {
-    setFilter(text);
-    change({ q: text });
-  };
   const onSort = (column: Column) => {
     const natural = column === 'function' || column === 'owner' ? 'asc' : 'desc';
     change({ sort: column, dir: sort === column ? (view.dir === 'asc' ? 'desc' : 'asc') : natural });
@@ -98,7 +92,7 @@ function Functions({ list, view, change }: { list: FunctionList; view: ViewState
   return (
     <>
       <Summary list={list} all={all} view={view} />
-      <Tools all={all} filter={filter} type={type} view={view} change={change} shown={rows.length} />
+      <Tools all={all} filter={view.q} type={(q) => change({ q })} view={view} change={change} shown={rows.length} />
       <FleetTable rows={rows} view={view} window={t(`shell.range.${near(view.range)}`)} selected={selected} select={select} sort={sort} direction={view.dir} onSort={onSort} />
       {rows.length === 0 && (
         <p class="dim">
@@ -115,7 +109,7 @@ function useSelection(rows: Entry[]): [number, (index: number) => void] {
   const index = id === '' ? -1 : rows.findIndex((entry) => entry.id === id);
   const latest = useRef({ rows, index });
   latest.current = { rows, index };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (isTyping(event) || event.metaKey || event.ctrlKey || event.altKey) return;
       const now = latest.current;
@@ -167,7 +161,7 @@ interface ToolsProps {
 
 function Tools({ all, filter, type, view, change, shown }: ToolsProps) {
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (event.key !== '/' || isTyping(event)) return;
       event.preventDefault();

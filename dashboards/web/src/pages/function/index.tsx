@@ -4,6 +4,7 @@ import { useEffect, useMemo } from 'preact/hooks';
 import type { FunctionDetail, Rule } from '../../api/types';
 import type { Marker } from '../../chart/model';
 import { spoken } from '../../chart/surroundings';
+import { serverNow } from '../../api/live';
 import { t } from '../../i18n';
 import { count, percent } from '../../lib/format';
 import { formatAge, formatInstant, parseInstant } from '../../lib/time';
@@ -45,7 +46,7 @@ function Known({ name }: { name: string }) {
     () => thresholds(rules, (rule, share) => t('function.threshold', { rule, limit: `${axisPercent(share)} %` })),
     [rules, language],
   );
-  const asOf = live.asOf ?? Date.now() / 1_000;
+  const asOf = live.asOf ?? serverNow();
   const span = formatAge(window.seconds, t);
   const zone = view.tz;
   const to = window.to ?? Math.floor(asOf);

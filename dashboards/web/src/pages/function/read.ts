@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, get } from '../../api/client';
-import { type Live, useLive } from '../../api/live';
+import { type Live, serverNow, useLive } from '../../api/live';
 import type { Curves, FunctionDetail, IncidentList, IncidentShort, Located, Rule, RuleList } from '../../api/types';
 import { mergeCurves } from '../../chart/merge';
 import { type ViewState, secondsOf } from '../../lib/url';
@@ -149,12 +149,14 @@ export function useCurves(name: string, view: ViewState, newest: Curves | undefi
 export function useStretch(name: string, view: ViewState, base: FunctionDetail | undefined, curves: Curves | undefined, located: Located | undefined): FunctionDetail | undefined {
   const window = windowOf(view);
   const [sums, setSums] = useState<{ key: string; from: number; to: number; by: Record<Place, Curves> }>();
-  const key = window.fine ? '' : `${name}|${window.from}|${window.to}|${window.seconds}`;
+  // Only the first answer tells the server's time.
+  const key = window.fine || !base ? '' : `${name}|${window.from}|${window.to}|${window.seconds}`;
   useRepeated(key, window.past ? 0 : 60_000, async (signal) => {
     if (key === '') return 0;
-    const to = window.to ?? Math.floor(Date.now() / 1_000);
+    const now = serverNow();
+    const to = window.to ?? Math.floor(now);
     const from = to - window.seconds;
-    const step = coarseStep(Date.now() / 1_000 - from > SECONDS_KEPT ? Math.max(window.seconds, SECONDS_KEPT + 1) : window.seconds, SUMMED_MOST);
+    const step = coarseStep(now - from > SECONDS_KEPT ? Math.max(window.seconds, SECONDS_KEPT + 1) : window.seconds, SUMMED_MOST);
     const read = (place: Place) =>
       get<Curves>(`${pathOf(name)}/series?from=${from}&to=${to}&step=${step}s&by=${place}&points=4000&measures=outcomes,cold_starts${place === 'unit' ? '&compare=7d' : ''}`, signal);
     const [unit, version, zone] = await Promise.all(PLACES.map(read));

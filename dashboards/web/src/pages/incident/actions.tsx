@@ -1,6 +1,6 @@
 // What a person does about an incident. Doing it twice is harmless, and says who was first.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, post } from '../../api/client';
 import type { Incident } from '../../api/types';
 import { pointLabel } from '../../chart/instants';
@@ -78,7 +78,7 @@ function acknowledged(before: Incident, after: Incident, at: (instant: string) =
 /** The one button that matters. `a` puts the focus here and Enter acts, so that no key alone does. */
 function Acknowledge({ incident, acting, at, onClick }: { incident: Incident; acting: boolean; at(instant: string): string; onClick(): void }) {
   const button = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       if (event.key !== 'a' || isTyping(event) || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();

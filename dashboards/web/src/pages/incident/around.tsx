@@ -2,6 +2,7 @@
 
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { get } from '../../api/client';
+import { serverNow } from '../../api/live';
 import type { Curves, Incident } from '../../api/types';
 import { cursorGroup } from '../../chart/cursor';
 import type { Marker } from '../../chart/model';
@@ -35,7 +36,7 @@ function useCurvesAround(name: string, incident: Incident): { curves: Curves; ra
     const stop = new AbortController();
     const read = async () => {
       if (document.hidden) return;
-      const range = stretchAround(opened, ended, Date.now() / 1_000);
+      const range = stretchAround(opened, ended, serverNow());
       const path = name.split('/').map(encodeURIComponent).join('/');
       const query = `from=${range.from}&to=${range.to}&points=600&measures=qps,success_rate`;
       try {

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { ApiError, get } from '../../api/client';
-import { useLive } from '../../api/live';
+import { serverNow, useLive } from '../../api/live';
 import type { Incident, IncidentList, IncidentShort } from '../../api/types';
 import { pointLabel } from '../../chart/instants';
 import { spoken } from '../../chart/surroundings';
@@ -59,7 +59,7 @@ function useIncident(id: string) {
   useEffect(() => {
     if (polled) take(polled);
   }, [polled]);
-  return { incident: held, error, take, now: (live.asOf ?? Date.now() / 1_000) + live.age };
+  return { incident: held, error, take, now: live.asOf === undefined ? serverNow() : live.asOf + live.age };
 }
 
 export default function IncidentPage({ id }: { id: string }) {
