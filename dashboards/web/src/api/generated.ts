@@ -184,20 +184,40 @@ export type Ingested = {
 };
 
 export type Invocation = {
+  alias: string | null;
+  attempt: number | null;
   attrs: Record<string, string> | null;
   cold_start: boolean | null;
+  completed_at: null | Timestamp;
+  duration: string | null;
   duration_ms: number | null;
+  duration_s: number | null;
+  duration_us: number | null;
+  error_type: string | null;
   function: string;
   http_status: number | null;
+  init_ms: number | null;
+  init_us: number | null;
   instance: string | null;
+  layer: string | null;
+  memory_limit: number | null;
+  memory_max: number | null;
   namespace: string | null;
   outcome: string | null;
+  path: string | null;
+  queue_ms: number | null;
+  queue_us: number | null;
+  region: string | null;
   request_id: string | null;
   served_by: string | null;
+  status: number | null;
+  trace_id: string | null;
   traffic: string | null;
+  trigger: string | null;
   ts: null | Timestamp;
   unit: string | null;
   version: string | null;
+  weight: number | null;
   zone: string | null;
 };
 
@@ -252,6 +272,15 @@ export type Places = {
   unit: Slice[];
   version: Slice[];
   zone: Slice[];
+};
+
+export type Problem = {
+  detail: string;
+  field?: string;
+  hint?: string;
+  status: number;
+  title: string;
+  type: string;
 };
 
 export type Reach = "waiting" | "reached" | "unreached";
