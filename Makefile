@@ -37,11 +37,11 @@ test: setup-test ## every check, the same as CI
 pages: ## build the pages from dashboards/web; needs Node
 	@cd dashboards/web && npm ci --no-progress --loglevel=error && node types.mjs && npm run --silent build
 
-screenshots: setup-test ## take the screenshots of docs/images from the real pages
-	@scripts/screenshots
+screenshots: setup-test build ## take the screenshots of docs/images from the real pages
+	@RAMPART_BINARY=$(CURDIR)/$(BINARY) scripts/screenshots
 
-bench-page: setup-test ## measure the pages: size, first chart, filter, list of functions
-	@scripts/bench-page
+bench-page: setup-test build ## measure the pages: size, first chart, filter, list of functions
+	@RAMPART_BINARY=$(CURDIR)/$(BINARY) scripts/bench-page
 
 bench: setup-test ## measure the figures of the README on this machine
 	@scripts/bench
