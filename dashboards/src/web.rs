@@ -8,7 +8,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -35,7 +35,9 @@ pub(crate) const POLICY: &str = "default-src 'self'; img-src 'self' data:; base-
 /// The pages, ready to be served. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Pages {
-    document: Arc<str>,
+    /// The document for each language of [`WORDS`]: its words are loaded beside the script, which would
+    /// otherwise ask for them only once it runs.
+    documents: Arc<[String; 2]>,
     assets: Arc<[Asset]>,
 }
 
@@ -114,22 +116,37 @@ impl Pages {
         {
             document = document.replace(written, &format!("assets/{}", asset.name));
         }
+        let documents = words.each_ref().map(|asset| {
+            let link = format!(
+                "  <link rel=\"modulepreload\" href=\"assets/{}\">\n  </head>",
+                asset.name
+            );
+            document.replace("</head>", &link)
+        });
         let assets: Vec<Asset> = shown.into_iter().chain(words).collect();
         Pages {
-            document: document.into(),
+            documents: Arc::new(documents),
             assets: assets.into(),
         }
     }
 
-    /// The document, for any page.
-    pub fn document(&self, status: StatusCode) -> Response {
+    /// The document, for any page: in English, or in Chinese where the address or the browser says so.
+    /// The script decides which language is shown; a wrong guess here costs one small file.
+    fn document(&self, status: StatusCode, query: &str, headers: &HeaderMap) -> Response {
+        let [english, chinese] = &*self.documents;
+        let document = if wants_chinese(query, headers) {
+            chinese
+        } else {
+            english
+        };
         let headers = [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
             (header::CONTENT_SECURITY_POLICY, POLICY),
             (header::CACHE_CONTROL, "no-cache"),
             (header::REFERRER_POLICY, "same-origin"),
+            (header::VARY, "accept-language"),
         ];
-        (status, headers, self.document.to_string()).into_response()
+        (status, headers, document.clone()).into_response()
     }
 
     /// The page that says there is nothing here, for a browser that asks for a page.
@@ -137,8 +154,22 @@ impl Pages {
         let accepts = headers.get(header::ACCEPT)?.to_str().ok()?;
         accepts
             .contains("text/html")
-            .then(|| self.document(StatusCode::NOT_FOUND))
+            .then(|| self.document(StatusCode::NOT_FOUND, "", headers))
     }
+}
+
+fn wants_chinese(query: &str, headers: &HeaderMap) -> bool {
+    let said = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("lang="))
+        .filter(|language| ["en", "zh"].contains(language));
+    let own = headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
+    let language = said.or(own).unwrap_or_default();
+    language
+        .get(..2)
+        .is_some_and(|tag| tag.eq_ignore_ascii_case("zh"))
 }
 
 fn escape(text: &str) -> String {
@@ -148,8 +179,9 @@ fn escape(text: &str) -> String {
 }
 
 /// Any page.
-pub(crate) async fn page(State(sources): State<Sources>) -> Response {
-    sources.pages.document(StatusCode::OK)
+pub(crate) async fn page(State(sources): State<Sources>, headers: HeaderMap, uri: Uri) -> Response {
+    let query = uri.query().unwrap_or_default();
+    sources.pages.document(StatusCode::OK, query, &headers)
 }
 
 /// A file of the pages, by the name the document gives it.
@@ -173,16 +205,33 @@ mod tests {
     #[test]
     fn the_document_names_what_is_served() {
         let pages = Pages::below("/guard/");
-        assert!(pages.document.contains("<base href=\"/guard/\""));
         assert_eq!(pages.assets.len(), 5);
         let script = &pages.assets[0].plain;
-        for asset in pages.assets.iter() {
-            let named = [&*pages.document, script]
-                .iter()
-                .any(|text| text.contains(&asset.name));
-            assert!(named, "{}", asset.name);
+        for (document, words) in pages.documents.iter().zip(&pages.assets[3..]) {
+            assert!(document.contains("<base href=\"/guard/\""));
+            for asset in pages.assets.iter() {
+                let named = [document, script]
+                    .iter()
+                    .any(|text| text.contains(&asset.name));
+                assert!(named, "{}", asset.name);
+            }
+            assert!(document.contains(&format!("modulepreload\" href=\"assets/{}", words.name)));
+            assert!(!document.contains("<script>") && !document.contains("style="));
         }
-        assert!(!pages.document.contains("<script>") && !pages.document.contains("style="));
+    }
+
+    #[test]
+    fn words_are_loaded_in_the_language_of_the_address_or_the_browser() {
+        let ask = |query: &str, own: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(own) = own {
+                headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static(own));
+            }
+            wants_chinese(query, &headers)
+        };
+        assert!(ask("lang=zh", None) && ask("range=1h&lang=zh", Some("en-GB,en")));
+        assert!(ask("", Some("zh-CN,zh;q=0.9,en;q=0.8")) && ask("lang=fr", Some("ZH")));
+        assert!(!ask("", None) && !ask("lang=en", Some("zh-CN")) && !ask("", Some("en,zh;q=0.5")));
     }
 
     #[test]

@@ -6,6 +6,7 @@ import { get, onRefused, token } from './api/client';
 import { useFreshness } from './api/live';
 import type { IncidentList } from './api/types';
 import { t, useWords } from './i18n';
+import { useDress } from './lib/theme';
 import { formatAge, formatInstant } from './lib/time';
 import { go, href, usePath, useView, type ViewState } from './lib/url';
 import { FleetPage } from './pages/fleet';
@@ -26,7 +27,7 @@ export function App() {
   const [refused, refuse] = useState(false);
   const [help, setHelp] = useState(false);
   const speaking = useWords(view.lang);
-  useTheme(view);
+  useDress(view.theme);
   useKeys(() => setHelp(true));
   useEffect(() => onRefused(() => refuse(true)), []);
   useEffect(() => {
@@ -79,19 +80,6 @@ function follow(event: MouseEvent): void {
   event.preventDefault();
   go(target.href);
   if (target.hash) requestAnimationFrame(() => document.getElementById(decodeURIComponent(target.hash.slice(1)))?.scrollIntoView());
-}
-
-function useTheme(view: ViewState): void {
-  useEffect(() => {
-    const dark = matchMedia('(prefers-color-scheme: dark)');
-    const apply = () => {
-      const theme = view.theme === 'auto' ? (dark.matches ? 'dark' : 'light') : view.theme;
-      document.documentElement.dataset.theme = theme;
-    };
-    apply();
-    dark.addEventListener('change', apply);
-    return () => dark.removeEventListener('change', apply);
-  }, [view.theme]);
 }
 
 /** How many incidents are open; asked for on every page, since trouble elsewhere matters everywhere. */

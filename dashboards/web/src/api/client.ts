@@ -45,14 +45,18 @@ export function address(path: string): string {
   return new URL(path, document.baseURI).href;
 }
 
-/** Sends a request; an answer that is not good becomes an ApiError. */
-export async function send(path: string, init: RequestInit = {}): Promise<Response> {
+function request(path: string, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers);
   const known = token();
   if (known) headers.set('Authorization', `Bearer ${known}`);
+  return fetch(address(path), { ...init, headers, cache: 'no-store' });
+}
+
+/** Sends a request; an answer that is not good becomes an ApiError. */
+export async function send(path: string, init: RequestInit = {}, asked = request(path, init)): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch(address(path), { ...init, headers, cache: 'no-store' });
+    answer = await asked;
   } catch (cause) {
     if (init.signal?.aborted) throw cause;
     throw new ApiError(0, 'unreachable', '', undefined, undefined);
@@ -60,6 +64,17 @@ export async function send(path: string, init: RequestInit = {}): Promise<Respon
   if (answer.ok) return answer;
   if (answer.status === 401) refusals.forEach((call) => call());
   throw await problem(answer);
+}
+
+const JSON_WANTED = { Accept: 'application/json' };
+const ahead = new Map<string, Promise<Response>>();
+
+/** Asks for what a page is about to want; the first `get` of the same path takes the answer. */
+export function askAhead(path: string): void {
+  const asked = request(path, { headers: JSON_WANTED });
+  // Who takes it hears why it failed.
+  asked.catch(() => undefined);
+  ahead.set(path, asked);
 }
 
 async function problem(answer: Response): Promise<ApiError> {
@@ -80,9 +95,11 @@ async function problem(answer: Response): Promise<ApiError> {
 }
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const init: RequestInit = { headers: { Accept: 'application/json' } };
+  const init: RequestInit = { headers: JSON_WANTED };
   if (signal) init.signal = signal;
-  return (await (await send(path, init)).json()) as T;
+  const asked = ahead.get(path);
+  ahead.delete(path);
+  return (await (await send(path, init, asked)).json()) as T;
 }
 
 export async function post<T>(path: string, body: unknown = {}): Promise<T> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type CurvesLike, mergeCurves } from './merge';
+import { type CurvesLike, mergeCurves, withEarlier } from './merge';
 
 function curves(time: number[], series: [string, Record<string, string>, (number | null)[]][]): CurvesLike {
   return {
@@ -51,5 +51,21 @@ describe('mergeCurves', () => {
   it('leaves the held curves as they were', () => {
     mergeCurves(held, curves([3], [['qps', {}, [99]]]), 0);
     expect(held.series[0].values).toEqual([10, 11, 5]);
+  });
+});
+
+describe('withEarlier', () => {
+  const held = curves([2, 3, 4], [['qps', {}, [1, 2, 3]]]);
+
+  it('lays earlier days, and nothing else, on the times that are shown', () => {
+    const earlier = curves([1, 2, 3], [['qps', {}, [9, 9, 9]], ['qps', { compare: '7d' }, [5, 6, 7]]]);
+    const laid = withEarlier(held, earlier);
+    expect(laid.series.map(({ labels, values }) => [labels.compare, values])).toEqual([[undefined, [1, 2, 3]], ['7d', [6, 7, null]]]);
+    expect(laid.as_of).toBe(held.as_of);
+  });
+
+  it('keeps a place for those that are on their way', () => {
+    const laid = withEarlier(held, { time: [], series: [{ measure: 'qps', labels: { compare: '1d' }, values: [] }] });
+    expect(laid.series[1].values).toEqual([null, null, null]);
   });
 });

@@ -47,6 +47,16 @@ export function mergeCurves<C extends CurvesLike>(held: C, newer: C, from: numbe
   return { ...held, time, series: [...merged.values()], as_of: newer.as_of, complete_until: newer.complete_until };
 }
 
+/** Lays the curves of earlier days, which `earlier` carries among others, on the times of `held`. */
+export function withEarlier<C extends CurvesLike>(held: C, earlier: Pick<C, 'time' | 'series'>): C {
+  const place = new Map(earlier.time.map((at, index) => [at, index]));
+  const laid = earlier.series.filter((curve) => curve.labels.compare).map((curve) => ({
+    ...curve,
+    values: held.time.map((at) => curve.values[place.get(at) ?? -1] ?? null),
+  }));
+  return { ...held, series: [...held.series, ...laid] };
+}
+
 // An outcome without calls is not sent at all: in the newer seconds it stands at zero, it is not unknown.
 function quietOutcomes(newer: CurvesLike, merged: Map<string, CurveLike>, place: Map<number, number>): void {
   if (!newer.series.some((curve) => curve.measure === 'outcome')) return;

@@ -3,13 +3,23 @@
 import type uPlot from 'uplot';
 import { type ChartSeries, type Marker, type Threshold, newest, spreadLabels } from './model';
 
+// Asking for a style makes the browser work out all that changed since, chart by chart.
+const looks = new Map<string, string>();
+
+function look(name: string, read: () => string): string {
+  const key = `${document.documentElement.dataset.theme} ${name}`;
+  let known = looks.get(key);
+  if (known === undefined) looks.set(key, (known = read()));
+  return known;
+}
+
 /** A custom property of the page's theme. */
 export function themeColour(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || 'gray';
+  return look(name, () => getComputedStyle(document.documentElement).getPropertyValue(name).trim() || 'gray');
 }
 
 export function themeFont(pixels: number): string {
-  return `${pixels}px ${getComputedStyle(document.body).fontFamily || 'system-ui'}`;
+  return `${pixels}px ${look('font', () => getComputedStyle(document.body).fontFamily || 'system-ui')}`;
 }
 
 export interface Painted {

@@ -81,7 +81,9 @@ export function draw(host: HTMLElement, width: number, height: number, first: Dr
       columns = stacked(next.series);
       plot.setData(columnsInOrder());
     },
-    resize: (newWidth, newHeight) => plot.setSize({ width: newWidth, height: newHeight }),
+    resize(newWidth, newHeight) {
+      if (newWidth !== plot.width || newHeight !== plot.height) plot.setSize({ width: newWidth, height: newHeight });
+    },
     show(index) {
       const at = index === null ? undefined : drawing.time[index];
       plot.setCursor({ left: at === undefined ? -10 : plot.valToPos(at, 'x'), top: at === undefined ? -10 : 0 }, false);

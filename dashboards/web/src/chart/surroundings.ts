@@ -1,18 +1,21 @@
 // What a canvas cannot see by itself: its width, and the colours of the page around it.
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { t } from '../i18n';
 
 /** The width of an element in CSS pixels; 0 before it is known. */
 export function useWidth(element: { current: HTMLElement | null }): number {
   const [width, setWidth] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const observed = element.current;
     if (!observed) return;
-    const observer = new ResizeObserver(() => {
+    const measure = () => {
       // A hidden element has no width worth drawing for.
       if (observed.clientWidth > 0) setWidth(observed.clientWidth);
-    });
+    };
+    // The observer calls back only after a paint, which would show an empty frame.
+    measure();
+    const observer = new ResizeObserver(measure);
     observer.observe(observed);
     return () => observer.disconnect();
   }, []);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { roundUp, shareFloor, tickStep, zoneOffset, zoneTicks } from './ticks';
+import { zoneOffset } from '../lib/time';
+import { roundUp, shareFloor, tickStep, zoneTicks } from './ticks';
 
 const at = (text: string) => Date.parse(text) / 1_000;
 const texts = (instants: number[]) => instants.map((one) => new Date(one * 1_000).toISOString().slice(0, 16));

@@ -1,5 +1,7 @@
 // Where the ticks of a time axis stand, in the zone that the reader chose.
 
+import { zoneOffset } from '../lib/time';
+
 const MINUTE = 60;
 const HOUR = 3_600;
 const DAY = 86_400;
@@ -16,31 +18,6 @@ const STEPS = [
 export function tickStep(span: number, most: number): number {
   const wanted = span / Math.max(1, most);
   return STEPS.find((step) => step >= wanted) ?? 28 * DAY * Math.ceil(wanted / (28 * DAY));
-}
-
-const clocks = new Map<string, Intl.DateTimeFormat>();
-
-function clock(zone: string): Intl.DateTimeFormat {
-  let found = clocks.get(zone);
-  if (!found) {
-    found = new Intl.DateTimeFormat('en-US', {
-      timeZone: zone === 'browser' ? undefined : zone,
-      hourCycle: 'h23',
-      year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric',
-    });
-    clocks.set(zone, found);
-  }
-  return found;
-}
-
-/** How far the zone's clock is ahead of UTC at an instant, in seconds. */
-export function zoneOffset(seconds: number, zone: string): number {
-  if (zone === 'UTC') return 0;
-  const whole = Math.floor(seconds);
-  const part: Record<string, number> = {};
-  for (const { type, value } of clock(zone).formatToParts(whole * 1_000)) part[type] = Number(value);
-  const local = Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second);
-  return local / 1_000 - whole;
 }
 
 /** Round times of the zone's clock between two instants; none doubled or missed where clocks change. */

@@ -1,7 +1,7 @@
 // The one chart of all pages: a figure with its caption, readable by eye, by keys, aloud and as a table.
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../i18n';
 import { ChartTable, saveCsv, savePicture } from './chart-table';
 import type { CursorGroup } from './cursor';
@@ -148,7 +148,7 @@ function usePlot(
   const shape = props.series.map((one) => `${one.key}|${one.label}|${one.colour}`).join('\n');
   const drawn = width > 0;
   const named = isNamed(width, props.series);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!host.current || !drawn) return;
     const { group } = props;
     const element = host.current;
@@ -169,12 +169,12 @@ function usePlot(
       made.destroy();
     };
   }, [drawn, named, shape, theme, wordsNow(), props.zone, props.scale]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     plot.current?.update(drawingOf(props));
     const { at, byKey, source } = props.group.now;
     if (at !== null && (byKey || source !== id)) plot.current?.show(nearest(props.time, at));
   }, [props.time, props.series, props.range.from, props.range.to, props.markers, props.thresholds, props.incompleteFrom]);
-  useEffect(() => plot.current?.resize(width, height), [width, height]);
+  useLayoutEffect(() => plot.current?.resize(width, height), [width, height]);
 }
 
 function drawingOf(props: TimeChartProps): Drawing {

@@ -15,20 +15,22 @@ const LOAD: Record<Language, () => Promise<{ default: Words }>> = {
 const loaded: Partial<Record<Language, Words>> = {};
 let words: Words = {};
 
+/** Loads a language's words. When the server is gone, the pages go on in the language they have. */
+export function learn(language: Language): Promise<void> {
+  return LOAD[language]().then(
+    (module) => {
+      loaded[language] = module.default;
+    },
+    () => undefined,
+  );
+}
+
 /** Speaks a language as soon as its words are there; the last one goes on until then. */
 export function useWords(language: Language): boolean {
   const [, again] = useState(0);
   const known = loaded[language];
   useEffect(() => {
-    if (known) return;
-    LOAD[language]().then(
-      (module) => {
-        loaded[language] = module.default;
-        again((n) => n + 1);
-      },
-      // The server is gone: the frame says so in the language it has.
-      () => undefined,
-    );
+    if (!known) void learn(language).then(() => again((n) => n + 1));
   }, [language, known]);
   if (known) words = known;
   return Object.keys(words).length > 0;

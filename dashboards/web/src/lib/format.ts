@@ -3,8 +3,11 @@
 const DASH = '–';
 type Maybe = number | null | undefined;
 
+const writers: Intl.NumberFormat[] = [];
+
 function fixed(value: number, digits: number): string {
-  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  writers[digits] ??= new Intl.NumberFormat('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return writers[digits].format(value);
 }
 
 /** Calls per second: 0.05, 1.25, 34.1, 1,204. */

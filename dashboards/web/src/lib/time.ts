@@ -4,13 +4,6 @@
 type Translate = (key: string, params?: Record<string, string | number>) => string;
 type Detail = 'time' | 'seconds' | 'full';
 
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** The zone that `tz` of the address means. */
-export function zoneOf(tz: string): string {
-  return tz === 'browser' || tz === '' ? Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC' : tz;
-}
-
 /** Whether the browser knows a zone. */
 export function isZone(tz: string): boolean {
   try {
@@ -21,42 +14,54 @@ export function isZone(tz: string): boolean {
   }
 }
 
-function format(zone: string): Intl.DateTimeFormat {
-  let known = formats.get(zone);
-  if (!known) {
-    known = new Intl.DateTimeFormat('en-GB', {
-      timeZone: zoneOf(zone),
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
+function clock(zone: string): Intl.DateTimeFormat {
+  let found = clocks.get(zone);
+  if (!found) {
+    found = new Intl.DateTimeFormat('en-US', {
+      timeZone: zone,
       hourCycle: 'h23',
-      year: 'numeric',
-      month: '2-digit',
-      day: '2-digit',
-      hour: '2-digit',
-      minute: '2-digit',
-      second: '2-digit',
-      timeZoneName: 'longOffset',
+      year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric',
     });
-    formats.set(zone, known);
+    clocks.set(zone, found);
   }
-  return known;
+  return found;
 }
 
-/** The parts of an instant in a zone: year, month, day, hour, minute, second, offset (`+08:00`). */
-export function partsOf(seconds: number, zone: string): Record<string, string> {
-  const parts: Record<string, string> = {};
-  for (const part of format(zone).formatToParts(new Date(Math.floor(seconds) * 1000))) parts[part.type] = part.value;
-  const offset = (parts.timeZoneName ?? 'GMT').replace('GMT', '');
-  parts.offset = offset === '' ? '+00:00' : offset;
-  return parts;
+/** Clocks are changed at whole quarters of an hour. */
+const QUARTER = 900;
+const OFFSETS_MOST = 4_000;
+// Every tick of every chart and every text wants an offset, and asking the browser for one is slow.
+const offsets = new Map<string, number>();
+
+/** How far the zone's clock is ahead of UTC at an instant, in seconds. */
+export function zoneOffset(seconds: number, zone: string): number {
+  if (zone === 'UTC') return 0;
+  // Without `Intl`, whose first use alone takes as long as drawing a chart.
+  if (zone === 'browser') return new Date(seconds * 1_000).getTimezoneOffset() * -60;
+  const quarter = Math.floor(seconds / QUARTER) * QUARTER;
+  const key = `${zone} ${quarter}`;
+  let offset = offsets.get(key);
+  if (offset === undefined) {
+    const part: Record<string, number> = {};
+    for (const { type, value } of clock(zone).formatToParts(quarter * 1_000)) part[type] = Number(value);
+    offset = Date.UTC(part.year, part.month - 1, part.day, part.hour, part.minute, part.second) / 1_000 - quarter;
+    if (offsets.size >= OFFSETS_MOST) offsets.clear();
+    offsets.set(key, offset);
+  }
+  return offset;
 }
 
 /** `time` 10:31, `seconds` 10:31:02, `full` 2026-11-11 10:31:02 +08:00. */
 export function formatInstant(seconds: number, zone: string, detail: Detail): string {
   if (!Number.isFinite(seconds)) return '–';
-  const parts = partsOf(seconds, zone);
-  const clock = `${parts.hour}:${parts.minute}`;
-  if (detail === 'time') return clock;
-  if (detail === 'seconds') return `${clock}:${parts.second}`;
-  return `${parts.year}-${parts.month}-${parts.day} ${clock}:${parts.second} ${parts.offset}`;
+  const offset = zoneOffset(seconds, zone);
+  const [day, clockTime = ''] = new Date((Math.floor(seconds) + offset) * 1_000).toISOString().split('T');
+  if (detail === 'time') return clockTime.slice(0, 5);
+  if (detail === 'seconds') return clockTime.slice(0, 8);
+  const ahead = new Date(Math.abs(offset) * 1_000).toISOString().slice(11, 16);
+  return `${day} ${clockTime.slice(0, 8)} ${offset < 0 ? '-' : '+'}${ahead}`;
 }
 
 /** 4 s, 3 min, 2 h, 5 d. */

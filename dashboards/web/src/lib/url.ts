@@ -179,7 +179,12 @@ export function pathOf(pathname: string, below: string): string[] {
   });
 }
 
+/** Where the browser is now. */
+export function pathNow(): string[] {
+  return pathOf(location.pathname, base());
+}
+
 export function usePath(): string[] {
   useMoves();
-  return pathOf(location.pathname, base());
+  return pathNow();
 }

@@ -53,7 +53,7 @@ export default {
   'function.coldUnit': 'of calls',
   'function.ofCalls': 'of counted calls',
   'function.perSecond': 'calls/s',
-  'function.per': '{unit} · {window}',
+  'function.per': ' · {window}',
   'function.change': '{change} against a week ago',
   'function.changeNone': 'nothing known of a week ago',
 

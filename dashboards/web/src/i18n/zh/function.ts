@@ -53,7 +53,7 @@ export default {
   'function.coldUnit': '占全部调用',
   'function.ofCalls': '占计入的调用',
   'function.perSecond': '次/秒',
-  'function.per': '{unit} · {window}',
+  'function.per': ' · {window}',
   'function.change': '较上周同时段 {change}',
   'function.changeNone': '没有上周的数据',
 

@@ -1,7 +1,7 @@
 // The curves: calls and success large, then latency, failures by type, and what is usually small.
 
 import type { ComponentChildren } from 'preact';
-import { useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Curves } from '../../api/types';
 import { cursorGroup } from '../../chart/cursor';
 import type { ChartSeries, Marker, Threshold } from '../../chart/model';
@@ -61,6 +61,9 @@ export function Charts(props: ChartsProps) {
     };
   }, [curves, by, withOk, language]);
   const perSecond = t('function.perSecond');
+  // The large charts are painted before the small ones, which lie lower, are drawn.
+  const [painted, setPainted] = useState(false);
+  useEffect(() => setPainted(true), []);
   return (
     <>
       <div class="charts large">
@@ -71,7 +74,7 @@ export function Charts(props: ChartsProps) {
         />
       </div>
       {props.places}
-      <div class="charts small">
+      {painted && <div class="charts small">
         <TimeChart {...plain} testid="chart-latency" title={t('function.chartLatency')} unit={t('function.milliseconds')} format={ms} axisText={axisNumber} series={series.latency} height={150} />
         <TimeChart
           {...plain} testid="chart-outcomes" title={t(withOk ? 'function.chartOutcomesAll' : 'function.chartOutcomes')} unit={perSecond}
@@ -80,7 +83,7 @@ export function Charts(props: ChartsProps) {
           <label class="switch"><input type="checkbox" checked={withOk} onChange={(event) => setWithOk(event.currentTarget.checked)} /> {t('function.withOk')}</label>
         </TimeChart>
         <TimeChart {...plain} testid="chart-small" title={t('function.chartSmall')} unit={perSecond} format={qps} axisText={axisNumber} series={series.small} height={150} />
-      </div>
+      </div>}
     </>
   );
 }

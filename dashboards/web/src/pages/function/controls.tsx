@@ -11,11 +11,9 @@ interface ControlsProps {
   view: ViewState;
   change(patch: Partial<ViewState>, how?: 'push' | 'replace'): void;
   zone: string;
-  /** The moment of the newest data, where a copied link ends. */
-  asOf: number;
 }
 
-export function Controls({ view, change, zone, asOf }: ControlsProps) {
+export function Controls({ view, change, zone }: ControlsProps) {
   const past = view.from !== undefined && view.to !== undefined;
   return (
     <div class="controls">
@@ -28,13 +26,12 @@ export function Controls({ view, change, zone, asOf }: ControlsProps) {
         ))}
       </div>
       <Comparison view={view} change={change} />
-      <label>
+      <label class="split">
         {t('function.by')}{' '}
         <select value={view.by} onChange={(event) => change({ by: event.currentTarget.value as ViewState['by'] }, 'replace')}>
           {SPLITS.map((by) => <option key={by} value={by}>{t(by === '' ? 'function.byNone' : `dimension.${by}`)}</option>)}
         </select>
       </label>
-      <CopyLink view={view} asOf={asOf} change={change} />
       {past && (
         <p class="stretch">
           {t('function.frozen', { from: pointLabel(view.from!, zone), to: pointLabel(view.to!, zone) })}{' '}
@@ -61,8 +58,13 @@ function Comparison({ view, change }: Pick<ControlsProps, 'view' | 'change'>) {
   );
 }
 
+interface CopyProps extends Pick<ControlsProps, 'view' | 'change'> {
+  /** The moment of the newest data, where a copied link ends. */
+  asOf: number;
+}
+
 /** Copies a link to this stretch as it is; where the browser refuses, the address bar takes it. */
-function CopyLink({ view, asOf, change }: Pick<ControlsProps, 'view' | 'asOf' | 'change'>) {
+export function CopyLink({ view, asOf, change }: CopyProps) {
   const [said, setSaid] = useState('');
   useEffect(() => {
     if (said === '') return;
@@ -80,7 +82,7 @@ function CopyLink({ view, asOf, change }: Pick<ControlsProps, 'view' | 'asOf' | 
     }
   };
   return (
-    <span>
+    <span class="copy">
       <button type="button" class="plain" data-testid="copy-link" onClick={copy}>{t('function.copy')}</button>{' '}
       <span class="dim" role="status">{said}</span>
     </span>

@@ -63,7 +63,8 @@ export function latencies(curves: Curves, by: string, words: Words): ChartSeries
   return quantiles.flatMap((measure, index) => {
     const curve = curves.series.find((one) => one.measure === measure && !one.labels.compare);
     if (!curve) return [];
-    return [{ key: measure, label: measure.slice(0, 3), values: curve.values, colour: colourOf(index), dash: dashOf(index) }];
+    // Quantiles often coincide: the highest is so wide that it is seen under the dashes of the others.
+    return [{ key: measure, label: measure.slice(0, 3), values: curve.values, colour: colourOf(index), dash: dashOf(index), width: index === 0 ? 3 : 1.5 }];
   });
 }
 

@@ -10,12 +10,13 @@ import { count, percent } from '../../lib/format';
 import { formatAge, formatInstant, parseInstant } from '../../lib/time';
 import { useView } from '../../lib/url';
 import { Waiting } from '../trouble';
+import { windowOf } from './ask';
 import { Breakdown } from './breakdown';
 import { Charts, axisPercent } from './charts';
-import { Controls } from './controls';
+import { Controls, CopyLink } from './controls';
 import { Alerts, Explanations, Samples } from './evidence';
 import { Numbers } from './numbers';
-import { useCurves, useFunctionNow, useIncidentsOf, useLocated, useRules, useStretch, useUnknown, windowOf } from './read';
+import { useCurves, useFunctionNow, useIncidentsOf, useLocated, useRules, useStretch, useUnknown } from './read';
 import { thresholds, watches } from './rules';
 import { UnknownFunction } from './unknown';
 import { type Voice, isHalf, verdict } from './verdict';
@@ -37,8 +38,8 @@ function Known({ name }: { name: string }) {
   const language = spoken();
   const window = windowOf(view);
   const live = useFunctionNow(name, view);
-  const { shown, error } = useCurves(name, view, live.data?.newest);
-  const located = useLocated(name, view);
+  const { shown, error, settled } = useCurves(name, view, live.data?.newest);
+  const located = useLocated(name, view, settled || error !== undefined);
   const detail = useStretch(name, view, live.detail, shown?.curves, located);
   const rules = useRules(name);
   const markers = useMarkers(name, live.detail, language);
@@ -58,7 +59,8 @@ function Known({ name }: { name: string }) {
     <section class="function">
       <header class="function-head">
         <h1>{name} <small class="dim">{live.detail ? (live.detail.function.owner ?? t('function.nobody')) : ''}</small></h1>
-        <Controls view={view} change={change} zone={zone} asOf={asOf} />
+        <CopyLink view={view} change={change} asOf={asOf} />
+        <Controls view={view} change={change} zone={zone} />
       </header>
       <Sentence detail={window.past ? detail : live.detail} past={window.past} now={asOf} staleFor={stale} rules={rules} zone={zone} />
       {detail && <Numbers row={detail.function} window={formatAge(detail.range_seconds, t)} worst={!window.fine} />}

@@ -31,7 +31,7 @@ export function Numbers({ row, window, worst }: { row: FunctionRow; window: stri
           <dt>{name}</dt>
           <dd>
             <b>{value}</b>
-            <span class="dim">{t('function.per', { unit, window })}</span>
+            <span class="dim">{unit}<span class="span">{t('function.per', { window })}</span></span>
             {more && <span class="dim">{more}</span>}
           </dd>
         </div>

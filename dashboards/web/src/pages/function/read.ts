@@ -1,44 +1,21 @@
 // What the function's page asks for, and how the answers become what it shows.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { ApiError, get } from '../../api/client';
 import { type Live, serverNow, useLive } from '../../api/live';
 import type { Curves, FunctionDetail, IncidentList, IncidentShort, Located, Rule, RuleList } from '../../api/types';
-import { mergeCurves } from '../../chart/merge';
-import { type ViewState, secondsOf } from '../../lib/url';
+import { mergeCurves, withEarlier } from '../../chart/merge';
+import type { ViewState } from '../../lib/url';
+import { MEASURES, SECONDS_KEPT, curvesPath, earlierPath, pathOf, windowOf } from './ask';
 import type { Place } from './breakdown';
 import { coarseStep, rowOver, slices } from './stretch';
 
-/** As far back as the server counts by the second; longer stretches are summed up from curves. */
-const SECONDS_KEPT = 900;
-const MEASURES = 'qps,success_rate,outcomes,latency,limited,cold_starts';
-const POINTS = 1_200;
 const SUMMED_MOST = 1_000;
 /** Samples and explanations read rows, so they are not asked for with every beat. */
 const LOCATE_EVERY = 10_000;
 const RULES_EVERY = 60_000;
 const CURVES_EVERY_MIN = 30_000;
 const PLACES: Place[] = ['unit', 'version', 'zone'];
-
-/** What is looked at: the last seconds, or a stretch for good. */
-export interface Window {
-  past: boolean;
-  seconds: number;
-  from?: number;
-  to?: number;
-  /** Whether the server answers for it from its counts per second. */
-  fine: boolean;
-}
-
-export function windowOf(view: ViewState): Window {
-  if (view.from !== undefined && view.to !== undefined) {
-    return { past: true, seconds: view.to - view.from, from: view.from, to: view.to, fine: false };
-  }
-  const seconds = secondsOf(view.range);
-  return { past: false, seconds, fine: seconds <= SECONDS_KEPT };
-}
-
-export const pathOf = (name: string): string => `api/v1/functions/${name.split('/').map(encodeURIComponent).join('/')}`;
 
 export interface FunctionNews {
   detail?: FunctionDetail;
@@ -81,27 +58,36 @@ export function useUnknown(name: string): boolean {
   return unknown === name;
 }
 
-/** Calls `read` now and, unless `every` is 0, again and again while the page is seen. */
-function useRepeated(key: string, every: number, read: (signal: AbortSignal) => Promise<number | void>): void {
-  useEffect(() => {
-    const stop = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const turn = async () => {
-      let wait: number | void = undefined;
-      try {
-        if (!document.hidden) wait = await read(stop.signal);
-      } catch {
-        // The page's stream tells when the server is away; this comes again.
-      }
-      const next = wait ?? every;
-      if (next > 0 && !stop.signal.aborted) timer = setTimeout(turn, next);
-    };
-    void turn();
-    return () => {
-      stop.abort();
-      clearTimeout(timer);
-    };
-  }, [key, every]);
+type Read = (signal: AbortSignal) => Promise<number | void>;
+
+/** Calls `read` now and, unless `every` is 0, again and again while the page is seen. Gives what ends it. */
+function repeat(every: number, read: Read): () => void {
+  const stop = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const turn = async () => {
+    if (document.hidden) {
+      document.addEventListener('visibilitychange', turn, { once: true, signal: stop.signal });
+      return;
+    }
+    let wait: number | void = undefined;
+    try {
+      wait = await read(stop.signal);
+    } catch {
+      // The page's stream tells when the server is away; this comes again.
+    }
+    const next = wait ?? every;
+    if (next > 0 && !stop.signal.aborted) timer = setTimeout(turn, next);
+  };
+  void turn();
+  return () => {
+    stop.abort();
+    clearTimeout(timer);
+  };
+}
+
+/** Repeats after the paint, as long as there is a key; anew with every other key. */
+function useRepeated(key: string | null, every: number, read: Read): void {
+  useEffect(() => (key === null ? undefined : repeat(every, read)), [key, every]);
 }
 
 export interface Shown {
@@ -110,18 +96,18 @@ export interface Shown {
   by: ViewState['by'];
 }
 
+interface CurvesRead {
+  shown?: Shown;
+  error?: ApiError;
+}
+
 /** The curves of the window; live seconds flow in, long windows are read again with every step. */
-export function useCurves(name: string, view: ViewState, newest: Curves | undefined): { shown?: Shown; error?: ApiError } {
+export function useCurves(name: string, view: ViewState, newest: Curves | undefined): CurvesRead & { settled: boolean } {
   const window = windowOf(view);
-  const [state, setState] = useState<{ key: string; shown?: Shown; error?: ApiError }>({ key: '' });
-  const query = new URLSearchParams(window.past ? { from: String(window.from), to: String(window.to) } : { range: view.range });
-  query.set('points', String(POINTS));
-  query.set('measures', MEASURES);
-  if (view.by) query.set('by', view.by);
-  if (view.compare.length > 0) query.set('compare', view.compare.join(','));
-  const path = `${pathOf(name)}/series?${query}`;
+  const [state, setState] = useState<{ key: string } & CurvesRead>({ key: '' });
+  const path = curvesPath(name, view);
   const { by } = view;
-  useRepeated(path, window.past || window.fine ? 0 : CURVES_EVERY_MIN, async (signal) => {
+  const read = async (signal: AbortSignal) => {
     try {
       const curves = await get<Curves>(path, signal);
       setState({ key: path, shown: { curves, by } });
@@ -132,7 +118,9 @@ export function useCurves(name: string, view: ViewState, newest: Curves | undefi
       // A function's page must not stay empty because one answer failed.
       return 5_000;
     }
-  });
+  };
+  // Before the first paint: what was asked for ahead may be there already.
+  useLayoutEffect(() => repeat(window.past || window.fine ? 0 : CURVES_EVERY_MIN, read), [path]);
   useEffect(() => {
     if (!newest || !window.fine) return;
     setState((held) => {
@@ -142,7 +130,36 @@ export function useCurves(name: string, view: ViewState, newest: Curves | undefi
       return { ...held, error: undefined, shown: { ...held.shown, curves } };
     });
   }, [newest, path]);
-  return state.key.startsWith(`${pathOf(name)}/`) ? state : {};
+  const own = state.key.startsWith(`${pathOf(name)}/`) ? state : undefined;
+  const current = state.key === path && state.shown !== undefined;
+  const earlier = useEarlier(name, view, current);
+  const curves = own?.shown?.curves;
+  const whole = useMemo(() => (curves && current ? withEarlier(curves, earlier.curves) : curves), [curves, current, earlier.curves]);
+  const shown = own?.shown && whole && { ...own.shown, curves: whole };
+  return { shown, error: own?.error, settled: current && earlier.settled };
+}
+
+type Earlier = Pick<Curves, 'time' | 'series'>;
+
+/** Earlier days behind the last seconds, read once those are there, and again as time goes on. */
+function useEarlier(name: string, view: ViewState, ready: boolean): { curves: Earlier; settled: boolean } {
+  const [held, setHeld] = useState<{ path: string; curves: Earlier }>();
+  const path = earlierPath(name, view);
+  // Until they come there are empty ones, so that their names have their place and the chart does not jump.
+  const empty = useMemo<Earlier>(() => {
+    const series = path === null ? [] : view.compare.map((compare) => ({ labels: { compare }, measure: 'qps', values: [] }));
+    return { time: [], series };
+  }, [path]);
+  useRepeated(ready ? path : null, CURVES_EVERY_MIN, async (signal) => {
+    try {
+      setHeld({ path: path!, curves: await get<Curves>(path!, signal) });
+    } catch (error) {
+      if (!signal.aborted) setHeld((known) => (known?.path === path ? known : { path: path!, curves: empty }));
+      throw error;
+    }
+  });
+  const own = held?.path === path ? held : undefined;
+  return { curves: own?.curves ?? empty, settled: path === null || own !== undefined };
 }
 
 /** Numbers and places of a window that the server does not keep by the second. */
@@ -150,9 +167,8 @@ export function useStretch(name: string, view: ViewState, base: FunctionDetail |
   const window = windowOf(view);
   const [sums, setSums] = useState<{ key: string; from: number; to: number; by: Record<Place, Curves> }>();
   // Only the first answer tells the server's time.
-  const key = window.fine || !base ? '' : `${name}|${window.from}|${window.to}|${window.seconds}`;
+  const key = window.fine || !base ? null : `${name}|${window.from}|${window.to}|${window.seconds}`;
   useRepeated(key, window.past ? 0 : 60_000, async (signal) => {
-    if (key === '') return 0;
     const now = serverNow();
     const to = window.to ?? Math.floor(now);
     const from = to - window.seconds;
@@ -160,7 +176,7 @@ export function useStretch(name: string, view: ViewState, base: FunctionDetail |
     const read = (place: Place) =>
       get<Curves>(`${pathOf(name)}/series?from=${from}&to=${to}&step=${step}s&by=${place}&points=4000&measures=outcomes,cold_starts${place === 'unit' ? '&compare=7d' : ''}`, signal);
     const [unit, version, zone] = await Promise.all(PLACES.map(read));
-    setSums({ key, from, to, by: { unit, version, zone } });
+    setSums({ key: key!, from, to, by: { unit, version, zone } });
   });
   if (window.fine) return base;
   if (!base || !sums || sums.key !== key) return undefined;
@@ -176,14 +192,15 @@ export function useStretch(name: string, view: ViewState, base: FunctionDetail |
   };
 }
 
-/** Explanations over every dimension, and the latest failed calls. */
-export function useLocated(name: string, view: ViewState): Located | undefined {
+/** Explanations over every dimension, and the latest failed calls. They keep the server busy for a while, so
+ * what is seen first goes first. */
+export function useLocated(name: string, view: ViewState, ready: boolean): Located | undefined {
   const window = windowOf(view);
   const [held, setHeld] = useState<{ key: string; located: Located }>();
   const query = window.past ? `range=${window.seconds}s&to=${window.to}` : `range=${view.range}`;
   const key = `${pathOf(name)}/locate?${query}`;
   // The longer the stretch, the more rows are read and the less the answer changes.
-  useRepeated(key, window.past ? 0 : Math.max(LOCATE_EVERY, (window.seconds * 1_000) / 60), async (signal) => {
+  useRepeated(ready ? key : null, window.past ? 0 : Math.max(LOCATE_EVERY, (window.seconds * 1_000) / 60), async (signal) => {
     setHeld({ key, located: await get<Located>(key, signal) });
   });
   return held?.key === key ? held.located : undefined;

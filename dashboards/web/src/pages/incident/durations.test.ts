@@ -79,6 +79,10 @@ describe('folding', () => {
     const lines = folded([entry(1, 1, 'delivery', 'same'), entry(2, 2, 'delivery', 'same'), entry(3, 3, 'note', 'same'), entry(4, 4, 'note', 'same', 'Li')]);
     expect(lines.map((line) => [line.entry.sequence, line.times])).toEqual([[1, 2], [3, 1], [4, 1]]);
   });
+
+  it('tell the cause first', () => {
+    expect(folded(incident().timeline).map((line) => line.entry.sequence)).toEqual([2, 1, 3, 4, 5, 6]);
+  });
 });
 
 describe('report', () => {

@@ -65,16 +65,21 @@ export function offset(at: string, openedAt: string): string {
   return hours > 0 ? `${sign}${hours} h ${two(minutes)} min` : `${sign}${minutes} min ${two(rest)} s`;
 }
 
-/** Lines that say the same at nearly the same time, folded: a storm must not hide what matters. */
+/** A line of the timeline as it is read. */
 export interface Line {
   entry: TimelineEntry;
   /** How many lines it stands for. */
   times: number;
 }
 
+// The alert is what the incident was opened and routed for, though the three are noted at one instant.
+const causesFirst = (a: TimelineEntry, b: TimelineEntry): number =>
+  a.at === b.at ? Number(b.kind === 'condition') - Number(a.kind === 'condition') : 0;
+
+/** Lines that say the same one after the other, folded: a storm must not hide what matters. */
 export function folded(timeline: readonly TimelineEntry[]): Line[] {
   const lines: Line[] = [];
-  for (const entry of timeline) {
+  for (const entry of [...timeline].sort(causesFirst)) {
     const last = lines.at(-1);
     if (last && last.entry.kind === entry.kind && last.entry.text === entry.text && last.entry.by === entry.by) last.times += 1;
     else lines.push({ entry, times: 1 });
