@@ -1,7 +1,7 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Events } from './events';
 import { backoff } from './live';
-import { free, LEASE, SLOTS } from './slots';
+import { claim, free, LEASE, release, SLOTS } from './slots';
 
 class Store implements Storage {
   private held = new Map<string, string>();
@@ -43,6 +43,26 @@ describe('places for streams', () => {
     expect(free(store, 'own', now)).toBe(-1);
     expect(free(store, 'tab-1', now)).toBe(1);
     expect(free(store, 'own', now + LEASE + 1)).toBe(0);
+  });
+
+  test('go to the other tab when two hold the same one', async () => {
+    vi.useFakeTimers();
+    const store = new Store();
+    vi.stubGlobal('localStorage', store);
+    const lost = vi.fn();
+    const claimed = claim(lost);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(await claimed).toBe(true);
+    await vi.advanceTimersByTimeAsync(LEASE);
+    expect(lost).not.toHaveBeenCalled();
+    const theirs = lease('other', Date.now() + LEASE);
+    store.setItem('rampart-stream-0', theirs);
+    await vi.advanceTimersByTimeAsync(LEASE);
+    expect(lost).toHaveBeenCalledTimes(1);
+    release();
+    expect(store.getItem('rampart-stream-0')).toBe(theirs);
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
   });
 
   test('a lease nobody can have written is no lease', () => {

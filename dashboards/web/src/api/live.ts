@@ -74,12 +74,15 @@ export class Follower {
       const now = performance.now();
       if (this.request.stream && this.failures < 2 && now >= slotAt) {
         slotAt = now + SLOT_EVERY;
-        if (await claim()) {
-          await this.listen(ending);
+        const lost = new AbortController();
+        if (await claim(() => lost.abort())) {
+          await this.listen(AbortSignal.any([ending, lost.signal]));
           release();
           if (ending.aborted) return;
-          await this.pause(backoff(this.failures));
-          continue;
+          if (!lost.signal.aborted) {
+            await this.pause(backoff(this.failures));
+            continue;
+          }
         }
       }
       await this.poll(ending);

@@ -38,8 +38,9 @@ function write(store: Storage, slot: number): void {
   store.setItem(KEY + slot, JSON.stringify({ tab, until: Date.now() + LEASE }));
 }
 
-/** Leases a place; false when all are taken. Without storage every tab may have one. */
-export async function claim(): Promise<boolean> {
+/** Leases a place; false when all are taken. Without storage every tab may have one. `lost` is called when
+ * another tab turns out to have the same place: it keeps it. */
+export async function claim(lost: () => void): Promise<boolean> {
   release();
   let store: Storage;
   try {
@@ -54,7 +55,16 @@ export async function claim(): Promise<boolean> {
   } catch {
     return true;
   }
-  renewing = setInterval(() => held >= 0 && write(store, held), RENEW);
+  renewing = setInterval(() => {
+    if (held < 0) return;
+    // On a busy machine two tabs may each have read back what they wrote, or this one slept too long.
+    if ((read(store, held)?.tab ?? tab) === tab) {
+      write(store, held);
+      return;
+    }
+    release();
+    lost();
+  }, RENEW);
   return true;
 }
 
