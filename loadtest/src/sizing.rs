@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::Ratio;
+use serde::{Deserialize, Serialize};
 
 /// The sale to be survived.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,7 +23,7 @@ pub struct Plan {
 }
 
 /// Pods in all and in each zone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pods {
     /// In every zone.
     pub per_zone: u64,
@@ -31,7 +32,7 @@ pub struct Pods {
 }
 
 /// Limits for one pod.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Calls per second.
     pub qps: f64,
