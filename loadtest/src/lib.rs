@@ -7,6 +7,7 @@
 
 pub mod arrivals;
 pub mod engine;
+pub mod http1;
 pub mod outcome;
 pub mod plan;
 pub mod request;
