@@ -80,12 +80,18 @@ impl EngineError {
 pub struct Stop {
     raised: AtomicBool,
     reason: std::sync::Mutex<Option<String>>,
+    above: Option<Arc<Stop>>,
 }
 
 impl Stop {
     /// Nobody wants to stop.
     pub fn new() -> Arc<Self> {
         Arc::new(Self::default())
+    }
+
+    /// One that is raised with another, and by itself without raising that.
+    pub fn below(above: &Arc<Stop>) -> Arc<Self> {
+        Arc::new(Stop { above: Some(Arc::clone(above)), ..Self::default() })
     }
 
     /// Nothing more is sent from now on; what is in flight is given up.
@@ -102,14 +108,13 @@ impl Stop {
     #[inline]
     pub fn is_raised(&self) -> bool {
         self.raised.load(Ordering::Relaxed)
+            || self.above.as_ref().is_some_and(|above| above.is_raised())
     }
 
     /// Why, when somebody wanted it.
     pub fn reason(&self) -> Option<String> {
-        self.reason
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        let held = self.reason.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        held.or_else(|| self.above.as_ref()?.reason())
     }
 }
 
