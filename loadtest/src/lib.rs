@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod plan;
 pub mod request;
 pub mod result;
+pub mod search;
 pub mod sizing;
 pub mod tally;
 pub mod timing;
