@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod plan;
 pub mod request;
 pub mod result;
+pub mod serve;
 pub mod sizing;
 pub mod tally;
 pub mod timing;
