@@ -13,6 +13,7 @@ pub mod plan;
 pub mod request;
 pub mod result;
 pub mod search;
+pub mod serve;
 pub mod sizing;
 pub mod tally;
 pub mod timing;
