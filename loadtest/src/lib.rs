@@ -9,6 +9,7 @@ pub mod arrivals;
 pub mod engine;
 pub mod outcome;
 pub mod plan;
+pub mod report;
 pub mod request;
 pub mod result;
 pub mod sizing;
