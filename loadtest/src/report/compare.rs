@@ -26,7 +26,7 @@ fn runs(a: &RunResult, b: &RunResult) -> String {
         }
     }
     if a.load != b.load {
-        doubts.push(format!("the loads differ: A {}, B {}", a.load, b.load));
+        doubts.push(format!("the loads differ. A: {}. B: {}", a.load, b.load));
     }
     let mut out = heads(&doubts, &a.subject, &b.subject);
     let mut rows = vec![head()];
@@ -89,7 +89,7 @@ fn capacities(a: &CapacityResult, b: &CapacityResult) -> String {
     }
     if a.objective != b.objective {
         doubts.push(format!(
-            "the objectives differ: A {}, B {}",
+            "the objectives differ. A: {}. B: {}",
             a.objective, b.objective
         ));
     }
@@ -122,7 +122,7 @@ fn subject_doubts(a: &Subject, b: &Subject) -> Vec<String> {
     }
     if a.machine != b.machine {
         doubts.push(format!(
-            "the senders differ: A {}, B {}",
+            "the senders differ. A: {}. B: {}",
             a.machine, b.machine
         ));
     }

@@ -104,7 +104,7 @@ mod tests {
         let footer: Vec<&&str> = lines.iter().filter(|line| line.starts_with('#')).collect();
         assert_eq!(footer.len(), 3, "{text}");
         assert!(
-            footer[0].starts_with("#[Mean    =       50.0")
+            footer[0].starts_with("#[Mean    =       49.99")
                 && footer[0].contains(", StdDeviation   =       20.4"),
             "{}",
             footer[0]

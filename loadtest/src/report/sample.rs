@@ -32,7 +32,7 @@ pub(crate) fn subject() -> Subject {
 
 /// One second of some 300 calls: a body of around 20 ms, a tail, now and then a failure.
 pub(crate) fn second(at: u32, random: &mut Random) -> Tally {
-    let calls = 300 + random.between(-24, 24) as u64;
+    let calls = random.between(276, 324) as u64;
     let mut tally = Tally {
         threads: 2,
         span_nanos: 1_000_000_000,

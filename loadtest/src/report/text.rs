@@ -115,9 +115,9 @@ fn outcomes(total: &Window) -> String {
     let pairs = |pairs: Vec<(String, u64)>| {
         let parts: Vec<String> = pairs
             .into_iter()
-            .map(|(name, count)| format!("{} {}", plain(&name), words::number(count)))
+            .map(|(name, count)| format!("{}: {}", plain(&name), words::number(count)))
             .collect();
-        parts.join(", ")
+        parts.join("; ")
     };
     if !total.statuses.is_empty() {
         let statuses = total
@@ -190,9 +190,22 @@ fn of_capacity(result: &CapacityResult) -> String {
         .map(|(name, fact)| vec![name.to_owned(), plain(&fact)])
         .collect();
     out.push_str(&table(&rows, &[Align::Left, Align::Left]));
-    for (number, search) in result.searches.iter().enumerate() {
-        let _ = writeln!(out, "\nsearch {}: {}", number + 1, bracket(search));
-        out.push_str(&trials(search));
+    let rows: Vec<Vec<String>> = result
+        .searches
+        .iter()
+        .enumerate()
+        .map(|(number, search)| {
+            let ended = plain(&format!("{}{}", bracket(search), why_no_more(search)));
+            vec![
+                format!("search {}", number + 1),
+                counted_trials(search),
+                ended,
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        out.push('\n');
+        out.push_str(&table(&rows, &[Align::Left; 3]));
     }
     for (place, hint) in result.hints.iter().enumerate() {
         out.push_str(if place == 0 { "\nhints\n" } else { "" });
@@ -258,32 +271,19 @@ pub(super) fn bracket(search: &SearchResult) -> String {
     }
 }
 
-fn trials(search: &SearchResult) -> String {
-    let mut rows = Vec::new();
-    for trial in &search.trials {
-        rows.push(vec![
-            plain(&trial.class),
-            format!("{} QPS", words::rate(trial.rate)),
-            words::span(trial.seconds),
-            words::ms(trial.latency_ms),
-            trial.success_rate.map_or("–".to_owned(), words::share),
-            plain(&trial.purpose),
-            plain(&trial.why),
-        ]);
-    }
-    let right = Align::Right;
-    table(
-        &rows,
-        &[
-            Align::Left,
-            right,
-            right,
-            right,
-            right,
-            Align::Left,
-            Align::Left,
-        ],
-    )
+fn counted_trials(search: &SearchResult) -> String {
+    words::counted(search.trials.len() as u64, "trial")
+}
+
+/// What stood against the lowest rate that did not hold.
+fn why_no_more(search: &SearchResult) -> String {
+    search
+        .trials
+        .iter()
+        .filter(|trial| trial.class == "overloaded" && Some(trial.rate) == search.high)
+        .map(|trial| format!(" ({})", trial.why))
+        .next_back()
+        .unwrap_or_default()
 }
 
 /// Which side of its column a cell keeps to.

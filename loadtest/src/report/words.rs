@@ -72,7 +72,7 @@ impl LatencyLimit {
 pub(crate) fn of_run(result: &RunResult) -> Sentence {
     let total = &result.total;
     let load = format!(
-        "{} calls/s for {}",
+        "{} QPS for {}",
         rate(total.sent_per_second),
         span(total.seconds)
     );
@@ -212,7 +212,8 @@ pub(crate) fn ms(ms: f64) -> String {
         return "?".to_owned();
     }
     match ms.abs() {
-        size if size < 0.000_5 => "0ms".to_owned(),
+        // Histograms tell nothing below a microsecond apart.
+        size if size < 0.001 => "0ms".to_owned(),
         size if size < 0.999_5 => format!("{}ms", trimmed(ms, 3)),
         size if size < 9.995 => format!("{}ms", trimmed(ms, 2)),
         size if size < 99.95 => format!("{}ms", trimmed(ms, 1)),
