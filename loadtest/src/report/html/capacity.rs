@@ -44,17 +44,8 @@ pub(super) fn sections(result: &CapacityResult) -> String {
     out
 }
 
-fn rates(trials: &[&TrialResult]) -> (f64, f64) {
-    let rates = || {
-        trials
-            .iter()
-            .map(|trial| trial.rate)
-            .filter(|rate| *rate > 0.0)
-    };
-    (
-        rates().fold(f64::INFINITY, f64::min),
-        rates().fold(0.0, f64::max),
-    )
+fn fastest(trials: &[&TrialResult]) -> f64 {
+    trials.iter().map(|trial| trial.rate).fold(0.0, f64::max)
 }
 
 fn title(trial: &TrialResult) -> String {
@@ -77,7 +68,7 @@ fn low(result: &CapacityResult) -> Option<f64> {
 }
 
 fn by_rate(result: &CapacityResult, trials: &[&TrialResult]) -> String {
-    let (slowest, fastest) = rates(trials);
+    let fastest = fastest(trials);
     let limit = LatencyLimit::find(&result.objective);
     let latencies = || {
         trials
@@ -100,7 +91,7 @@ fn by_rate(result: &CapacityResult, trials: &[&TrialResult]) -> String {
         title: "Latency of each trial by its rate (QPS)",
         summary: words::of_capacity(result).text,
         x: Axis {
-            scale: Scale::log(slowest, fastest),
+            scale: Scale::from_zero(fastest),
             say: words::rate,
         },
         y: Axis {
@@ -118,7 +109,7 @@ fn by_rate(result: &CapacityResult, trials: &[&TrialResult]) -> String {
 }
 
 fn in_order(result: &CapacityResult, trials: &[&TrialResult]) -> String {
-    let (_, fastest) = rates(trials);
+    let fastest = fastest(trials);
     let place = |number: usize| number as f64 + 1.0;
     let marks = trials
         .iter()

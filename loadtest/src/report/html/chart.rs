@@ -306,7 +306,7 @@ impl Chart<'_> {
             let text = if y > ABOVE + 16.0 { y - 5.0 } else { y + 15.0 };
             let _ = writeln!(
                 out,
-                "<line class=\"limit\" x1=\"0\" x2=\"100%\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"limit-name\" x=\"100%\" y=\"{text:.1}\" text-anchor=\"end\">{}</text>",
+                "<line class=\"limit\" x1=\"0\" x2=\"100%\" y1=\"{y:.1}\" y2=\"{y:.1}\"/><text class=\"limit-name\" x=\"4\" y=\"{text:.1}\">{}</text>",
                 escape(name)
             );
         }

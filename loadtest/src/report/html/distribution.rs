@@ -124,7 +124,7 @@ fn percentiles(spread: &Spread, times: Option<&Times>, limit: Option<&LatencyLim
     let highest = figures()
         .fold(0.0, f64::max)
         .max(limit.map_or(0.0, |limit| limit.ms));
-    let nines: Vec<f64> = [1.0, 2.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6]
+    let nines: Vec<f64> = [2.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6]
         .into_iter()
         .filter(|tick| *tick <= end * 1.000_001)
         .collect();
@@ -180,9 +180,6 @@ fn curve(times: &Times) -> Vec<(f64, Option<f64>)> {
 }
 
 fn percentile_name(x: f64) -> String {
-    if x <= 1.0 {
-        return "0%".to_owned();
-    }
     let percent = 100.0 * (1.0 - 1.0 / x);
     let text = format!("{percent:.4}");
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
@@ -194,10 +191,8 @@ mod tests {
 
     #[test]
     fn percentiles_are_named_as_people_say_them() {
-        let names: Vec<String> = [1.0, 2.0, 10.0, 100.0, 1e3, 1e4]
-            .map(percentile_name)
-            .to_vec();
-        assert_eq!(names, ["0%", "50%", "90%", "99%", "99.9%", "99.99%"]);
+        let names: Vec<String> = [2.0, 10.0, 100.0, 1e3, 1e4].map(percentile_name).to_vec();
+        assert_eq!(names, ["50%", "90%", "99%", "99.9%", "99.99%"]);
     }
 
     #[test]

@@ -61,11 +61,16 @@ fn head(name: &str, subject: &Subject, sentence: &Sentence) -> String {
     let version = subject.version.as_ref().map_or(String::new(), |version| {
         format!(", version {}", escape(version))
     });
+    // A figure stays on the line of its sign.
+    let text = sentence
+        .text
+        .replace("≤ ", "≤\u{a0}")
+        .replace("≥ ", "≥\u{a0}");
     format!(
         "<header><p class=\"dim\">Load test of {}{version}</p>\n\
          <h1 class=\"{class}\"><span class=\"icon\" role=\"img\" aria-label=\"{word}\">{mark}</span> {}</h1></header>\n<main>\n",
         escape(name),
-        escape(&sentence.text)
+        escape(&text)
     )
 }
 

@@ -53,7 +53,7 @@ fn thresholds(result: &RunResult) -> String {
     if result.thresholds.is_empty() {
         return String::new();
     }
-    let mut out = section("Objective");
+    let mut out = String::from("<section class=\"compact\">\n<h2>Objective</h2>\n");
     let rows: Vec<Vec<String>> = result
         .thresholds
         .iter()
@@ -62,7 +62,7 @@ fn thresholds(result: &RunResult) -> String {
             vec![mark.to_owned(), part.wanted.clone(), part.got.clone()]
         })
         .collect();
-    out.push_str(&table(&["", "wanted", "#got"], &rows));
+    out.push_str(&table(&["", "wanted", "got"], &rows));
     out.push_str("</section>\n");
     out
 }
@@ -120,7 +120,7 @@ fn time_axis(seconds: &[Second]) -> Axis {
 
 fn warm_up(seconds: &[Second]) -> Option<(f64, f64, String)> {
     let last = seconds.iter().rev().find(|second| second.warm_up)?;
-    Some((0.0, last.at + 1.0, "warm-up, not counted".to_owned()))
+    Some((0.0, last.at + 1.0, "warm-up".to_owned()))
 }
 
 fn peak(lines: &[Line]) -> f64 {
@@ -205,13 +205,10 @@ fn latency(result: &RunResult, limit: Option<&LatencyLimit>) -> String {
 fn spreads(total: &Window) -> String {
     let mut out = section("Where the time went");
     let rows: Vec<Vec<String>> = [
-        ("latency: what callers waited", &total.latency),
-        ("service: from sent to done", &total.service),
-        (
-            "back pressure: waiting for a connection",
-            &total.back_pressure,
-        ),
-        ("lag: the generator's own lateness", &total.lag),
+        ("latency", &total.latency),
+        ("service", &total.service),
+        ("back pressure", &total.back_pressure),
+        ("lag", &total.lag),
     ]
     .into_iter()
     .map(|(name, spread)| {
@@ -234,7 +231,11 @@ fn spreads(total: &Window) -> String {
         "", "#p50", "#p90", "#p95", "#p99", "#p99.9", "#p99.99", "#max", "#mean",
     ];
     out.push_str(&table(&headings, &rows));
-    out.push_str("</section>\n");
+    out.push_str(
+        "<p class=\"dim\">Latency is what callers waited from the instant at which the call came due. Service \
+         runs from sent to done, back pressure until a connection was free, and lag is what the generator \
+         itself was late, which latency leaves out.</p>\n</section>\n",
+    );
     out
 }
 

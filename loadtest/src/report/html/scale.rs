@@ -18,8 +18,10 @@ pub(super) struct Scale {
 
 /// Ticks of a linear axis, about.
 const TICKS: f64 = 4.0;
+/// Ticks of a time axis, about.
+const TIME_TICKS: f64 = 6.0;
 /// Ticks of a logarithmic axis at most.
-const LOG_TICKS_MAX: usize = 6;
+const LOG_TICKS_MAX: usize = 7;
 
 impl Scale {
     /// From zero to a round figure at or above `highest`.
@@ -39,7 +41,7 @@ impl Scale {
     /// From zero to exactly `highest`, ticks at round figures: for time.
     pub(super) fn up_to(highest: f64) -> Self {
         let highest = usable(highest, 1.0);
-        let step = time_step(highest / TICKS);
+        let step = time_step(highest / TIME_TICKS);
         let count = (highest / step * 1.000_001).floor() as usize;
         Scale {
             kind: Kind::Linear,
@@ -186,8 +188,8 @@ mod tests {
             (scale.at(0.0), scale.at(150.0), scale.at(900.0)),
             (0.0, 0.5, 1.0)
         );
-        assert_eq!(Scale::up_to(60.0).ticks(), [0.0, 15.0, 30.0, 45.0, 60.0]);
-        assert_eq!(Scale::up_to(47.0).ticks(), [0.0, 15.0, 30.0, 45.0]);
+        assert_eq!(Scale::up_to(65.0).ticks(), [0.0, 15.0, 30.0, 45.0, 60.0]);
+        assert_eq!(Scale::up_to(47.0).ticks(), [0.0, 10.0, 20.0, 30.0, 40.0]);
         let scale = Scale::log(3.0, 450.0);
         assert_eq!(scale.ticks(), [10.0, 100.0]);
         assert_eq!((scale.at(2.0), scale.high()), (0.0, 500.0));
