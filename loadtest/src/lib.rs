@@ -10,6 +10,7 @@ pub mod engine;
 pub mod http1;
 pub mod outcome;
 pub mod plan;
+pub mod report;
 pub mod request;
 pub mod result;
 pub mod search;
