@@ -14,6 +14,7 @@ pub mod result;
 pub mod sizing;
 pub mod tally;
 pub mod timing;
+pub mod tls;
 
 mod random;
 
