@@ -7,6 +7,8 @@
 
 pub mod arrivals;
 pub mod engine;
+pub mod grpc;
+pub mod h2;
 pub mod outcome;
 pub mod plan;
 pub mod request;
