@@ -9,6 +9,7 @@ pub mod arrivals;
 pub mod engine;
 pub mod grpc;
 pub mod h2;
+pub mod http1;
 pub mod outcome;
 pub mod plan;
 pub mod request;

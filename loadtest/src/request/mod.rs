@@ -125,6 +125,11 @@ impl Request {
         self.method == http::Method::HEAD
     }
 
+    /// Whether a redirect may be followed: only where nothing is sent along.
+    pub fn may_follow(&self) -> bool {
+        self.method == http::Method::GET || self.method == http::Method::HEAD
+    }
+
     fn serialise(&self, envelope: &Envelope) -> Bytes {
         let mut head = format!(
             "{} {}{} HTTP/1.1\r\nhost: {}\r\nuser-agent: rampart\r\nx-rampart-test: {}\r\nx-rampart-traffic: stress\r\n",

@@ -2,15 +2,17 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use model::{Clock, SystemClock};
 
+pub mod ledger;
+
 use crate::arrivals::ArrivalPlan;
 use crate::plan::Protocol;
-use crate::request::RequestSet;
+use crate::request::{Envelope, RequestSet};
 use crate::tally::Tally;
 use crate::timing::Nanos;
 
@@ -44,12 +46,40 @@ impl RunClock {
     }
 }
 
+/// Why an engine could not work at all; what happens to single requests is a [`crate::Failure`].
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The kernel refused something that every sender needs.
+    #[error("the sender cannot {doing}: {source}")]
+    Kernel {
+        /// What it was doing.
+        doing: &'static str,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The host cannot be a name in a certificate.
+    #[error("`{host}` cannot be the name in a certificate; write a host name or an address")]
+    ServerName {
+        /// The host as written.
+        host: String,
+    },
+}
+
+impl EngineError {
+    /// For `map_err`: what was being done when the kernel refused.
+    pub fn kernel<E: Into<std::io::Error>>(doing: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| EngineError::Kernel {
+            doing,
+            source: source.into(),
+        }
+    }
+}
+
 /// Stops every thread of a run; the first reason given stays.
 #[derive(Debug, Default)]
 pub struct Stop {
     raised: AtomicBool,
     reason: std::sync::Mutex<Option<String>>,
-    in_flight: AtomicU64,
 }
 
 impl Stop {
@@ -81,11 +111,6 @@ impl Stop {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone()
     }
-
-    /// Requests in flight over all threads, kept by the engines for the cap.
-    pub fn in_flight(&self) -> &AtomicU64 {
-        &self.in_flight
-    }
 }
 
 /// The work of one sending thread.
@@ -93,8 +118,12 @@ impl Stop {
 pub struct Job {
     /// The address that was allowed and is connected to; names are never resolved again.
     pub address: SocketAddr,
-    /// What the name in `Host`, `:authority` and the certificate is.
+    /// The name that the certificate must hold.
     pub host: String,
+    /// What is the same for every request.
+    pub envelope: Envelope,
+    /// Redirects within the same host and port that are followed.
+    pub redirects_max: u32,
     /// How requests are carried.
     pub protocol: Protocol,
     /// TLS settings, when the target is https.
@@ -103,8 +132,6 @@ pub struct Job {
     pub requests: Arc<RequestSet>,
     /// This thread's share of the load.
     pub load: Share,
-    /// Whether connections are used again.
-    pub keep_alive: bool,
     /// No answer in this time is a failure.
     pub timeout: Duration,
     /// Requests of this thread in flight at most.
