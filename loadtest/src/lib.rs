@@ -7,6 +7,8 @@
 
 pub mod arrivals;
 pub mod engine;
+pub mod grpc;
+pub mod h2;
 pub mod http1;
 pub mod outcome;
 pub mod plan;
@@ -18,6 +20,7 @@ pub mod serve;
 pub mod sizing;
 pub mod tally;
 pub mod timing;
+pub mod tls;
 
 mod random;
 
