@@ -60,6 +60,7 @@ fn main() {
         connections_max: connections,
         seed: 1,
         thread: 0,
+        threads: 1,
         start,
         end: start.plus(seconds * 1_000_000_000),
         cpu: None,

@@ -63,6 +63,14 @@ pub enum EngineError {
         /// The host as written.
         host: String,
     },
+    /// A request cannot be put into the protocol's own form.
+    #[error("request `{name}` cannot be sent: {cause}")]
+    Request {
+        /// What reports call it.
+        name: String,
+        /// Why.
+        cause: String,
+    },
 }
 
 impl EngineError {
@@ -91,7 +99,10 @@ impl Stop {
 
     /// One that is raised with another, and by itself without raising that.
     pub fn below(above: &Arc<Stop>) -> Arc<Self> {
-        Arc::new(Stop { above: Some(Arc::clone(above)), ..Self::default() })
+        Arc::new(Stop {
+            above: Some(Arc::clone(above)),
+            ..Self::default()
+        })
     }
 
     /// Nothing more is sent from now on; what is in flight is given up.
@@ -113,7 +124,11 @@ impl Stop {
 
     /// Why, when somebody wanted it.
     pub fn reason(&self) -> Option<String> {
-        let held = self.reason.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let held = self
+            .reason
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
         held.or_else(|| self.above.as_ref()?.reason())
     }
 }
@@ -147,6 +162,8 @@ pub struct Job {
     pub seed: u64,
     /// Number of this thread over all workers, from 0.
     pub thread: u64,
+    /// Threads over all workers.
+    pub threads: u64,
     /// When the first slot is due at the earliest.
     pub start: Nanos,
     /// When nothing more comes due. Answers are waited for until `timeout` later.

@@ -123,9 +123,9 @@ impl<'a> Sending<'a> {
         let (slots, filling) = match &job.load {
             Share::Open(plan) => (
                 Some(Slots::new(plan.clone(), random(0))),
-                Filling::new(random(2), plan.index, plan.of),
+                Filling::new(random(2), job.thread, job.threads),
             ),
-            Share::Closed { .. } => (None, Filling::new(random(2), job.thread, 1)),
+            Share::Closed { .. } => (None, Filling::new(random(2), job.thread, job.threads)),
         };
         let mut sending = Sending {
             job,
@@ -241,7 +241,11 @@ impl<'a> Sending<'a> {
         }
         if let Some(call) = self.waiting.front() {
             until = until.min(call.intended.plus(self.timeout));
-            until = until.min(if self.dial_at > now { self.dial_at } else { until });
+            until = until.min(if self.dial_at > now {
+                self.dial_at
+            } else {
+                until
+            });
         }
         if now < self.job.end {
             until = until.min(self.job.end);

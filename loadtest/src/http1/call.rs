@@ -29,6 +29,11 @@ impl Call {
         }
     }
 
+    /// How late the generator sent it, in nanoseconds.
+    pub(super) fn lag(&self) -> u64 {
+        self.ended(self.written).lag()
+    }
+
     /// Its instants, had it ended now.
     pub(super) fn ended(&self, now: Nanos) -> Timing {
         Timing {

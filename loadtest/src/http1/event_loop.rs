@@ -24,6 +24,8 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 const EVENTS_MAX: usize = 512;
 /// Timeouts are noticed this much late at most.
 pub(super) const OVERDUE_LOOK_NANOS: u64 = 10_000_000;
+/// Everything in flight is answered or overdue by so long after the end and the timeout.
+const GRACE_NANOS: u64 = 1_000_000_000;
 
 /// Sends one thread's share until it is over or stopped.
 pub fn run(job: &Job, clock: &RunClock, stop: &Stop, tallies: &Tallies) -> Result<(), EngineError> {
@@ -93,10 +95,7 @@ impl<'a> EventLoop<'a> {
             slots,
             next_slot,
             choice: random(1),
-            filling: Filling {
-                random: random(2),
-                number: 0,
-            },
+            filling: Filling::new(random(2), job.thread, job.threads),
             buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
             ledger: Ledger::new(tallies, job.thread, job.start),
             watch: Watch::new(clock.clone()),
@@ -137,7 +136,7 @@ impl<'a> EventLoop<'a> {
         answered
             || self.stop.is_raised()
             || self.ledger.listener_gone()
-            || now >= self.job.end.plus(self.timeout + OVERDUE_LOOK_NANOS * 2)
+            || now >= self.job.end.plus(self.timeout + GRACE_NANOS)
     }
 
     fn wait_for_start(&mut self) -> Result<Nanos, EngineError> {

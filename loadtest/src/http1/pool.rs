@@ -127,6 +127,17 @@ impl Pool {
         None
     }
 
+    /// The call that a free connection shall carry: the oldest one. A call that met a closed connection
+    /// takes only one that is `fresh`, since any other may be closed as well.
+    #[inline]
+    pub(super) fn take_waiting(&mut self, fresh: bool) -> Option<Call> {
+        if fresh || self.waiting.front().is_none_or(|call| !call.repeated) {
+            return self.waiting.pop_front();
+        }
+        let place = self.waiting.iter().position(|call| !call.repeated)?;
+        self.waiting.remove(place)
+    }
+
     /// Calls without a connection.
     #[inline]
     pub(super) fn waiting(&mut self) -> &mut VecDeque<Call> {
@@ -147,7 +158,7 @@ impl Pool {
     pub(super) fn overdue(&self, now: Nanos, timeout: u64) -> Vec<usize> {
         let is_over = |connection: &Connection| match &connection.phase {
             Phase::Connecting { until } | Phase::Shaking { until } => *until <= now,
-            Phase::Busy(call) => call.intended.plus(timeout) <= now,
+            Phase::Busy(call) => call.intended.plus(call.lag() + timeout) <= now,
             Phase::Idle => false,
         };
         self.connections

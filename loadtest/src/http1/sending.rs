@@ -129,7 +129,6 @@ impl EventLoop<'_> {
             None => request.write_http1(&mut self.filling, &mut connection.out),
             Some(path) => redirect::write(path, &self.job.envelope, &mut connection.out),
         }
-        self.filling.number += 1;
         let length = connection.out.len() as u64;
         // The instant just before the kernel has it: what follows is the target's time.
         call.written = self.watch.now();
@@ -173,7 +172,8 @@ impl EventLoop<'_> {
     /// A connection is free: it takes the call that waits longest, or rests.
     #[inline]
     pub(super) fn set_free(&mut self, place: usize, now: Nanos) {
-        match self.pool.waiting().pop_front() {
+        let fresh = self.pool.at(place).is_some_and(|connection| connection.served == 0);
+        match self.pool.take_waiting(fresh) {
             Some(call) => self.assign(place, call, now),
             None => self.pool.rest(place),
         }

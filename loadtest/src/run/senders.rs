@@ -124,6 +124,7 @@ fn job(
         },
         seed: load.seed,
         thread: index,
+        threads: of,
         start,
         end: start.plus(crate::timing::Nanos::from_duration(load.duration).0),
         cpu: None,
