@@ -5,6 +5,7 @@
 //! Never: writes files or speaks to a Rampart server; the caller does both with what it is given.
 //! Entry point: [`run`] and [`find_capacity`].
 
+pub mod control;
 pub mod observer;
 
 mod calibration;
