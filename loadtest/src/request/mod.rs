@@ -17,6 +17,7 @@ use http::{HeaderName, HeaderValue};
 
 pub use expect::{Expect, StatusSet};
 pub use header::{HeaderCheck, check_header, check_path};
+pub(crate) use header::{check_header_text, check_path_text};
 pub use json::JsonCheck;
 pub use lines::Lines;
 pub use template::{Template, TemplateError};
