@@ -6,6 +6,7 @@
 
 mod framing;
 mod listen;
+pub mod model;
 pub mod null;
 mod serving;
 mod wire;
@@ -32,6 +33,18 @@ pub enum ServeError {
     /// The kernel refused to say which connections are ready.
     #[error("cannot wait for connections; is the limit of open files reached?")]
     Wait(#[source] std::io::Error),
+    /// The plan of a modelled pod contradicts itself.
+    #[error("no pod behaves like this: {0}")]
+    Plan(String),
+    /// The pod's log cannot be written.
+    #[error("cannot write the log {path}")]
+    Log {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
     /// A thread could not be started, or ended in a way that it never should.
     #[error("a serving thread {0}")]
     Thread(String),

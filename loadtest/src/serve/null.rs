@@ -347,7 +347,9 @@ mod tests {
             // Until the kernel takes no more: the server reads no more, because nobody reads its answers.
             writer.set_nonblocking(true).unwrap();
             let mut written = 0;
-            while let Ok(count) = writer.write(&requests[written..]) {
+            while written < requests.len()
+                && let Ok(count) = writer.write(&requests[written..])
+            {
                 written += count;
             }
             writer.set_nonblocking(false).unwrap();

@@ -82,12 +82,17 @@ impl Wire {
         self.held.extend_from_slice(bytes);
     }
 
-    /// Whether bytes wait that were read and not used.
-    pub(super) fn holds(&self) -> bool {
-        !self.held.is_empty()
+    /// How many bytes wait that were read and not used.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held.len()
     }
 
-    /// Takes the held bytes out.
+    /// Whether bytes wait that the kernel would not take.
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Takes out the bytes that wait to be used.
     pub(super) fn take_held(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
     }
