@@ -12,9 +12,11 @@ pub mod plan;
 pub mod report;
 pub mod request;
 pub mod result;
+pub mod run;
 pub mod sizing;
 pub mod tally;
 pub mod timing;
+pub mod view;
 
 mod random;
 

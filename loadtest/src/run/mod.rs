@@ -1,0 +1,5 @@
+//! Running a load and watching it.
+
+pub mod observer;
+
+pub use observer::Observer;
