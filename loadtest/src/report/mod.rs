@@ -15,7 +15,7 @@ mod text;
 pub(crate) mod words;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -144,4 +144,4 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -142,7 +142,7 @@ fn in_order(result: &CapacityResult, trials: &[&TrialResult]) -> String {
         })
         .collect();
     Chart {
-        title: "Rate (QPS) of each trial in the order they were made",
+        title: "Rate (QPS) of each trial in order; the line is the capacity",
         summary: format!(
             "{} in {}.",
             words::counted(trials.len() as u64, "trial"),
@@ -163,7 +163,7 @@ fn in_order(result: &CapacityResult, trials: &[&TrialResult]) -> String {
         bars: vec![],
         lines,
         marks,
-        limit_y: low(result).map(|low| (low, format!("{} QPS", words::rate(low)))),
+        limit_y: low(result).map(|low| (low, String::new())),
         limit_x: None,
         span: None,
     }
@@ -182,7 +182,8 @@ fn trial_table(search: &SearchResult) -> String {
                 Shape::Invalid => "!",
             };
             vec![
-                format!("{mark} {}", trial.class),
+                // Mark and word stay on one line.
+                format!("{mark}\u{a0}{}", trial.class),
                 words::rate(trial.rate),
                 words::span(trial.seconds),
                 words::ms(trial.latency_ms),

@@ -230,9 +230,14 @@ impl Chart<'_> {
                 x if x > 96.0 => "end",
                 _ => "middle",
             };
+            let class = if self.x.scale.is_minor(*tick) {
+                " class=\"minor\""
+            } else {
+                ""
+            };
             let _ = writeln!(
                 out,
-                "<line class=\"tick\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"{}\" y2=\"{}\"/><text x=\"{x:.2}%\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
+                "<line class=\"tick\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"{}\" y2=\"{}\"/><text{class} x=\"{x:.2}%\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
                 ABOVE + HEIGHT,
                 ABOVE + HEIGHT + 4.0,
                 ABOVE + HEIGHT + 16.0,

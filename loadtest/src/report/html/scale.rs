@@ -109,9 +109,11 @@ impl Scale {
         &self.ticks
     }
 
-    /// The highest figure.
-    pub(super) fn high(&self) -> f64 {
-        self.high
+    /// Whether a tick is one of those that narrow screens do without: of many on a logarithmic axis,
+    /// all but the powers of ten.
+    pub(super) fn is_minor(&self, tick: f64) -> bool {
+        let crowded = self.kind == Kind::Log && self.ticks.len() > LOG_TICKS_MAX - 2;
+        crowded && !is_power_of_ten(tick)
     }
 }
 
@@ -157,6 +159,10 @@ fn one_two_five(figure: f64, side: fn(f64) -> f64) -> f64 {
     found.unwrap_or(figure)
 }
 
+fn is_power_of_ten(figure: f64) -> bool {
+    (figure.log10() - figure.log10().round()).abs() < 1e-6
+}
+
 fn log_ticks(low: f64, high: f64) -> Vec<f64> {
     let mut ticks = Vec::new();
     let mut power = 10_f64.powf(low.log10().floor());
@@ -170,7 +176,7 @@ fn log_ticks(low: f64, high: f64) -> Vec<f64> {
         power *= 10.0;
     }
     if ticks.len() > LOG_TICKS_MAX {
-        ticks.retain(|tick| (tick.log10() - tick.log10().round()).abs() < 1e-6);
+        ticks.retain(|tick| is_power_of_ten(*tick));
     }
     let thin = ticks.len().div_ceil(LOG_TICKS_MAX).max(1);
     ticks.into_iter().step_by(thin).collect()
@@ -192,7 +198,8 @@ mod tests {
         assert_eq!(Scale::up_to(47.0).ticks(), [0.0, 10.0, 20.0, 30.0, 40.0]);
         let scale = Scale::log(3.0, 450.0);
         assert_eq!(scale.ticks(), [10.0, 100.0]);
-        assert_eq!((scale.at(2.0), scale.high()), (0.0, 500.0));
+        assert_eq!((scale.at(2.0), scale.at(500.0)), (0.0, 1.0));
+        assert!(scale.at(499.0) < 1.0);
         assert!((scale.at(1_000.0_f64.sqrt()) - 0.5).abs() < 1e-9);
         assert_eq!(Scale::log(12.0, 80.0).ticks(), [10.0, 20.0, 50.0, 100.0]);
     }
