@@ -63,6 +63,14 @@ pub enum EngineError {
         /// The host as written.
         host: String,
     },
+    /// A request cannot be written down.
+    #[error("request `{name}` cannot be sent: {cause}; check its path and the headers")]
+    Request {
+        /// What reports call it.
+        name: String,
+        /// What is wrong.
+        cause: String,
+    },
 }
 
 impl EngineError {

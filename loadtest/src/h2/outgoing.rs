@@ -46,13 +46,12 @@ impl Outgoing {
         let number = filling.number;
         let mut fixed = Vec::with_capacity(requests.requests().len());
         for request in requests.requests() {
-            let whole =
-                make(&request.parts(&mut filling), is_grpc).map_err(|error| {
-                    EngineError::Request {
-                        name: request.name.clone(),
-                        cause: error.to_string(),
-                    }
-                })?;
+            let whole = make(&request.parts(&mut filling), is_grpc).map_err(|error| {
+                EngineError::Request {
+                    name: request.name.clone(),
+                    cause: error.to_string(),
+                }
+            })?;
             fixed.push((!request.varies()).then_some(whole));
         }
         filling.number = number;

@@ -241,7 +241,11 @@ impl<'a> Sending<'a> {
         }
         if let Some(call) = self.waiting.front() {
             until = until.min(call.intended.plus(self.timeout));
-            until = until.min(if self.dial_at > now { self.dial_at } else { until });
+            until = until.min(if self.dial_at > now {
+                self.dial_at
+            } else {
+                until
+            });
         }
         if now < self.job.end {
             until = until.min(self.job.end);

@@ -39,6 +39,14 @@ pub fn run(job: &Job, clock: &RunClock, stop: &Stop, tallies: &Tallies) -> Resul
     EventLoop::new(job, clock, stop, tallies)?.run()
 }
 
+/// Numbers of requests are a thread's own among all that share an open load.
+fn filling(job: &Job, random: Random) -> Filling {
+    match &job.load {
+        Share::Open(plan) => Filling::new(random, plan.index, plan.of),
+        Share::Closed { .. } => Filling::new(random, job.thread, 1),
+    }
+}
+
 /// One thread's sockets, slots and figures. Its two halves are in `sending` and `receiving`.
 pub(super) struct EventLoop<'a> {
     pub(super) job: &'a Job,
@@ -93,10 +101,7 @@ impl<'a> EventLoop<'a> {
             slots,
             next_slot,
             choice: random(1),
-            filling: Filling {
-                random: random(2),
-                number: 0,
-            },
+            filling: filling(job, random(2)),
             buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
             ledger: Ledger::new(tallies, job.thread, job.start),
             watch: Watch::new(clock.clone()),

@@ -129,7 +129,6 @@ impl EventLoop<'_> {
             None => request.write_http1(&mut self.filling, &mut connection.out),
             Some(path) => redirect::write(path, &self.job.envelope, &mut connection.out),
         }
-        self.filling.number += 1;
         let length = connection.out.len() as u64;
         // The instant just before the kernel has it: what follows is the target's time.
         call.written = self.watch.now();
