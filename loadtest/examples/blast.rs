@@ -1,4 +1,5 @@
-//! Sends a closed load from one thread and prints what a CPU-second carries: `blast ADDRESS PATH CONNECTIONS SECONDS [RATE]`.
+//! Sends a closed load from one thread and prints what a CPU-second carries: `blast ADDRESS PATH CONNECTIONS SECONDS [RATE]`,
+//! with `CALLERS=…` callers over that many connections of HTTP/2.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ fn main() {
     let mut requests = RequestSet::new(vec![Request::get(path)]).unwrap();
     requests.prepare(&envelope);
     let connections = connections.parse().unwrap();
+    let callers: Option<u32> = std::env::var("CALLERS").ok().map(|n| n.parse().unwrap());
     let load = match rest.first() {
         Some(rate) => {
             let rate = rate.parse().unwrap();
@@ -42,7 +44,9 @@ fn main() {
                 of: 1,
             })
         }
-        None => Share::Closed { connections },
+        None => Share::Closed {
+            connections: callers.unwrap_or(connections),
+        },
     };
     let clock = RunClock::start();
     let start = clock.now().plus(10_000_000);
@@ -51,7 +55,10 @@ fn main() {
         host: "localhost".to_owned(),
         envelope,
         redirects_max: 0,
-        protocol: Protocol::Http1,
+        protocol: match callers {
+            Some(_) => Protocol::Http2,
+            None => Protocol::Http1,
+        },
         tls: None,
         requests: Arc::new(requests),
         load,
@@ -69,7 +76,10 @@ fn main() {
     let stop = Stop::new();
     let sender = std::thread::spawn({
         let (job, clock, stop) = (job.clone(), clock.clone(), Arc::clone(&stop));
-        move || loadtest::http1::run(&job, &clock, &stop, &tallies)
+        move || match job.protocol {
+            Protocol::Http1 => loadtest::http1::run(&job, &clock, &stop, &tallies),
+            Protocol::Http2 | Protocol::Grpc => loadtest::h2::run(&job, &clock, &stop, &tallies),
+        }
     });
     let mut total = Tally::default();
     for second in seen {

@@ -64,7 +64,7 @@ pub enum EngineError {
         host: String,
     },
     /// A request cannot be put into the protocol's own form.
-    #[error("request `{name}` cannot be sent: {cause}")]
+    #[error("request `{name}` cannot be sent: {cause}; check its path and the headers")]
     Request {
         /// What reports call it.
         name: String,
