@@ -8,7 +8,7 @@ use super::{RunError, senders};
 use crate::engine::{RunClock, Stop};
 use crate::outcome::Failure;
 use crate::plan::{Arrivals, Load, LoadModel, Stage};
-use crate::request::{Request, RequestSet};
+use crate::request::RequestSet;
 use crate::tally::Tally;
 
 /// Kinds of requests that are tried.
@@ -17,12 +17,21 @@ const KINDS_MAX: usize = 20;
 const ONE_SLOT: Duration = Duration::from_millis(10);
 
 /// Sends each kind of request once. The error is a sentence on the first that did not go well.
-pub(super) fn check(ready: &Ready, load: &Load, clock: &RunClock, stop: &Arc<Stop>) -> Result<(), RunError> {
+pub(super) fn check(
+    ready: &Ready,
+    load: &Load,
+    clock: &RunClock,
+    stop: &Arc<Stop>,
+) -> Result<(), RunError> {
     let per_second = 1.0 / ONE_SLOT.as_secs_f64();
     let once = Load {
         model: LoadModel::Open {
             arrivals: Arrivals::Constant,
-            stages: vec![Stage { duration: ONE_SLOT, from: per_second, to: per_second }],
+            stages: vec![Stage {
+                duration: ONE_SLOT,
+                from: per_second,
+                to: per_second,
+            }],
         },
         warm_up: Duration::ZERO,
         duration: ONE_SLOT,
@@ -32,11 +41,20 @@ pub(super) fn check(ready: &Ready, load: &Load, clock: &RunClock, stop: &Arc<Sto
         ..load.clone()
     };
     for request in ready.requests.requests().iter().take(KINDS_MAX) {
-        let Some(requests) = RequestSet::new(vec![Request { weight: 1, ..request.clone() }]) else { continue };
+        let mut one = request.clone();
+        one.weight = 1;
+        let Some(requests) = RequestSet::new(vec![one]) else {
+            continue;
+        };
         let mut total = Tally::default();
         let below = Stop::below(stop);
-        let one = Ready { requests, ..ready.clone() };
-        senders::send(&one, &once, clock, &below, |_, tally| total.add_after(&tally))?;
+        let one = Ready {
+            requests,
+            ..ready.clone()
+        };
+        senders::send(&one, &once, clock, &below, |_, tally| {
+            total.add_after(&tally)
+        })?;
         if let Some(reason) = stop.reason() {
             return Err(RunError::Stopped(reason));
         }
@@ -54,11 +72,17 @@ fn complaint(name: &str, ready: &Ready, timeout: Duration, total: &Tally) -> Opt
         return None;
     }
     let place = format!("{} ({})", ready.envelope.authority, ready.address);
-    let failure = Failure::ALL.into_iter().find(|failure| counts.failures[*failure as usize] > 0);
+    let failure = Failure::ALL
+        .into_iter()
+        .find(|failure| counts.failures[*failure as usize] > 0);
     let status = total.statuses.keys().next();
     Some(match (failure, status) {
-        (_, Some(429)) => format!("{name} at {place} answered 429: a flow limit refuses already a single request"),
-        (_, Some(status)) => format!("{name} at {place} answered {status}, or with something the plan does not expect"),
+        (_, Some(429)) => {
+            format!("{name} at {place} answered 429: a flow limit refuses already a single request")
+        }
+        (_, Some(status)) => format!(
+            "{name} at {place} answered {status}, or with something the plan does not expect"
+        ),
         (Some(Failure::Refused), _) => format!("nobody listens at {place}"),
         (Some(Failure::Timeout | Failure::ConnectTimeout), _) => format!(
             "{name} at {place} was not answered within {}",
