@@ -8,8 +8,8 @@ use model::{AllowList, Rate, Ratio};
 use super::caps::RATE_PER_SECOND_MAX;
 use super::files::Files;
 use super::{
-    Abort, LimitsPlan, LoadModel, Output, Plan, PodSources, Protocol, Publish, Server, capacity,
-    load, objective, requests, scenario, shape, target,
+    Abort, LimitsPlan, LoadModel, Output, Plan, PodSources, Publish, Server, capacity, load,
+    objective, requests, scenario, shape, target,
 };
 
 /// Limits that change more than this are not taken without asking.

@@ -120,8 +120,8 @@ pub(super) fn read(root: &Node, files: &Files, problems: &mut Problems) -> Optio
     let mut target = match Target::parse(url.text()?) {
         Ok(target) => target,
         Err(error) => {
-            // What the shape has refused already is told once.
-            if is_well_formed(url) {
+            // What the shape has refused already is told once, and so is a variable that is not set.
+            if is_well_formed(url) && !url.text().is_some_and(|text| text.contains("${")) {
                 problems.error(url, error.message).hint(error.hint);
             }
             return None;
