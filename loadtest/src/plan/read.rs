@@ -49,6 +49,17 @@ fn build(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<Plan
         .field("objective")
         .and_then(|node| objective::read(node, load.as_ref(), problems));
     let capacity = capacity::read(node.field("capacity"), problems);
+    if let Some(key) = node
+        .key("capacity")
+        .filter(|_| !is_meant(node, "objective"))
+    {
+        problems
+            .error(
+                key,
+                "a capacity is found against an objective, and there is none",
+            )
+            .hint("write objective: {p99: 100ms}");
+    }
     let sizing = node
         .field("plan")
         .and_then(|node| capacity::read_sizing(node, problems));

@@ -5,7 +5,7 @@ use declare::{Node, Problems};
 use super::files::Files;
 use super::read::{is_meant, read_count};
 use super::{Descriptors, Protocol, Target};
-use crate::request::{TextError, check_path_text};
+use crate::request::{Envelope, TextError, check_path_text};
 
 impl Target {
     /// A target from its URL alone, reached by HTTP/1.1 on connections that are used again.
@@ -98,6 +98,17 @@ impl Target {
             self.bracketed_host(),
             self.port
         )
+    }
+
+    /// What is the same for every request to it; `run_id` is sent as `x-rampart-test`.
+    pub fn envelope(&self, run_id: &str) -> Envelope {
+        Envelope {
+            authority: self.authority(),
+            scheme: self.scheme(),
+            base_path: self.base_path.clone(),
+            run_id: run_id.to_owned(),
+            keep_alive: self.keep_alive,
+        }
     }
 
     fn bracketed_host(&self) -> String {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Random;
-use crate::request::{Envelope, Filling};
+use crate::request::Filling;
 
 const FULL: &str = r#"function: guide/wow-video-feed
 version: "12"
@@ -150,13 +150,7 @@ fn a_full_plan_says_everything() {
 }
 
 fn sent(plan: &mut Plan, index: usize) -> String {
-    let envelope = Envelope {
-        authority: plan.target.authority(),
-        scheme: plan.target.scheme(),
-        base_path: plan.target.base_path.clone(),
-        run_id: "r".to_owned(),
-        keep_alive: plan.target.keep_alive,
-    };
+    let envelope = plan.target.envelope("run-7");
     plan.requests.prepare(&envelope);
     let mut out = Vec::new();
     let mut filling = Filling::new(Random::new(1, 0), 1, 2);
@@ -290,7 +284,7 @@ fn loads_are_open_closed_staged_or_replayed() {
         (closed.model.clone(), closed.calls()),
         (LoadModel::Closed { connections: 64 }, None)
     );
-    let left_out = of("capacity: {start: 20/s}");
+    let left_out = of("objective: {p99: 1s}\ncapacity: {start: 20/s}");
     assert!(left_out.is_empty());
     assert_eq!(
         left_out.model,
@@ -299,7 +293,7 @@ fn loads_are_open_closed_staged_or_replayed() {
             stages: Vec::new()
         }
     );
-    let partly = of("load: {arrivals: poisson, timeout: 1s}\ncapacity: {}");
+    let partly = of("load: {arrivals: poisson, timeout: 1s}\nobjective: {p99: 1s}\ncapacity: {}");
     assert_eq!(
         partly.model,
         LoadModel::Open {
@@ -313,7 +307,7 @@ fn loads_are_open_closed_staged_or_replayed() {
 fn grpc_requests_are_calls_with_messages() {
     let text = "target: {url: \"https://feed.internal\", protocol: grpc, descriptor_set: feed.pb}\n\
                 requests: [{grpc: feed.v1.Feed/Get, message: {page: 7, user: '7', tags: [a]}, headers: {x-a: b}, expect: {grpc_status: 5}}]\n\
-                capacity: {}\n";
+                objective: {p99: 1s}\ncapacity: {}\n";
     let folder = folder();
     let plan = read_in(folder.path(), text).unwrap();
     assert_eq!(
@@ -693,6 +687,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "the end below the start",
         "capacity:",
         "capacity: {start: 200/s, max: 20/s}",
+    ),
+    (
+        "a search for nothing",
+        "objective:",
+        "capacity: {start: 20/s}",
     ),
     (
         "a search from nothing",
