@@ -254,4 +254,9 @@ impl Request {
     pub fn is_head(&self) -> bool {
         self.method == http::Method::HEAD
     }
+
+    /// Whether a redirect may be followed: only where nothing is sent along.
+    pub fn may_follow(&self) -> bool {
+        self.method == http::Method::GET || self.method == http::Method::HEAD
+    }
 }
