@@ -1,7 +1,6 @@
 //! What is known of each rate that was tried.
 
 use crate::search::judge::{Calls, Class, Judge, Judgement};
-use crate::search::length::CHANCE_OF_ERROR;
 
 /// A rate is tried so often at most; then the majority of its trials decides.
 pub(super) const TRIALS_OF_A_RATE_MAX: u32 = 7;
@@ -87,10 +86,10 @@ impl Book {
         let point = self.point(rate);
         point.add(judgement, calls);
         point.standing = match judgement.class {
-            Class::Overloaded => Standing::Failed,
-            Class::Carried => Standing::Held { proven: true },
+            Class::Overloaded if judgement.certain => Standing::Failed,
+            Class::Carried => Standing::Held { proven: false },
             Class::Unclear if judgement.leans_to_carried => Standing::Held { proven: false },
-            Class::Unclear => Standing::Open,
+            Class::Overloaded | Class::Unclear => Standing::Open,
         };
     }
 
@@ -105,6 +104,11 @@ impl Book {
         let point = self.point(rate);
         point.add(judgement, calls);
         point.standing = point.decide(judgement, judge);
+    }
+
+    /// Notes that a rate counts as held.
+    pub(super) fn note_held(&mut self, rate: f64) {
+        self.point(rate).standing = Standing::Held { proven: true };
     }
 
     /// Notes that a rate counts as failed.
@@ -148,27 +152,25 @@ impl Point {
     fn decide(&self, last: &Judgement, judge: &Judge) -> Standing {
         let against = self.trials - self.leaning_to_carried;
         let held = Standing::Held { proven: true };
-        let together = judge.shares(&self.calls, CHANCE_OF_ERROR).class;
+        let together = judge.shares(&self.calls);
+        let is_ahead = self.leaning_to_carried.abs_diff(against) >= LEAD
+            && together.leans_to_carried == (self.leaning_to_carried > against);
         if self.trials == 1 {
             match last.class {
                 Class::Carried => held,
-                Class::Overloaded => Standing::Failed,
-                Class::Unclear => Standing::Open,
+                Class::Overloaded if last.certain => Standing::Failed,
+                Class::Overloaded | Class::Unclear => Standing::Open,
             }
-        } else if together == Class::Carried && last.leans_to_carried {
+        } else if together.class == Class::Carried && last.leans_to_carried {
             held
-        } else if together == Class::Overloaded && !last.leans_to_carried {
+        } else if together.class == Class::Overloaded && !last.leans_to_carried {
             Standing::Failed
-        } else if self.trials >= TRIALS_OF_A_RATE_MAX
-            || self.leaning_to_carried.abs_diff(against) >= LEAD
-        {
-            if self.leaning_to_carried > against {
-                held
-            } else {
-                Standing::Failed
-            }
-        } else {
+        } else if !is_ahead && self.trials < TRIALS_OF_A_RATE_MAX {
             Standing::Open
+        } else if self.leaning_to_carried > against {
+            held
+        } else {
+            Standing::Failed
         }
     }
 }

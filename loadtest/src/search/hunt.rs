@@ -383,7 +383,7 @@ impl Hunt {
                 judgement.why
             ));
         } else {
-            self.soaks.note_climb(rate, judgement, Vec::new());
+            self.soaks.note_held(rate);
         }
     }
 

@@ -14,6 +14,8 @@ mod hunt;
 mod judge;
 mod length;
 mod log;
+#[cfg(test)]
+mod simulation;
 mod soak;
 mod trend;
 mod trial;
@@ -92,8 +94,9 @@ impl Search {
         match so_far.trial.purpose {
             _ if !so_far.faults.is_empty() => true,
             Purpose::WarmUp => false,
-            Purpose::Soak => class() == Class::Overloaded,
-            Purpose::Climb | Purpose::Bisect | Purpose::Repeat => class() != Class::Unclear,
+            Purpose::Climb => class() != Class::Unclear,
+            // A queue near its limit may look well for seconds: only a failure may end these early.
+            Purpose::Bisect | Purpose::Repeat | Purpose::Soak => class() == Class::Overloaded,
         }
     }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::search::judge::{self, Class, Judge, Judgement};
-use crate::search::length::CHANCE_OF_ERROR;
 use crate::search::trend;
 use crate::search::trial::{Block, Observation};
 
@@ -41,12 +40,7 @@ pub(super) fn judge(judge: &Judge, observation: &Observation) -> Judgement {
         .or_else(|| latency_drift(&observation.blocks))
         .or_else(|| memory_drift(&observation.blocks));
     match drift {
-        Some(why) => Judgement {
-            class: Class::Overloaded,
-            leans_to_carried: false,
-            limited: false,
-            why,
-        },
+        Some(why) => Judgement::overloaded(why),
         None => Judgement {
             class: Class::Carried,
             leans_to_carried: true,
@@ -57,13 +51,8 @@ pub(super) fn judge(judge: &Judge, observation: &Observation) -> Judgement {
 
 /// The last third alone misses the objective.
 fn late_overload(judge: &Judge, observation: &Observation) -> Option<String> {
-    let calls = judge.calls(observation);
-    let last_third = calls.get(calls.len() - calls.len() / 3..)?;
-    if last_third.is_empty() {
-        return None;
-    }
-    let late = judge.shares(last_third, CHANCE_OF_ERROR);
-    (late.class == Class::Overloaded)
+    let late = judge.last_third(&judge.calls(observation));
+    (late.class == Class::Overloaded && late.certain)
         .then(|| format!("it got worse: in the last third {}", late.why))
 }
 
