@@ -4,8 +4,10 @@ use crate::search::judge::{Calls, Class, Judge, Judgement};
 
 /// A rate is tried so often at most; then the majority of its trials decides.
 pub(super) const TRIALS_OF_A_RATE_MAX: u32 = 7;
-/// As soon as so many more trials lean one way than the other, the rest is not run.
+/// As soon as so many more trials lean one way than the other, the rest is not run;
 const LEAD: u32 = 2;
+/// and from so many trials on when the majority and the calls of all trials together say the same.
+const TRIALS_IN_AGREEMENT: u32 = 3;
 /// Rates nearer to one another than this are the same.
 const SAME: f64 = 1e-6;
 
@@ -153,8 +155,9 @@ impl Point {
         let against = self.trials - self.leaning_to_carried;
         let held = Standing::Held { proven: true };
         let together = judge.shares(&self.calls);
-        let is_ahead = self.leaning_to_carried.abs_diff(against) >= LEAD
-            && together.leans_to_carried == (self.leaning_to_carried > against);
+        let in_agreement = together.leans_to_carried == (self.leaning_to_carried > against);
+        let is_ahead =
+            self.leaning_to_carried.abs_diff(against) >= LEAD || self.trials >= TRIALS_IN_AGREEMENT;
         if self.trials == 1 {
             match last.class {
                 Class::Carried => held,
@@ -165,7 +168,7 @@ impl Point {
             held
         } else if together.class == Class::Overloaded && !last.leans_to_carried {
             Standing::Failed
-        } else if !is_ahead && self.trials < TRIALS_OF_A_RATE_MAX {
+        } else if !(is_ahead && in_agreement) && self.trials < TRIALS_OF_A_RATE_MAX {
             Standing::Open
         } else if self.leaning_to_carried > against {
             held

@@ -102,6 +102,9 @@ impl Search {
 
     /// What is known when somebody ends the search early, and says why.
     pub fn stop(&self, why: String) -> Finding {
+        if let Some(finding) = &self.finding {
+            return Finding::clone(finding);
+        }
         let mut hunts = self.hunts_over.clone();
         let ending = self.hunt.stop(why);
         hunts.push((self.hunt.clone(), ending));
@@ -137,18 +140,12 @@ impl Search {
 
     fn close(&mut self, ending: Ending) {
         let is_hopeless = matches!(ending, Ending::Nothing { .. });
-        let first = self
-            .hunts_over
-            .first()
-            .map_or(&self.hunt, |(first, _)| first);
-        let number = self.hunts_over.len() as u32 + 2;
-        let next = Hunt::again(first, number);
-        let over = std::mem::replace(&mut self.hunt, next);
-        self.hunts_over.push((over, ending));
-        if is_hopeless || number > self.terms.plan.searches {
-            self.finding = Some(Box::new(verdict::finding(std::mem::take(
-                &mut self.hunts_over,
-            ))));
+        self.hunts_over.push((self.hunt.clone(), ending));
+        let over = self.hunts_over.len() as u32;
+        if is_hopeless || over >= self.terms.plan.searches {
+            self.finding = Some(Box::new(verdict::finding(self.hunts_over.clone())));
+        } else if let Some(lowest) = verdict::lowest(&self.hunts_over) {
+            self.hunt = Hunt::again(lowest, over + 1);
         }
     }
 }

@@ -62,6 +62,27 @@ impl Played {
             seconds.iter().sum::<f64>() / seconds.len() as f64,
             seconds.iter().copied().fold(0.0, f64::max),
         );
+        let mut spent = std::collections::BTreeMap::new();
+        for (_, finding, _) in &self.runs {
+            for (number, search) in finding.searches.iter().enumerate() {
+                for trial in &search.trials {
+                    let entry: &mut (f64, u32) =
+                        spent.entry((number, trial.purpose.clone())).or_default();
+                    entry.0 += trial.seconds / self.runs.len() as f64;
+                    entry.1 += 1;
+                }
+            }
+        }
+        println!(
+            "   {}",
+            spent
+                .iter()
+                .map(|((n, p), (s, c))| format!(
+                    "{n}{p}:{s:.0}s/{:.1} ",
+                    f64::from(*c) / self.runs.len() as f64
+                ))
+                .collect::<String>()
+        );
         for (seed, finding, seconds) in &self.runs {
             if std::env::var("SEARCH_ALL").is_ok() {
                 println!(
