@@ -6,8 +6,11 @@ use crate::search::judge::{Calls, Class, Judge, Judgement};
 pub(super) const TRIALS_OF_A_RATE_MAX: u32 = 7;
 /// As soon as so many more trials lean one way than the other, the rest is not run;
 const LEAD: u32 = 2;
-/// and from so many trials on when the majority and the calls of all trials together say the same.
-const TRIALS_IN_AGREEMENT: u32 = 3;
+/// and from so many trials on when the majority and the calls of all trials together say the same. The
+/// number falls with the repeated trials that the search had in all: `(repeats up to, trials)`.
+const TRIALS_IN_AGREEMENT: [(u32, u32); 2] = [(4, 5), (8, 3)];
+/// After more repeats than those, the first trial of a rate decides: the search is to come to an end.
+const TRIALS_OF_THE_IMPATIENT: u32 = 1;
 /// Rates nearer to one another than this are the same.
 const SAME: f64 = 1e-6;
 
@@ -103,9 +106,18 @@ impl Book {
         calls: Vec<Calls>,
         judge: &Judge,
     ) {
+        let repeats: u32 = self
+            .points
+            .iter()
+            .map(|point| point.trials.saturating_sub(1))
+            .sum();
+        let enough = TRIALS_IN_AGREEMENT
+            .into_iter()
+            .find(|(up_to, _)| repeats <= *up_to)
+            .map_or(TRIALS_OF_THE_IMPATIENT, |(_, trials)| trials);
         let point = self.point(rate);
         point.add(judgement, calls);
-        point.standing = point.decide(judgement, judge);
+        point.standing = point.decide(judgement, judge, enough);
     }
 
     /// Notes that a rate counts as held.
@@ -151,14 +163,13 @@ impl Point {
         self.leaning_to_carried += u32::from(judgement.leans_to_carried);
     }
 
-    fn decide(&self, last: &Judgement, judge: &Judge) -> Standing {
+    fn decide(&self, last: &Judgement, judge: &Judge, enough: u32) -> Standing {
         let against = self.trials - self.leaning_to_carried;
         let held = Standing::Held { proven: true };
         let together = judge.shares(&self.calls);
         let in_agreement = together.leans_to_carried == (self.leaning_to_carried > against);
-        let is_ahead =
-            self.leaning_to_carried.abs_diff(against) >= LEAD || self.trials >= TRIALS_IN_AGREEMENT;
-        if self.trials == 1 {
+        let is_ahead = self.leaning_to_carried.abs_diff(against) >= LEAD || self.trials >= enough;
+        if self.trials == 1 && enough > 1 {
             match last.class {
                 Class::Carried => held,
                 Class::Overloaded if last.certain => Standing::Failed,

@@ -11,10 +11,10 @@ pub(super) const CHANCE_OF_ERROR_CERTAIN: f64 = 0.003;
 /// No trial ends before so many blocks.
 const BLOCKS_MIN: usize = 6;
 /// The chance that a level queue is taken for a growing one.
-const CHANCE_OF_ERROR_QUEUE: f64 = 0.01;
+const CHANCE_OF_ERROR_QUEUE: f64 = 0.003;
 /// A queue that grew by less than this share of the objective's latency over the whole trial is level,
 /// however steadily it grew.
-const GROWTH_OF_LATENCY_MIN: f64 = 0.25;
+const GROWTH_OF_LATENCY_MIN: f64 = 0.5;
 /// And so is one that grew by fewer calls than this.
 const GROWTH_CALLS_MIN: f64 = 4.0;
 /// One in so many blocks at the beginning is not counted: the queue fills, connections are made.

@@ -22,8 +22,8 @@ const CHANCE_OF_ERROR_TREND: f64 = 0.005;
 const LATENCY_GROWTH_MIN: f64 = 0.3;
 /// And so is memory that rises by less than this, over the second half.
 const MEMORY_GROWTH_MIN: f64 = 0.05;
-/// Shorter soaks say nothing about memory: every program takes some when load comes.
-const MEMORY_SOAK_MIN: Duration = Duration::from_secs(120);
+/// Shorter soaks show no trend: queues swing for seconds, and every program takes memory when load comes.
+const TREND_SOAK_MIN: Duration = Duration::from_secs(120);
 
 /// Blocks of 30 s, shorter ones when that would make fewer than ten.
 pub(super) fn block(soak: Duration) -> Duration {
@@ -36,10 +36,9 @@ pub(super) fn judge(judge: &Judge, observation: &Observation) -> Judgement {
     if whole.class == Class::Overloaded {
         return whole;
     }
-    let drift = late_overload(judge, observation)
-        .or_else(|| latency_drift(&observation.blocks))
-        .or_else(|| memory_drift(&observation.blocks));
-    match drift {
+    let shows_trends = observation.trial.duration >= TREND_SOAK_MIN;
+    let trend = || latency_drift(&observation.blocks).or_else(|| memory_drift(&observation.blocks));
+    match late_overload(judge, observation).or_else(|| trend().filter(|_| shows_trends)) {
         Some(why) => Judgement::overloaded(why),
         None => Judgement {
             class: Class::Carried,
@@ -71,10 +70,6 @@ fn latency_drift(blocks: &[Block]) -> Option<String> {
 }
 
 fn memory_drift(blocks: &[Block]) -> Option<String> {
-    let seconds: f64 = blocks.iter().map(|block| block.seconds).sum();
-    if seconds < MEMORY_SOAK_MIN.as_secs_f64() {
-        return None;
-    }
     let memory: Option<Vec<f64>> = blocks
         .iter()
         .map(|block| block.pod_memory_bytes.map(|bytes| bytes as f64))

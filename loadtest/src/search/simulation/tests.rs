@@ -32,7 +32,8 @@ fn played(
     truth: f64,
     soak: u64,
 ) -> Played {
-    let runs = (1..=SEEDS)
+    let seeds = std::env::var("SEARCH_SEEDS").map_or(SEEDS, |n| n.parse().unwrap());
+    let runs = (1..=seeds)
         .map(|seed| {
             let mut target = Target::new(seed, workers, service, &objective(), trouble.clone());
             let search = search(objective(), Duration::from_secs(soak), 1e6);
