@@ -9,6 +9,7 @@ pub mod arrivals;
 pub mod engine;
 pub mod outcome;
 pub mod plan;
+pub mod pod;
 pub mod request;
 pub mod result;
 pub mod serve;
