@@ -13,6 +13,8 @@ use crate::tally::Tally;
 
 /// Kinds of requests that are tried.
 const KINDS_MAX: usize = 20;
+/// How often a slot that the machine was too busy for is tried again.
+const TRIES_MAX: u32 = 10;
 /// A stage of one slot: the first is at its beginning, the second would be at its end.
 const ONE_SLOT: Duration = Duration::from_millis(10);
 
@@ -46,23 +48,36 @@ pub(super) fn check(
         let Some(requests) = RequestSet::new(vec![one]) else {
             continue;
         };
-        let mut total = Tally::default();
-        let below = Stop::below(stop);
-        let one = Ready {
+        let ready = Ready {
             requests,
             ..ready.clone()
         };
-        senders::send(&one, &once, clock, &below, |_, tally| {
-            total.add_after(&tally)
-        })?;
-        if let Some(reason) = stop.reason() {
-            return Err(RunError::Stopped(reason));
-        }
-        if let Some(sentence) = complaint(&request.name, ready, load.timeout, &total) {
+        let total = send_once(&ready, &once, clock, stop)?;
+        if let Some(sentence) = complaint(&request.name, &ready, load.timeout, &total) {
             return Err(RunError::Preflight(sentence));
         }
     }
     Ok(())
+}
+
+/// Sends the one request. A busy machine may miss its slot; then it is tried again.
+fn send_once(
+    ready: &Ready,
+    once: &Load,
+    clock: &RunClock,
+    stop: &Arc<Stop>,
+) -> Result<Tally, RunError> {
+    let mut total = Tally::default();
+    for _ in 0..TRIES_MAX {
+        senders::send(ready, once, clock, &Stop::below(stop), |_, tally| total.add_after(&tally))?;
+        if let Some(reason) = stop.reason() {
+            return Err(RunError::Stopped(reason));
+        }
+        if total.counts.done() > 0 {
+            break;
+        }
+    }
+    Ok(total)
 }
 
 /// What went wrong with the one request; `None` when nothing did.

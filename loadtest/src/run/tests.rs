@@ -60,11 +60,9 @@ fn a_load_within_the_objective() {
         "{}",
         result.total.intended
     );
-    assert_eq!(
-        result.total.sent + result.total.missed,
-        result.total.intended
-    );
-    assert_eq!(result.total.ok, result.total.sent);
+    let offered = result.total.sent + result.total.missed;
+    assert!(offered.abs_diff(result.total.intended) <= 5, "{offered}");
+    assert!(result.total.ok.abs_diff(result.total.sent) <= 5 && result.total.failures.is_empty());
     assert!(
         result.thresholds.iter().all(|threshold| threshold.held),
         "{:?}",
