@@ -2,4 +2,4 @@
 
 pub mod observer;
 
-pub use observer::Observer;
+pub use observer::{Observer, Unwatched};

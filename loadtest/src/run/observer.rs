@@ -1,20 +1,31 @@
-//! Whoever watches a run.
+//! Who watches a run while it lasts.
 
 use std::time::Duration;
 
 use crate::result::{Second, Subject, TrialResult};
 use crate::tally::Tally;
 
-/// Is told what happens, from one thread. It must not block: seconds queue up behind it.
+/// Told what happens, in order; the terminal's view is one.
 pub trait Observer {
-    /// A run begins; of a capacity search, each trial.
+    /// It begins: what is tested, the load in words, and how long it takes.
     fn begun(&mut self, subject: &Subject, load: &str, planned: Duration);
-    /// A second is over; `so_far` is everything since `begun`.
+    /// A second is over; `so_far` sums up everything since the warm-up.
     fn second(&mut self, second: &Second, so_far: &Tally);
     /// A trial of a capacity search was judged.
     fn trial(&mut self, _trial: &TrialResult) {}
-    /// Something a person should know.
+    /// Something worth a line.
     fn note(&mut self, line: &str);
-    /// Nothing more comes; a screen gives the terminal back.
+    /// It is over, whatever the reason.
     fn ended(&mut self);
+}
+
+/// Watches nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl Observer for Unwatched {
+    fn begun(&mut self, _: &Subject, _: &str, _: Duration) {}
+    fn second(&mut self, _: &Second, _: &Tally) {}
+    fn note(&mut self, _: &str) {}
+    fn ended(&mut self) {}
 }
