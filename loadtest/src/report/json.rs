@@ -27,7 +27,7 @@ struct Head {
 }
 
 /// `{"schema":1,"kind":"run",…}`, indented, with a final line end.
-pub(super) fn encode(kept: &Kept) -> Result<Vec<u8>, ReportError> {
+pub fn encode(kept: &Kept) -> Result<Vec<u8>, ReportError> {
     let file = File {
         schema: SCHEMA,
         kept,
