@@ -108,7 +108,12 @@ impl Bench<'_> {
     fn drive(&mut self, search: &mut Search, stop: &Arc<Stop>) -> Result<Finding, RunError> {
         let mut last = None;
         loop {
-            let trial = match search.next(last.take()) {
+            let was_told = last.is_some();
+            let step = search.next(last.take());
+            if let Some(judged) = search.last_trial().filter(|_| was_told) {
+                self.observer.trial(judged);
+            }
+            let trial = match step {
                 Step::Done(finding) => return Ok(*finding),
                 Step::Run(trial) => trial,
             };

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::plan::{CapacityPlan, Objective};
+use crate::result::TrialResult;
 use crate::search::book::Book;
 use crate::search::judge::{Class, Judge, Judgement};
 use crate::search::length;
@@ -146,6 +147,11 @@ impl Hunt {
             hunt.soaks.note_failed(high);
         }
         hunt
+    }
+
+    /// The trial that was judged last.
+    pub(super) fn last_trial(&self) -> Option<&TrialResult> {
+        self.log.trials.last()
     }
 
     /// What to do next.

@@ -27,6 +27,7 @@ use std::time::Duration;
 pub use trial::{Block, Finding, Observation, Purpose, Step, Trial};
 
 use crate::plan::{CapacityPlan, Objective};
+use crate::result::TrialResult;
 use hunt::{Ending, Hunt, Terms, Want};
 use judge::{Class, Judge};
 
@@ -98,6 +99,12 @@ impl Search {
             // A queue near its limit may look well for seconds: only a failure may end these early.
             Purpose::Bisect | Purpose::Repeat | Purpose::Soak => class() == Class::Overloaded,
         }
+    }
+
+    /// The trial that was judged last, for whoever watches; `None` before the first.
+    pub fn last_trial(&self) -> Option<&TrialResult> {
+        let before = || self.hunts_over.last().and_then(|(over, _)| over.last_trial());
+        self.hunt.last_trial().or_else(before)
     }
 
     /// What is known when somebody ends the search early, and says why.
