@@ -196,6 +196,7 @@ impl<'a> EventLoop<'a> {
                 .and_then(Iterator::next)
                 .map(|slot| self.job.start.plus(slot.0))
                 .filter(|slot| *slot < self.job.end);
+            self.ledger.turn(now);
             self.ledger.tally().counts.intended += 1;
             if now.since(due) > CATCH_UP_MAX.as_nanos() as u64 {
                 self.ledger.tally().counts.missed += 1;

@@ -172,7 +172,10 @@ impl EventLoop<'_> {
     /// A connection is free: it takes the call that waits longest, or rests.
     #[inline]
     pub(super) fn set_free(&mut self, place: usize, now: Nanos) {
-        let fresh = self.pool.at(place).is_some_and(|connection| connection.served == 0);
+        let fresh = self
+            .pool
+            .at(place)
+            .is_some_and(|connection| connection.served == 0);
         match self.pool.take_waiting(fresh) {
             Some(call) => self.assign(place, call, now),
             None => self.pool.rest(place),

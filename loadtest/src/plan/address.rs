@@ -192,6 +192,9 @@ pub fn may_follow(
         return Err(refuse("it leads from https to http"));
     }
     let same_origin = there.origin() == base.origin();
+    if base.production && !same_origin {
+        return Err(refuse("the permission is for the target alone"));
+    }
     Ok(Redirect {
         same_origin,
         tls: there.tls,
@@ -388,6 +391,13 @@ mod tests {
         }
         let safe = target("https://127.0.0.1:9700");
         let refused = may_follow("http://127.0.0.1:9700/", &safe, "/", &allow).unwrap_err();
+        let production = Target {
+            production: true,
+            ..base.clone()
+        };
+        assert!(may_follow("/x", &production, "/", &allow).is_ok());
+        let elsewhere = may_follow("//127.0.0.1:9701/", &production, "/", &allow).unwrap_err();
+        assert!(elsewhere.to_string().contains("permission"), "{elsewhere}");
         assert!(
             refused.to_string().contains("from https to http"),
             "{refused}"

@@ -121,16 +121,19 @@ pub(super) fn read_text(path: &Path, bytes_max: u64) -> Result<String, ReadError
 
 /// Reports that a file cannot be used.
 pub(super) fn refuse<T>(node: &Node, path: &Path, why: &str, problems: &mut Problems) -> Option<T> {
-    problems
-        .error(node, format!("cannot use {}: {why}", path.display()))
-        .hint("relative names are looked up beside the plan");
+    let problem = problems.error(node, format!("cannot use {}: {why}", path.display()));
+    if why == NO_SUCH_FILE {
+        problem.hint("relative names are looked up beside the plan");
+    }
     None
 }
+
+const NO_SUCH_FILE: &str = "there is no such file";
 
 /// An input error in words that do not depend on the system.
 pub(super) fn cause(error: &std::io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::NotFound => NO_SUCH_FILE.to_owned(),
         std::io::ErrorKind::PermissionDenied => "it may not be read".to_owned(),
         _ => error.to_string(),
     }

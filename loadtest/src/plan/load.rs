@@ -212,17 +212,15 @@ fn positive(at: &Node, problems: &mut Problems) -> Option<f64> {
 }
 
 fn read_duration(node: &Node, problems: &mut Problems) -> Option<Duration> {
-    match node.field("duration") {
-        Some(at) => not_zero(at, problems),
-        None => {
-            if !is_meant(node, "duration") {
-                problems
-                    .error(node, "missing field `duration` of this load")
-                    .hint("say how long, such as duration: 60s");
-            }
-            None
-        }
+    if let Some(at) = node.field("duration") {
+        return not_zero(at, problems);
     }
+    if !is_meant(node, "duration") {
+        problems
+            .error(node, "missing field `duration` of this load")
+            .hint("say how long, such as duration: 60s");
+    }
+    None
 }
 
 fn not_zero(at: &Node, problems: &mut Problems) -> Option<Duration> {

@@ -46,7 +46,7 @@ impl Load {
         Some(
             stages
                 .iter()
-                .map(|stage| (stage.from + stage.to) / 2.0 * stage.duration.as_secs_f64())
+                .map(|stage| f64::midpoint(stage.from, stage.to) * stage.duration.as_secs_f64())
                 .sum(),
         )
     }
@@ -110,7 +110,7 @@ fn check_calls(node: &Node, name: &str, quantile: f64, load: &Load, problems: &m
     let how = match stages.as_slice() {
         [stage] => format!(
             "{} x {}",
-            rate((stage.from + stage.to) / 2.0),
+            rate(f64::midpoint(stage.from, stage.to)),
             format_duration(load.duration)
         ),
         _ => "the load".to_owned(),
@@ -120,7 +120,7 @@ fn check_calls(node: &Node, name: &str, quantile: f64, load: &Load, problems: &m
         .iter()
         .rev()
         .find(|(_, quantile)| calls_needed(*quantile) as f64 <= calls);
-    let mut hint = if calls > 0.0 {
+    let more = if calls > 0.0 {
         format!(
             "send for {} or longer, or {} or more",
             format_duration(longer),
@@ -129,13 +129,11 @@ fn check_calls(node: &Node, name: &str, quantile: f64, load: &Load, problems: &m
     } else {
         "send something".to_owned()
     };
-    if let Some((lower, _)) = lower {
-        hint.push_str(&format!(", or ask for `{lower}`"));
-    }
+    let less = lower.map_or_else(String::new, |(lower, _)| format!(", or ask for `{lower}`"));
     problems
         .error(
             node.key(name).unwrap_or(node),
             format!("`{name}` needs at least {needed} calls, {how} gives {calls:.0}"),
         )
-        .hint(hint);
+        .hint(more + &less);
 }

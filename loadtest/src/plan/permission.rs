@@ -43,6 +43,14 @@ pub enum PermissionError {
         /// The cause.
         why: String,
     },
+    /// There is nothing to verify, or nothing to verify it with.
+    #[error(
+        "{target} is marked production: name a signed permission in target.permission_file and set RAMPART_PERMISSION_KEY to the key it was signed with"
+    )]
+    Missing {
+        /// What is to be tested.
+        target: String,
+    },
     /// Nobody could trust what it signs.
     #[error(
         "the key has {bytes} bytes, it needs {PERMISSION_KEY_BYTES_MIN}: set RAMPART_PERMISSION_KEY to a random text"

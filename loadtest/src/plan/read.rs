@@ -8,8 +8,8 @@ use model::{AllowList, Rate, Ratio};
 use super::caps::RATE_PER_SECOND_MAX;
 use super::files::Files;
 use super::{
-    Abort, LimitsPlan, LoadModel, Output, Plan, PodSources, Protocol, Publish, Server, capacity,
-    load, objective, requests, scenario, shape, target,
+    Abort, LimitsPlan, LoadModel, Output, Plan, PodSources, Publish, Server, capacity, load,
+    objective, requests, scenario, shape, target,
 };
 
 /// Limits that change more than this are not taken without asking.
@@ -49,6 +49,17 @@ fn build(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<Plan
         .field("objective")
         .and_then(|node| objective::read(node, load.as_ref(), problems));
     let capacity = capacity::read(node.field("capacity"), problems);
+    if let Some(key) = node
+        .key("capacity")
+        .filter(|_| !is_meant(node, "objective"))
+    {
+        problems
+            .error(
+                key,
+                "a capacity is found against an objective, and there is none",
+            )
+            .hint("write objective: {p99: 100ms}");
+    }
     let sizing = node
         .field("plan")
         .and_then(|node| capacity::read_sizing(node, problems));

@@ -63,6 +63,9 @@ fn check_protocol(node: &Node, protocol: Option<Protocol>, problems: &mut Proble
     }
 }
 
+/// Something is wrong, and was told.
+struct Reported;
+
 /// A request's parts, each read.
 struct Written {
     path: Template,
@@ -94,15 +97,15 @@ fn read_http(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<
     let headers = read_headers(node, problems);
     let body = read_body(node, problems);
     let lines = match node.field("body_file") {
-        Some(at) => files.lines(at, problems).map(Some),
-        None => Some(None),
+        Some(at) => files.lines(at, problems).map(Some).ok_or(Reported),
+        None => Ok(None),
     };
     let expect = read_expect(node, problems);
     let mut written = Written {
         path: path?,
         headers: headers?,
-        body: body?,
-        lines: lines?,
+        body: body.ok()?,
+        lines: lines.ok()?,
     };
     place_lines(node, &mut written, problems)?;
     let mut request = Request::new(
@@ -120,12 +123,11 @@ fn read_http(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<
         .map(|(name, value, _)| (name, value))
         .collect();
     if let Some((text, template)) = written.body {
-        match template.fixed() {
-            Some(body) => request.body = body,
-            None => {
-                request.body = text.into();
-                request.body_template = Some(template);
-            }
+        if let Some(body) = template.fixed() {
+            request.body = body;
+        } else {
+            request.body = text.into();
+            request.body_template = Some(template);
         }
     }
     request.lines = written.lines;
@@ -256,17 +258,17 @@ fn read_headers(node: &Node, problems: &mut Problems) -> Option<Vec<(String, Str
     (headers.len() == count).then_some(headers)
 }
 
-/// A body as text: as written, or a record or list as JSON. The outer `None` is a mistake.
-fn read_body(node: &Node, problems: &mut Problems) -> Option<Option<(String, Template)>> {
+/// A body as text: as written, or a record or list as JSON.
+fn read_body(node: &Node, problems: &mut Problems) -> Result<Option<(String, Template)>, Reported> {
     let Some(at) = node.field("body") else {
-        return Some(None);
+        return Ok(None);
     };
     let text = match at.text() {
         Some(text) => text.to_owned(),
-        None => json_of(at).to_string(),
+        None => json_text(at),
     };
-    let template = read_template(at, &text, problems)?;
-    Some(Some((text, template)))
+    let template = read_template(at, &text, problems).ok_or(Reported)?;
+    Ok(Some((text, template)))
 }
 
 fn read_template(at: &Node, text: &str, problems: &mut Problems) -> Option<Template> {
@@ -315,9 +317,9 @@ fn read_expect(node: &Node, problems: &mut Problems) -> Option<Expect> {
         }
     }
     let statuses = read_checks(section, "status", StatusSet::parse, problems)?;
-    statuses
-        .into_iter()
-        .for_each(|set| expect.statuses.extend(set));
+    for set in statuses {
+        expect.statuses.extend(set);
+    }
     expect.headers = read_checks(section, "header", HeaderCheck::parse, problems)?;
     expect.json = read_checks(section, "json", JsonCheck::parse, problems)?;
     expect.grpc_status = read_count(Some(section), "grpc_status", 0);
@@ -372,7 +374,9 @@ fn read_grpc(node: &Node, problems: &mut Problems) -> Option<Request> {
             .hint("a gRPC request has no `body_file`");
     }
     let mut request = Request::new(Method::POST, &format!("/{call}"));
-    request.name = node.text_of("name").unwrap_or(&call).to_owned();
+    node.text_of("name")
+        .unwrap_or(&call)
+        .clone_into(&mut request.name);
     request.weight = read_weight(node);
     request.expect = expect?;
     request.headers = headers
@@ -419,8 +423,8 @@ fn read_message(at: Option<&Node>, problems: &mut Problems) -> Option<Value> {
             .hint("write {page: 1}");
         return None;
     }
-    let message = json_of(at);
-    if message.to_string().contains("{{") {
+    let text = json_text(at);
+    if text.contains("{{") {
         problems
             .error(
                 at,
@@ -429,27 +433,42 @@ fn read_message(at: Option<&Node>, problems: &mut Problems) -> Option<Value> {
             .hint("write several requests, each with its weight");
         return None;
     }
-    Some(message)
+    serde_json::from_str(&text).ok()
 }
 
-/// A YAML value as JSON: what stands in quotes is a text, other scalars are what JSON reads them as.
-fn json_of(node: &Node) -> Value {
+/// A YAML value as JSON text, fields in the order written: what stands in quotes is a text, other
+/// scalars are what JSON reads them as.
+fn json_text(node: &Node) -> String {
+    let quoted = |text: &str| Value::from(text).to_string();
     match node.kind() {
-        Kind::Null => Value::Null,
-        Kind::List => Value::Array(node.items().iter().map(json_of).collect()),
-        Kind::Record => Value::Object(
-            node.fields()
-                .map(|(key, value)| (key.text().unwrap_or_default().to_owned(), json_of(value)))
-                .collect(),
-        ),
+        Kind::Null => "null".to_owned(),
+        Kind::List => {
+            let items: Vec<String> = node.items().iter().map(json_text).collect();
+            format!("[{}]", items.join(","))
+        }
+        Kind::Record => {
+            let fields: Vec<String> = node
+                .fields()
+                .map(|(key, value)| {
+                    format!(
+                        "{}:{}",
+                        quoted(key.text().unwrap_or_default()),
+                        json_text(value)
+                    )
+                })
+                .collect();
+            format!("{{{}}}", fields.join(","))
+        }
         Kind::Scalar => {
             let text = node.text().unwrap_or_default();
-            let plain = (!node.is_quoted())
-                .then(|| serde_json::from_str::<Value>(text).ok())
-                .flatten();
-            plain
-                .filter(|value| value.is_number() || value.is_boolean())
-                .unwrap_or_else(|| Value::String(text.to_owned()))
+            let is_plain = !node.is_quoted()
+                && serde_json::from_str::<Value>(text)
+                    .is_ok_and(|value| value.is_number() || value.is_boolean());
+            if is_plain {
+                text.to_owned()
+            } else {
+                quoted(text)
+            }
         }
     }
 }

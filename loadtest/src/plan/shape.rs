@@ -66,17 +66,7 @@ fn surroundings(plan: Record) -> Record {
     )
     .field(
         "server",
-        Shape::Either(vec![
-            Record::new("server", "a Rampart server")
-                .required("url", Shape::Url, "its address")
-                .field(
-                    "token_file",
-                    Shape::Text,
-                    "a file that holds the token to send",
-                )
-                .into(),
-            Shape::Url,
-        ]),
+        Shape::Either(vec![server().into(), Shape::Url]),
         "the Rampart server that results go to and production is watched with",
     )
     .field(
@@ -86,53 +76,64 @@ fn surroundings(plan: Record) -> Record {
     )
     .field(
         "limits",
-        Record::new("limits section", "what happens to the limits that follow")
-            .field(
-                "publish",
-                Shape::Choice(&["never", "ask", "auto"]),
-                "whether the server takes them; ask if left out",
-            )
-            .field(
-                "max_change",
-                Shape::Ratio,
-                "largest change that is taken without asking; 30% if left out",
-            )
-            .into(),
+        limits().into(),
         "what happens to the flow limits that follow from a capacity",
     )
-    .field(
-        "pod",
-        Record::new("pod section", "where the pod's own figures are read")
-            .field(
-                "cpu",
-                Shape::Text,
-                "cgroup:/sys/fs/cgroup/…, its control group's folder",
-            )
-            .field("metrics", Shape::Url, "its Prometheus endpoint")
-            .into(),
-        "where the pod's own figures are read",
-    )
-    .field(
-        "abort",
-        Record::new("abort section", "what stops a run early")
-            .field(
-                "production_burn",
-                Shape::Ratio,
-                "share of failed production calls at which the run stops",
-            )
-            .field(
-                "kill_file",
-                Shape::Text,
-                "the run stops when this file is there",
-            )
-            .into(),
-        "what stops a run early",
-    )
+    .field("pod", pod().into(), "where the pod's own figures are read")
+    .field("abort", abort().into(), "what stops a run early")
     .field(
         "output",
         output().into(),
         "files that results are written to",
     )
+}
+
+fn server() -> Record {
+    Record::new("server", "a Rampart server")
+        .required("url", Shape::Url, "its address")
+        .field(
+            "token_file",
+            Shape::Text,
+            "a file that holds the token to send",
+        )
+}
+
+fn limits() -> Record {
+    Record::new("limits section", "what happens to the limits that follow")
+        .field(
+            "publish",
+            Shape::Choice(&["never", "ask", "auto"]),
+            "whether the server takes them; ask if left out",
+        )
+        .field(
+            "max_change",
+            Shape::Ratio,
+            "largest change that is taken without asking; 30% if left out",
+        )
+}
+
+fn pod() -> Record {
+    Record::new("pod section", "where the pod's own figures are read")
+        .field(
+            "cpu",
+            Shape::Text,
+            "cgroup:/sys/fs/cgroup/…, its control group's folder",
+        )
+        .field("metrics", Shape::Url, "its Prometheus endpoint")
+}
+
+fn abort() -> Record {
+    Record::new("abort section", "what stops a run early")
+        .field(
+            "production_burn",
+            Shape::Ratio,
+            "share of failed production calls at which the run stops",
+        )
+        .field(
+            "kill_file",
+            Shape::Text,
+            "the run stops when this file is there",
+        )
 }
 
 fn up_to(max: usize, item: Shape) -> Shape {
@@ -251,18 +252,24 @@ fn expect() -> Record {
     )
 }
 
-fn load() -> Record {
-    let stage = Record::new("stage", "a span of time with a rate")
+fn stage() -> Record {
+    Record::new("stage", "a span of time with a rate")
         .required("duration", Shape::Duration, "how long")
         .field("rate", Shape::Rate, "calls per second, all the while")
         .field("from", Shape::Rate, "calls per second at its start")
-        .field("to", Shape::Rate, "calls per second at its end");
-    let closed = Record::new(
+        .field("to", Shape::Rate, "calls per second at its end")
+}
+
+fn closed() -> Record {
+    Record::new(
         "closed load",
         "callers who wait for their answer before they go on",
     )
-    .required("connections", count(1, CONNECTIONS_MAX), "how many callers");
-    let replay = Record::new("replay", "a recorded curve")
+    .required("connections", count(1, CONNECTIONS_MAX), "how many callers")
+}
+
+fn replay() -> Record {
+    Record::new("replay", "a recorded curve")
         .required(
             "curve",
             Shape::Text,
@@ -275,7 +282,10 @@ fn load() -> Record {
                 max: CURVE_SCALE_MAX,
             },
             "what its rates are multiplied with",
-        );
+        )
+}
+
+fn load() -> Record {
     Record::new("load", "how much is sent, and when")
         .field("rate", Shape::Rate, "calls per second, for `duration`")
         .field("duration", Shape::Duration, "how long, after the warm-up")
@@ -286,17 +296,17 @@ fn load() -> Record {
         )
         .field(
             "stages",
-            up_to(STAGES_MAX, stage.into()),
+            up_to(STAGES_MAX, stage().into()),
             "rates one after the other",
         )
         .field(
             "closed",
-            closed.into(),
+            closed().into(),
             "callers who wait; their latency hides what waiting costs",
         )
         .field(
             "replay",
-            Shape::Either(vec![Shape::Text, replay.into()]),
+            Shape::Either(vec![Shape::Text, replay().into()]),
             "a recorded curve",
         )
         .field(

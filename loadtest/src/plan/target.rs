@@ -5,7 +5,7 @@ use declare::{Node, Problems};
 use super::files::Files;
 use super::read::{is_meant, read_count};
 use super::{Descriptors, Protocol, Target};
-use crate::request::{TextError, check_path_text};
+use crate::request::{Envelope, TextError, check_path_text};
 
 impl Target {
     /// A target from its URL alone, reached by HTTP/1.1 on connections that are used again.
@@ -100,6 +100,17 @@ impl Target {
         )
     }
 
+    /// What is the same for every request to it; `run_id` is sent as `x-rampart-test`.
+    pub fn envelope(&self, run_id: &str) -> Envelope {
+        Envelope {
+            authority: self.authority(),
+            scheme: self.scheme(),
+            base_path: self.base_path.clone(),
+            run_id: run_id.to_owned(),
+            keep_alive: self.keep_alive,
+        }
+    }
+
     fn bracketed_host(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]", self.host)
@@ -120,8 +131,8 @@ pub(super) fn read(root: &Node, files: &Files, problems: &mut Problems) -> Optio
     let mut target = match Target::parse(url.text()?) {
         Ok(target) => target,
         Err(error) => {
-            // What the shape has refused already is told once.
-            if is_well_formed(url) {
+            // What the shape has refused already is told once, and so is a variable that is not set.
+            if is_well_formed(url) && !url.text().is_some_and(|text| text.contains("${")) {
                 problems.error(url, error.message).hint(error.hint);
             }
             return None;

@@ -57,18 +57,15 @@ fn runs(a: &RunResult, b: &RunResult) -> String {
             words::number(count as u64)
         }));
     }
-    let figures: [(&str, fn(&Spread) -> f64); 7] = [
-        ("p50", |spread| spread.p50_ms),
-        ("p90", |spread| spread.p90_ms),
-        ("p95", |spread| spread.p95_ms),
-        ("p99", |spread| spread.p99_ms),
-        ("p99.9", |spread| spread.p999_ms),
-        ("max", |spread| spread.max_ms),
-        ("mean", |spread| spread.mean_ms),
-    ];
-    for (name, of) in figures {
-        rows.push(row(name, of(&from.latency), of(&to.latency), words::ms));
-    }
+    let latency =
+        |name, of: fn(&Spread) -> f64| row(name, of(&from.latency), of(&to.latency), words::ms);
+    rows.push(latency("p50", |spread| spread.p50_ms));
+    rows.push(latency("p90", |spread| spread.p90_ms));
+    rows.push(latency("p95", |spread| spread.p95_ms));
+    rows.push(latency("p99", |spread| spread.p99_ms));
+    rows.push(latency("p99.9", |spread| spread.p999_ms));
+    rows.push(latency("max", |spread| spread.max_ms));
+    rows.push(latency("mean", |spread| spread.mean_ms));
     rows.push(row(
         "generator lag p99",
         from.lag.p99_ms,

@@ -12,14 +12,21 @@ pub(super) fn escape(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             '\t' | '\n' | ' ' => out.push(character),
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            // Marks that turn the direction of text could make one figure read as another.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
-            control if control.is_control() => out.push('\u{fffd}'),
+            other if steers(other) => out.push(char::REPLACEMENT_CHARACTER),
             plain => out.push(plain),
         }
     }
     out
+}
+
+/// Characters that do something instead of being read: control characters, marks that turn the direction
+/// of text (they could make one figure read as another), and what XML cannot hold.
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}'
+        )
 }
 
 /// The same for a terminal: nothing in the text can move the cursor, colour or clear anything.
@@ -27,8 +34,7 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|character| match character {
             '\t' | '\n' => ' ',
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-            control if control.is_control() => '\u{fffd}',
+            other if steers(other) => char::REPLACEMENT_CHARACTER,
             plain => plain,
         })
         .collect()

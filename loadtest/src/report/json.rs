@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::ReportError;
-use crate::result::{CapacityResult, Kept, RunResult};
+use crate::result::Kept;
 
 /// The form that is written. A later one that older versions cannot read has a higher number.
 pub const SCHEMA: u64 = 1;
@@ -24,18 +24,10 @@ struct File<'a> {
 #[derive(Deserialize)]
 struct Head {
     schema: u64,
-    kind: Kind,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Run,
-    Capacity,
 }
 
 /// `{"schema":1,"kind":"run",…}`, indented, with a final line end.
-pub(super) fn encode(kept: &Kept) -> Result<Vec<u8>, ReportError> {
+pub fn encode(kept: &Kept) -> Result<Vec<u8>, ReportError> {
     let file = File {
         schema: SCHEMA,
         kept,
@@ -64,8 +56,6 @@ pub fn read(path: &Path) -> Result<Kept, ReportError> {
     decode(path, &text)
 }
 
-/// The kind is read first and then the whole again as that kind: an internally tagged enum would read
-/// map keys as text only, and statuses are numbers.
 fn decode(path: &Path, text: &[u8]) -> Result<Kept, ReportError> {
     let other = |cause| ReportError::NotAResult {
         path: path.to_path_buf(),
@@ -78,12 +68,5 @@ fn decode(path: &Path, text: &[u8]) -> Result<Kept, ReportError> {
             found: head.schema,
         });
     }
-    Ok(match head.kind {
-        Kind::Run => Kept::Run(Box::new(
-            serde_json::from_slice::<RunResult>(text).map_err(other)?,
-        )),
-        Kind::Capacity => Kept::Capacity(Box::new(
-            serde_json::from_slice::<CapacityResult>(text).map_err(other)?,
-        )),
-    })
+    serde_json::from_slice(text).map_err(other)
 }

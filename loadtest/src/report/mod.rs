@@ -9,7 +9,7 @@ pub(crate) mod escape;
 pub mod health;
 mod hgrm;
 mod html;
-mod json;
+pub mod json;
 mod junit;
 mod text;
 pub(crate) mod words;

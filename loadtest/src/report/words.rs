@@ -1,5 +1,6 @@
 //! Figures and verdicts in words, the same in every form of report.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::result::{CapacityResult, RunResult, Verdict};
@@ -114,7 +115,7 @@ pub(crate) fn of_run(result: &RunResult) -> Sentence {
         (Tone::Held, format!("Held: {} at {load}.", list(&wanted)))
     };
     if let Some(why) = &result.stopped {
-        text.push_str(&format!(" It was stopped early: {why}."));
+        let _ = write!(text, " It was stopped early: {why}.");
     }
     Sentence { tone, text }
 }
@@ -198,7 +199,7 @@ pub(crate) fn number(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -326,7 +327,11 @@ mod tests {
     fn a_latency_limit_is_found_among_others() {
         let limit = LatencyLimit::find("success rate ≥ 99.9%, p99 ≤ 100ms").unwrap();
         assert_eq!((limit.quantile, limit.ms), (0.99, 100.0));
-        assert_eq!(LatencyLimit::find("p999 <= 1s").unwrap().ms, 1_000.0);
+        let limit = LatencyLimit::find("p999 <= 1s").unwrap();
+        assert_eq!(
+            ((limit.quantile * 1e6).round(), limit.ms),
+            (999_000.0, 1_000.0)
+        );
         assert!((LatencyLimit::find("p99.9 ≤ 1s").unwrap().quantile - 0.999).abs() < 1e-9);
         assert_eq!(LatencyLimit::find("success rate ≥ 99.9%"), None);
         assert_eq!(LatencyLimit::find("p0 ≤ x"), None);

@@ -23,7 +23,7 @@ impl Lines {
             let content = line.trim_end_matches(['\n', '\r']);
             if !content.trim().is_empty() {
                 ranges.push(start..start + content.len());
-                all_json &= is_json(content.as_bytes());
+                all_json = all_json && is_json(content.as_bytes());
             }
             start += line.len();
         }
@@ -46,22 +46,20 @@ impl Lines {
 
     /// The line of a request's number: after the last one the first again. Empty without lines.
     pub fn in_turn(&self, number: u64) -> Bytes {
-        let count = u64::try_from(self.ranges.len()).unwrap_or(u64::MAX).max(1);
-        let index = usize::try_from(number % count).unwrap_or(0);
-        match self.ranges.get(index) {
-            Some(range) => self.text.slice(range.clone()),
-            None => Bytes::new(),
-        }
+        self.range_in_turn(number)
+            .map_or_else(Bytes::new, |range| self.text.slice(range))
     }
 
     /// The same as [`Lines::in_turn`], not counted as a holder.
     pub(super) fn line_in_turn(&self, number: u64) -> &[u8] {
-        let count = u64::try_from(self.ranges.len()).unwrap_or(u64::MAX).max(1);
-        let index = usize::try_from(number % count).unwrap_or(0);
-        self.ranges
-            .get(index)
-            .and_then(|range| self.text.get(range.clone()))
+        self.range_in_turn(number)
+            .and_then(|range| self.text.get(range))
             .unwrap_or(b"")
+    }
+
+    fn range_in_turn(&self, number: u64) -> Option<Range<usize>> {
+        let index = number.checked_rem(self.ranges.len() as u64)?;
+        self.ranges.get(usize::try_from(index).ok()?).cloned()
     }
 
     /// Every line.

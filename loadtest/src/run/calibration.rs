@@ -25,7 +25,9 @@ pub(super) fn measure(
     stop: &std::sync::Arc<Stop>,
 ) -> Result<f64, RunError> {
     let null = crate::serve::null::spawn(1)?;
-    let Some(mut requests) = RequestSet::new(vec![Request::get("/")]) else { return Ok(0.0) };
+    let Some(mut requests) = RequestSet::new(vec![Request::get("/")]) else {
+        return Ok(0.0);
+    };
     requests.prepare(&ready.envelope);
     let bare = Ready {
         address: null.address(),
@@ -36,14 +38,18 @@ pub(super) fn measure(
         ..ready.clone()
     };
     let hard = Load {
-        model: LoadModel::Closed { connections: CALLERS },
+        model: LoadModel::Closed {
+            connections: CALLERS,
+        },
         warm_up: Duration::ZERO,
         duration: MEASURED,
         threads: load.threads,
         ..load.clone()
     };
     let mut total = Tally::default();
-    senders::send(&bare, &hard, clock, stop, |_, tally| total.add_after(&tally))?;
+    senders::send(&bare, &hard, clock, stop, |_, tally| {
+        total.add_after(&tally)
+    })?;
     drop(null);
     let per_second = total.counts.ok as f64 / MEASURED.as_secs_f64();
     Ok(match ready.protocol {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::load::while_guarded;
 use super::words::{self, milliseconds};
-use super::{Context, Observer, RunError, calibration, preflight, ready, senders, subject, validity};
+use super::{
+    Context, Observer, RunError, calibration, preflight, ready, senders, subject, validity,
+};
 use crate::engine::{RunClock, Stop};
 use crate::plan::{Arrivals, Load, LoadModel, Objective, Plan, Stage};
 use crate::pod::{PodFigures, PodReader};
@@ -17,14 +19,18 @@ use crate::tally::Tally;
 pub fn find_capacity(plan: &Plan, context: &mut Context<'_>) -> Result<CapacityResult, RunError> {
     let objective = plan.objective.ok_or(RunError::NoObjective)?;
     let id = subject::id(context);
-    let ready = ready::make(plan, &id, context)?;
+    let ready = ready::make(plan, &id, plan.capacity.max, context)?;
     let mut pod = PodReader::open(&plan.pod, &plan.allow)?;
     preflight::check(&ready, &plan.load, &context.clock, &context.stop)?;
     let stop = Stop::below(&context.stop);
     let calibrated = calibration::measure(&ready, &plan.load, &context.clock, &stop)?;
     let mut about = subject::begun(plan, &id, context);
     let mut search = Search::new(plan.capacity, objective, calibrated);
-    context.observer.begun(&about, &words::objective(&objective), search.planned_duration());
+    context.observer.begun(
+        &about,
+        &words::objective(&objective),
+        search.planned_duration(),
+    );
     context.observer.note(&format!(
         "this generator reaches {} here; loads up to 70 % of it are trusted",
         words::rate(calibrated)
@@ -45,8 +51,12 @@ pub fn find_capacity(plan: &Plan, context: &mut Context<'_>) -> Result<CapacityR
     let limits_of_pod = bench.read_pod();
     context.observer.ended();
     about.seconds = context.clock.now().since(began) as f64 / 1e9;
-    about.pod_cpus = limits_of_pod.as_ref().and_then(|figures| figures.cpus_limit);
-    about.pod_memory_bytes = limits_of_pod.as_ref().and_then(|figures| figures.memory_limit);
+    about.pod_cpus = limits_of_pod
+        .as_ref()
+        .and_then(|figures| figures.cpus_limit);
+    about.pod_memory_bytes = limits_of_pod
+        .as_ref()
+        .and_then(|figures| figures.memory_limit);
     Ok(result(plan, &objective, about, finding?))
 }
 
@@ -54,10 +64,16 @@ pub fn find_capacity(plan: &Plan, context: &mut Context<'_>) -> Result<CapacityR
 fn result(plan: &Plan, objective: &Objective, about: Subject, finding: Finding) -> CapacityResult {
     let pods = f64::from(plan.capacity.pods.max(1));
     let per_pod = finding.verdict.plannable().map(|low| low / pods);
-    let per_cpu = per_pod.zip(about.pod_cpus).map(|(per_pod, cpus)| per_pod / cpus);
+    let per_cpu = per_pod
+        .zip(about.pod_cpus)
+        .map(|(per_pod, cpus)| per_pod / cpus);
     let mean = finding.mean_latency_ms;
     let mut said = finding.notes.clone();
-    said.extend(hints::sentences(&finding.samples, about.pod_cpus, per_pod));
+    said.extend(hints::sentences(
+        &finding.samples,
+        &finding.verdict,
+        about.pod_cpus.map(|cpus| cpus * pods),
+    ));
     CapacityResult {
         limits: per_pod.zip(mean).map(|(per_pod, mean_ms)| {
             sizing::limits(per_pod, std::time::Duration::from_secs_f64(mean_ms / 1e3))
@@ -92,7 +108,12 @@ impl Bench<'_> {
     fn drive(&mut self, search: &mut Search, stop: &Arc<Stop>) -> Result<Finding, RunError> {
         let mut last = None;
         loop {
-            let trial = match search.next(last.take()) {
+            let was_told = last.is_some();
+            let step = search.next(last.take());
+            if let Some(judged) = search.last_trial().filter(|_| was_told) {
+                self.observer.trial(judged);
+            }
+            let trial = match step {
                 Step::Done(finding) => return Ok(*finding),
                 Step::Run(trial) => trial,
             };
@@ -122,26 +143,41 @@ impl Bench<'_> {
             if left == 0 {
                 return None;
             }
-            std::thread::sleep(crate::engine::LOOK_FOR_STOP.min(std::time::Duration::from_nanos(left)));
+            std::thread::sleep(
+                crate::engine::LOOK_FOR_STOP.min(std::time::Duration::from_nanos(left)),
+            );
         }
         stop.reason()
     }
 
     /// Sends one trial and gives what was seen of it, block by block.
-    fn observe(&mut self, trial: &Trial, search: &Search, stop: &Arc<Stop>) -> Result<Observation, RunError> {
+    fn observe(
+        &mut self,
+        trial: &Trial,
+        search: &Search,
+        stop: &Arc<Stop>,
+    ) -> Result<Observation, RunError> {
         self.trials += 1;
         let load = self.load_of(trial);
         let enough = Stop::below(stop);
         let before = self.read_pod();
         let mut gathered = Gathered {
-            observation: Observation { trial: *trial, blocks: Vec::new(), faults: Vec::new() },
-            block: Open { pod: before, ..Open::default() },
+            observation: Observation {
+                trial: *trial,
+                blocks: Vec::new(),
+                faults: Vec::new(),
+            },
+            block: Open {
+                pod: before,
+                ..Open::default()
+            },
             total: Tally::default(),
         };
         let (clock, ready) = (self.clock, self.ready);
         senders::send(ready, &load, clock, &enough, |at, tally| {
             gathered.total.add_after(&tally);
-            self.observer.second(&Second::of(f64::from(at), false, &tally), &gathered.total);
+            self.observer
+                .second(&Second::of(f64::from(at), false, &tally), &gathered.total);
             gathered.block.add(&tally);
             if gathered.block.tally.span_nanos as f64 / 1e9 + 0.05 < trial.block.as_secs_f64() {
                 return;
@@ -169,7 +205,11 @@ impl Bench<'_> {
         Load {
             model: LoadModel::Open {
                 arrivals,
-                stages: vec![Stage { duration: trial.duration, from: trial.rate, to: trial.rate }],
+                stages: vec![Stage {
+                    duration: trial.duration,
+                    from: trial.rate,
+                    to: trial.rate,
+                }],
             },
             warm_up: std::time::Duration::ZERO,
             duration: trial.duration,
@@ -185,7 +225,8 @@ impl Bench<'_> {
         match read {
             Ok(figures) => Some(figures),
             Err(error) => {
-                self.observer.note(&format!("the pod's figures are missing: {error}"));
+                self.observer
+                    .note(&format!("the pod's figures are missing: {error}"));
                 None
             }
         }
@@ -216,7 +257,11 @@ impl Open {
 
 impl Gathered {
     fn close(&mut self, figures: Option<PodFigures>, objective: &Objective) {
-        let Open { tally, in_flight, pod } = std::mem::take(&mut self.block);
+        let Open {
+            tally,
+            in_flight,
+            pod,
+        } = std::mem::take(&mut self.block);
         let used = pod.as_ref().zip(figures.as_ref());
         self.block.pod.clone_from(&figures);
         let counts = &tally.counts;
@@ -233,10 +278,12 @@ impl Gathered {
             latency_at_quantile_ms: tally.latency.quantile(objective.quantile) as f64 / 1e6,
             mean_latency_ms: tally.latency.mean() / 1e6,
             in_flight,
-            pod_cpu_seconds: used.and_then(|(before, after)| Some(after.cpu_seconds? - before.cpu_seconds?)),
+            pod_cpu_seconds: used
+                .and_then(|(before, after)| Some(after.cpu_seconds? - before.cpu_seconds?)),
             pod_memory_bytes: figures.as_ref().and_then(|figures| figures.memory_bytes),
-            throttled_seconds: used
-                .and_then(|(before, after)| Some(after.throttled_seconds? - before.throttled_seconds?)),
+            throttled_seconds: used.and_then(|(before, after)| {
+                Some(after.throttled_seconds? - before.throttled_seconds?)
+            }),
         });
     }
 }
@@ -244,8 +291,16 @@ impl Gathered {
 /// What a trial gave, in a line.
 fn seen(observation: &Observation) -> String {
     let sum = |of: fn(&Block) -> u64| observation.blocks.iter().map(of).sum::<u64>();
-    let (done, ok, over) = (sum(|block| block.done), sum(|block| block.ok), sum(|block| block.over));
-    let slowest = observation.blocks.iter().map(|block| block.latency_at_quantile_ms).fold(0.0, f64::max);
+    let (done, ok, over) = (
+        sum(|block| block.done),
+        sum(|block| block.ok),
+        sum(|block| block.over),
+    );
+    let slowest = observation
+        .blocks
+        .iter()
+        .map(|block| block.latency_at_quantile_ms)
+        .fold(0.0, f64::max);
     let mut line = format!(
         "  {}: {done} calls, {ok} ok, {over} over the objective, {} in the slowest block",
         words::rate(observation.trial.rate),

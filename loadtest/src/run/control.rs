@@ -56,7 +56,11 @@ impl Control {
                 move || listen(&listener, &stop, &over)
             })
             .map_err(refuse)?;
-        Ok(Control { address, over, thread: Some(thread) })
+        Ok(Control {
+            address,
+            over,
+            thread: Some(thread),
+        })
     }
 
     /// Where it listens.
@@ -90,22 +94,37 @@ fn answer(mut caller: TcpStream, stop: &Stop) -> io::Result<()> {
     caller.set_write_timeout(Some(READ_WAIT))?;
     let mut request = [0; REQUEST_BYTES_MAX];
     let mut length = 0;
-    while !request.get(..length).unwrap_or_default().windows(4).any(|end| end == b"\r\n\r\n") {
+    while !request
+        .get(..length)
+        .unwrap_or_default()
+        .windows(4)
+        .any(|end| end == b"\r\n\r\n")
+    {
         let room = request.get_mut(length..).unwrap_or_default();
         match caller.read(room)? {
             0 => break,
             read => length += read,
         }
     }
-    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let line = request
+        .split(|byte| *byte == b'\r')
+        .next()
+        .unwrap_or_default();
     let (status, body) = if line.starts_with(b"POST /stop ") {
         stop.raise("asked to stop at the control address");
         ("200 OK", "{\"state\":\"stopping\"}\n")
     } else if line.starts_with(b"GET / ") {
-        let state = if stop.is_raised() { "{\"state\":\"stopping\"}\n" } else { "{\"state\":\"running\"}\n" };
+        let state = if stop.is_raised() {
+            "{\"state\":\"stopping\"}\n"
+        } else {
+            "{\"state\":\"running\"}\n"
+        };
         ("200 OK", state)
     } else {
-        ("404 Not Found", "{\"title\":\"Not Found\",\"status\":404,\"detail\":\"POST /stop ends the run; GET / says whether it runs\"}\n")
+        (
+            "404 Not Found",
+            "{\"title\":\"Not Found\",\"status\":404,\"detail\":\"POST /stop ends the run; GET / says whether it runs\"}\n",
+        )
     };
     let length = body.len();
     write!(
@@ -135,7 +154,10 @@ mod tests {
         assert!(ask(address, "GET /stop HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 404"));
         assert!(!stop.is_raised());
         assert!(ask(address, "POST /stop HTTP/1.1\r\nhost: x\r\n\r\n").starts_with("HTTP/1.1 200"));
-        assert_eq!(stop.reason().as_deref(), Some("asked to stop at the control address"));
+        assert_eq!(
+            stop.reason().as_deref(),
+            Some("asked to stop at the control address")
+        );
         drop(control);
         assert!(TcpStream::connect(address).is_err());
     }

@@ -17,7 +17,11 @@ pub(super) struct Gather {
 impl Gather {
     /// For so many threads, numbered from `first_thread` on.
     pub(super) fn new(first_thread: u64, threads: usize) -> Self {
-        Gather { open: BTreeMap::new(), reached: vec![None; threads], first_thread }
+        Gather {
+            open: BTreeMap::new(),
+            reached: vec![None; threads],
+            first_thread,
+        }
     }
 
     /// Takes one thread's second and gives those that every thread has passed, in order.
@@ -34,9 +38,13 @@ impl Gather {
         if let Some(reached) = place.ok().and_then(|place| self.reached.get_mut(place)) {
             *reached = Some(second.second);
         }
-        let Some(whole) = self.reached.iter().copied().min().flatten() else { return Vec::new() };
+        let Some(whole) = self.reached.iter().copied().min().flatten() else {
+            return Vec::new();
+        };
         let later = self.open.split_off(&whole.saturating_add(1));
-        std::mem::replace(&mut self.open, later).into_iter().collect()
+        std::mem::replace(&mut self.open, later)
+            .into_iter()
+            .collect()
     }
 
     /// What is left when every thread has ended.
@@ -53,11 +61,18 @@ mod tests {
         let mut tally = Box::<Tally>::default();
         tally.counts.sent = sent;
         tally.threads = 1;
-        SecondTally { second, thread, tally }
+        SecondTally {
+            second,
+            thread,
+            tally,
+        }
     }
 
     fn sent(seconds: Vec<(u32, Tally)>) -> Vec<(u32, u64, u32)> {
-        seconds.into_iter().map(|(at, tally)| (at, tally.counts.sent, tally.threads)).collect()
+        seconds
+            .into_iter()
+            .map(|(at, tally)| (at, tally.counts.sent, tally.threads))
+            .collect()
     }
 
     #[test]

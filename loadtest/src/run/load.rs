@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::words::{self, milliseconds};
-use super::{Context, ProductionWatch, RunError, guard, preflight, ready, senders, subject, validity};
+use super::{
+    Context, ProductionWatch, RunError, guard, preflight, ready, senders, subject, validity,
+};
 use crate::engine::Stop;
-use crate::plan::{Abort, Load, LoadModel, Plan, Stage};
+use crate::plan::{Abort, Load, LoadModel, Plan, Stage, caps};
 use crate::result::{RunResult, Second, Threshold, Window};
 use crate::tally::Tally;
 
@@ -14,7 +16,9 @@ use crate::tally::Tally;
 /// Stopped early it gives what there is.
 pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally), RunError> {
     let id = subject::id(context);
-    let ready = ready::make(plan, &id, context)?;
+    // Callers of the closed model send as fast as they are answered.
+    let highest = plan.load.peak_rate().unwrap_or(caps::RATE_PER_SECOND_MAX);
+    let ready = ready::make(plan, &id, highest, context)?;
     preflight::check(&ready, &plan.load, &context.clock, &context.stop)?;
     let mut about = subject::begun(plan, &id, context);
     let load = with_warm_up(&plan.load);
@@ -70,7 +74,14 @@ pub(super) fn with_warm_up(load: &Load) -> Load {
         && !load.warm_up.is_zero()
         && let Some(first) = stages.first().copied()
     {
-        stages.insert(0, Stage { duration: load.warm_up, from: first.from, to: first.from });
+        stages.insert(
+            0,
+            Stage {
+                duration: load.warm_up,
+                from: first.from,
+                to: first.from,
+            },
+        );
     }
     whole
 }
@@ -86,7 +97,11 @@ struct Seen {
 impl Seen {
     fn new(warm_up: Duration) -> Self {
         let warm_up_seconds = warm_up.as_secs_f64().ceil() as u32;
-        Seen { warm_up_seconds, seconds: Vec::new(), total: Tally::default() }
+        Seen {
+            warm_up_seconds,
+            seconds: Vec::new(),
+            total: Tally::default(),
+        }
     }
 
     fn add(&mut self, at: u32, tally: &Tally) -> Second {
@@ -102,7 +117,9 @@ impl Seen {
 
 /// Each part of the objective against what was measured.
 fn thresholds(plan: &Plan, total: &Tally) -> Vec<Threshold> {
-    let Some(objective) = &plan.objective else { return Vec::new() };
+    let Some(objective) = &plan.objective else {
+        return Vec::new();
+    };
     let counts = &total.counts;
     let latency_ms = total.latency.quantile(objective.quantile) as f64 / 1e6;
     let latency = Threshold {
@@ -115,7 +132,11 @@ fn thresholds(plan: &Plan, total: &Tally) -> Vec<Threshold> {
         held: counts.done() > 0 && latency_ms <= objective.latency.as_secs_f64() * 1e3,
     };
     let judged = counts.done() - counts.limited;
-    let share = if judged > 0 { counts.ok as f64 / judged as f64 } else { 0.0 };
+    let share = if judged > 0 {
+        counts.ok as f64 / judged as f64
+    } else {
+        0.0
+    };
     let success = Threshold {
         wanted: format!("success rate ≥ {}", objective.success_rate),
         got: format!("{:.3}%", share * 100.0),

@@ -58,14 +58,13 @@ pub enum RunError {
     /// The pod's own figures cannot be read.
     #[error(transparent)]
     Pod(#[from] crate::pod::PodError),
-    /// gRPC messages cannot be prepared.
-    #[error(transparent)]
-    Grpc(#[from] crate::grpc::GrpcError),
     /// The one request that was sent first did not go well.
     #[error("{0}; nothing more was sent")]
     Preflight(String),
     /// The plan lacks what a search needs.
-    #[error("the plan says no objective, so there is nothing to hold a load against; add objective: {{p99: 100ms, success_rate: 99.9%}}")]
+    #[error(
+        "the plan says no objective, so there is nothing to hold a load against; add objective: {{p99: 100ms, success_rate: 99.9%}}"
+    )]
     NoObjective,
     /// The machine does not let us send.
     #[error(transparent)]
@@ -80,3 +79,6 @@ pub enum RunError {
     #[error("stopped before anything was measured: {0}")]
     Stopped(String),
 }
+
+#[cfg(test)]
+mod tests;

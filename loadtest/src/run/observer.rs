@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::result::{Second, Subject};
+use crate::result::{Second, Subject, TrialResult};
 use crate::tally::Tally;
 
 /// Told what happens, in order; the terminal's view is one.
@@ -11,6 +11,8 @@ pub trait Observer {
     fn begun(&mut self, subject: &Subject, load: &str, planned: Duration);
     /// A second is over; `so_far` sums up everything since the warm-up.
     fn second(&mut self, second: &Second, so_far: &Tally);
+    /// A trial of a capacity search was judged.
+    fn trial(&mut self, _trial: &TrialResult) {}
     /// Something worth a line.
     fn note(&mut self, line: &str);
     /// It is over, whatever the reason.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use super::RunError;
 use super::gather::Gather;
 use super::ready::Ready;
-use super::RunError;
 use crate::arrivals::ArrivalPlan;
 use crate::engine::{EngineError, Job, RunClock, Share, Stop, TALLIES_QUEUED_MAX, Tallies};
 use crate::plan::{Load, LoadModel, Protocol};
@@ -34,11 +34,18 @@ pub(super) fn send(
     let start = clock.now().plus(LEAD.as_nanos() as u64);
     let mut running = Vec::with_capacity(threads as usize);
     for thread in 0..threads {
-        let job = job(ready, load, &requests, start, u64::from(thread), u64::from(threads));
-        let (clock, stop, tallies) = (clock.clone(), Arc::clone(stop), tallies.clone());
+        let job = job(
+            ready,
+            load,
+            &requests,
+            start,
+            u64::from(thread),
+            u64::from(threads),
+        );
+        let (clock, stopped, tallies) = (clock.clone(), Arc::clone(stop), tallies.clone());
         let handle = std::thread::Builder::new()
             .name(format!("sender-{thread}"))
-            .spawn(move || run_engine(&job, &clock, &stop, &tallies))
+            .spawn(move || run_engine(&job, &clock, &stopped, &tallies))
             .map_err(|error| {
                 stop.raise("a sending thread could not be started");
                 RunError::Thread(error)
@@ -49,22 +56,37 @@ pub(super) fn send(
     let mut gather = Gather::new(0, threads as usize);
     loop {
         match seen.recv_timeout(LOOK_EVERY) {
-            Ok(second) => gather.add(&second).into_iter().for_each(|(at, tally)| each(at, tally)),
+            Ok(second) => gather
+                .add(&second)
+                .into_iter()
+                .for_each(|(at, tally)| each(at, tally)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    gather.rest().into_iter().for_each(|(at, tally)| each(at, tally));
+    gather
+        .rest()
+        .into_iter()
+        .for_each(|(at, tally)| each(at, tally));
     for handle in running {
         match handle.join() {
             Ok(ended) => ended?,
-            Err(_) => return Err(RunError::Thread(std::io::Error::other("a sending thread panicked"))),
+            Err(_) => {
+                return Err(RunError::Thread(std::io::Error::other(
+                    "a sending thread panicked",
+                )));
+            }
         }
     }
     Ok(())
 }
 
-fn run_engine(job: &Job, clock: &RunClock, stop: &Stop, tallies: &Tallies) -> Result<(), EngineError> {
+fn run_engine(
+    job: &Job,
+    clock: &RunClock,
+    stop: &Stop,
+    tallies: &Tallies,
+) -> Result<(), EngineError> {
     match job.protocol {
         Protocol::Http1 => crate::http1::run(job, clock, stop, tallies),
         Protocol::Http2 | Protocol::Grpc => crate::h2::run(job, clock, stop, tallies),
@@ -80,7 +102,10 @@ fn threads_for(load: &Load) -> u32 {
     }
     match &load.model {
         LoadModel::Open { stages, .. } => {
-            let highest = stages.iter().map(|stage| stage.from.max(stage.to)).fold(0.0, f64::max);
+            let highest = stages
+                .iter()
+                .map(|stage| stage.from.max(stage.to))
+                .fold(0.0, f64::max);
             ((highest / RATE_PER_THREAD).ceil() as u32).clamp(1, spare)
         }
         LoadModel::Closed { connections } => spare.min((*connections).max(1)),
@@ -114,7 +139,9 @@ fn job(
                 index,
                 of,
             }),
-            LoadModel::Closed { connections } => Share::Closed { connections: share(*connections) },
+            LoadModel::Closed { connections } => Share::Closed {
+                connections: share(*connections),
+            },
         },
         timeout: load.timeout,
         in_flight_max: share(load.in_flight_max).max(1),

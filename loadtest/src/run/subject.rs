@@ -28,7 +28,10 @@ pub(super) fn begun(plan: &Plan, id: &str, context: &Context<'_>) -> Subject {
 pub(super) fn id(context: &Context<'_>) -> String {
     let micros = context.clock.wall().as_micros();
     let Nanos(nanos) = context.clock.now();
-    format!("lt-{micros:x}-{:04x}", (nanos ^ u64::from(std::process::id())) & 0xffff)
+    format!(
+        "lt-{micros:x}-{:04x}",
+        (nanos ^ u64::from(std::process::id())) & 0xffff
+    )
 }
 
 /// Word for a protocol in sentences.

@@ -18,7 +18,11 @@ const CPU_SHARE_MAX: f64 = 0.8;
 const OFFERED_SHARE_MIN: f64 = 0.995;
 
 /// Why the figures of a span must not be believed, in sentences; none when they may.
-pub(super) fn faults(tally: &Tally, model: &LoadModel, objective: Option<&Objective>) -> Vec<String> {
+pub(super) fn faults(
+    tally: &Tally,
+    model: &LoadModel,
+    objective: Option<&Objective>,
+) -> Vec<String> {
     let mut faults = Vec::new();
     let counts = &tally.counts;
     let lag_max = objective.map_or(LAG_NANOS_MAX, |objective| {
@@ -73,14 +77,24 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::timing::{Nanos, Timing};
     use crate::Outcome;
+    use crate::timing::{Nanos, Timing};
 
     fn healthy() -> Tally {
-        let mut tally = Tally { span_nanos: 1_000_000_000, threads: 1, cpu_nanos: 300_000_000, ..Tally::default() };
+        let mut tally = Tally {
+            span_nanos: 1_000_000_000,
+            threads: 1,
+            cpu_nanos: 300_000_000,
+            ..Tally::default()
+        };
         tally.counts.intended = 1_000;
         for _ in 0..1_000 {
-            let timing = Timing { intended: Nanos(0), eligible: Nanos(0), written: Nanos(20_000), done: Nanos(9_000_000) };
+            let timing = Timing {
+                intended: Nanos(0),
+                eligible: Nanos(0),
+                written: Nanos(20_000),
+                done: Nanos(9_000_000),
+            };
             tally.record(&timing, Outcome::Ok { status: 200 });
         }
         tally
@@ -89,7 +103,10 @@ mod tests {
     fn found(change: impl FnOnce(&mut Tally)) -> String {
         let mut tally = healthy();
         change(&mut tally);
-        let model = LoadModel::Open { arrivals: crate::plan::Arrivals::Poisson, stages: Vec::new() };
+        let model = LoadModel::Open {
+            arrivals: crate::plan::Arrivals::Poisson,
+            stages: Vec::new(),
+        };
         let objective = Objective {
             quantile: 0.99,
             latency: Duration::from_millis(100),
@@ -101,13 +118,24 @@ mod tests {
     #[test]
     fn each_weakness_of_the_generator_is_named() {
         assert_eq!(found(|_| {}), "");
-        let late = |nanos: u64| move |tally: &mut Tally| (0..20).for_each(|_| tally.lag.record(nanos));
-        assert_eq!(found(late(4_000_000)), "", "5 % of the objective are allowed");
+        let late =
+            |nanos: u64| move |tally: &mut Tally| (0..20).for_each(|_| tally.lag.record(nanos));
+        assert_eq!(
+            found(late(4_000_000)),
+            "",
+            "5 % of the objective are allowed"
+        );
         assert!(found(late(6_000_000)).contains("p99 of its own lag is 6.00ms, more than 5.00ms"));
         assert!(found(|tally| tally.loop_gap_nanos_max = 6_000_000).contains("away for 6.00ms"));
         assert!(found(|tally| tally.cpu_nanos = 810_000_000).contains("81 %"));
-        assert!(found(|tally| tally.counts.failures[Failure::OutOfPorts as usize] = 2).contains("ports or files 2 times"));
-        assert!(found(|tally| (tally.counts.capped, tally.counts.missed) = (3, 3)).contains("3 calls were not sent"));
+        assert!(
+            found(|tally| tally.counts.failures[Failure::OutOfPorts as usize] = 2)
+                .contains("ports or files 2 times")
+        );
+        assert!(
+            found(|tally| (tally.counts.capped, tally.counts.missed) = (3, 3))
+                .contains("3 calls were not sent")
+        );
         assert_eq!(found(|tally| tally.counts.missed = 5), "");
         assert!(found(|tally| tally.counts.missed = 6).contains("6 of 1000"));
     }

@@ -21,7 +21,10 @@ pub(super) fn load(model: &LoadModel, duration: Duration) -> String {
                     format!("open, {spacing}, {} for {time}", rate(only.from))
                 }
                 stages => {
-                    let highest = stages.iter().map(|stage| stage.from.max(stage.to)).fold(0.0, f64::max);
+                    let highest = stages
+                        .iter()
+                        .map(|stage| stage.from.max(stage.to))
+                        .fold(0.0, f64::max);
                     format!(
                         "open, {spacing}, {} stages up to {} for {time}",
                         stages.len(),
@@ -51,8 +54,16 @@ pub(super) fn percentile(quantile: f64) -> String {
 
 /// `300/s`, `12.5/s`.
 pub(super) fn rate(per_second: f64) -> String {
-    let text = if per_second >= 100.0 { format!("{per_second:.0}") } else { format!("{per_second:.2}") };
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text = if per_second >= 100.0 {
+        format!("{per_second:.0}")
+    } else {
+        format!("{per_second:.2}")
+    };
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
     format!("{text}/s")
 }
 
@@ -74,16 +85,43 @@ mod tests {
     #[test]
     fn loads_and_figures_in_words() {
         let minute = Duration::from_mins(1);
-        let stage = |from, to| Stage { duration: minute, from, to };
-        let open = |stages| LoadModel::Open { arrivals: Arrivals::Poisson, stages };
-        assert_eq!(load(&open(vec![stage(300.0, 300.0)]), minute), "open, poisson, 300/s for 1m");
+        let stage = |from, to| Stage {
+            duration: minute,
+            from,
+            to,
+        };
+        let open = |stages| LoadModel::Open {
+            arrivals: Arrivals::Poisson,
+            stages,
+        };
+        assert_eq!(
+            load(&open(vec![stage(300.0, 300.0)]), minute),
+            "open, poisson, 300/s for 1m"
+        );
         assert_eq!(
             load(&open(vec![stage(0.0, 50.0), stage(50.0, 12.5)]), 2 * minute),
             "open, poisson, 2 stages up to 50/s for 2m"
         );
-        assert_eq!(load(&LoadModel::Closed { connections: 64 }, minute), "closed, 64 callers for 1m");
-        assert_eq!((percentile(0.99), percentile(0.999), percentile(0.5)), ("p99".into(), "p99.9".into(), "p50".into()));
-        assert_eq!([rate(12.5), rate(300.4), rate(20.0)], ["12.5/s", "300/s", "20/s"]);
-        assert_eq!([milliseconds(0.1234), milliseconds(87.24), milliseconds(123.4), milliseconds(1_240.0)], ["0.12ms", "87.2ms", "123ms", "1.24s"]);
+        assert_eq!(
+            load(&LoadModel::Closed { connections: 64 }, minute),
+            "closed, 64 callers for 1m"
+        );
+        assert_eq!(
+            (percentile(0.99), percentile(0.999), percentile(0.5)),
+            ("p99".into(), "p99.9".into(), "p50".into())
+        );
+        assert_eq!(
+            [rate(12.5), rate(300.4), rate(20.0)],
+            ["12.5/s", "300/s", "20/s"]
+        );
+        assert_eq!(
+            [
+                milliseconds(0.1234),
+                milliseconds(87.24),
+                milliseconds(123.4),
+                milliseconds(1_240.0)
+            ],
+            ["0.12ms", "87.2ms", "123ms", "1.24s"]
+        );
     }
 }

@@ -1,12 +1,16 @@
 //! What is known of each rate that was tried.
 
 use crate::search::judge::{Calls, Class, Judge, Judgement};
-use crate::search::length::CHANCE_OF_ERROR;
 
 /// A rate is tried so often at most; then the majority of its trials decides.
 pub(super) const TRIALS_OF_A_RATE_MAX: u32 = 7;
-/// As soon as so many more trials lean one way than the other, the rest is not run.
+/// As soon as so many more trials lean one way than the other, the rest is not run;
 const LEAD: u32 = 2;
+/// and from so many trials on when the majority and the calls of all trials together say the same. The
+/// number falls with the repeated trials that the search had in all: `(repeats up to, trials)`.
+const TRIALS_IN_AGREEMENT: [(u32, u32); 2] = [(4, 5), (8, 3)];
+/// After more repeats than those, the first trial of a rate decides: the search is to come to an end.
+const TRIALS_OF_THE_IMPATIENT: u32 = 1;
 /// Rates nearer to one another than this are the same.
 const SAME: f64 = 1e-6;
 
@@ -87,10 +91,10 @@ impl Book {
         let point = self.point(rate);
         point.add(judgement, calls);
         point.standing = match judgement.class {
-            Class::Overloaded => Standing::Failed,
-            Class::Carried => Standing::Held { proven: true },
+            Class::Overloaded if judgement.certain => Standing::Failed,
+            Class::Carried => Standing::Held { proven: false },
             Class::Unclear if judgement.leans_to_carried => Standing::Held { proven: false },
-            Class::Unclear => Standing::Open,
+            Class::Overloaded | Class::Unclear => Standing::Open,
         };
     }
 
@@ -102,9 +106,23 @@ impl Book {
         calls: Vec<Calls>,
         judge: &Judge,
     ) {
+        let repeats: u32 = self
+            .points
+            .iter()
+            .map(|point| point.trials.saturating_sub(1))
+            .sum();
+        let enough = TRIALS_IN_AGREEMENT
+            .into_iter()
+            .find(|(up_to, _)| repeats <= *up_to)
+            .map_or(TRIALS_OF_THE_IMPATIENT, |(_, trials)| trials);
         let point = self.point(rate);
         point.add(judgement, calls);
-        point.standing = point.decide(judgement, judge);
+        point.standing = point.decide(judgement, judge, enough);
+    }
+
+    /// Notes that a rate counts as held.
+    pub(super) fn note_held(&mut self, rate: f64) {
+        self.point(rate).standing = Standing::Held { proven: true };
     }
 
     /// Notes that a rate counts as failed.
@@ -145,30 +163,28 @@ impl Point {
         self.leaning_to_carried += u32::from(judgement.leans_to_carried);
     }
 
-    fn decide(&self, last: &Judgement, judge: &Judge) -> Standing {
+    fn decide(&self, last: &Judgement, judge: &Judge, enough: u32) -> Standing {
         let against = self.trials - self.leaning_to_carried;
         let held = Standing::Held { proven: true };
-        let together = judge.shares(&self.calls, CHANCE_OF_ERROR).class;
-        if self.trials == 1 {
+        let together = judge.shares(&self.calls);
+        let in_agreement = together.leans_to_carried == (self.leaning_to_carried > against);
+        let is_ahead = self.leaning_to_carried.abs_diff(against) >= LEAD || self.trials >= enough;
+        if self.trials == 1 && enough > 1 {
             match last.class {
                 Class::Carried => held,
-                Class::Overloaded => Standing::Failed,
-                Class::Unclear => Standing::Open,
+                Class::Overloaded if last.certain => Standing::Failed,
+                Class::Overloaded | Class::Unclear => Standing::Open,
             }
-        } else if together == Class::Carried && last.leans_to_carried {
+        } else if together.class == Class::Carried && last.leans_to_carried {
             held
-        } else if together == Class::Overloaded && !last.leans_to_carried {
+        } else if together.class == Class::Overloaded && !last.leans_to_carried {
             Standing::Failed
-        } else if self.trials >= TRIALS_OF_A_RATE_MAX
-            || self.leaning_to_carried.abs_diff(against) >= LEAD
-        {
-            if self.leaning_to_carried > against {
-                held
-            } else {
-                Standing::Failed
-            }
-        } else {
+        } else if !(is_ahead && in_agreement) && self.trials < TRIALS_OF_A_RATE_MAX {
             Standing::Open
+        } else if self.leaning_to_carried > against {
+            held
+        } else {
+            Standing::Failed
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::plan::{CapacityPlan, Objective};
+use crate::result::TrialResult;
 use crate::search::book::Book;
 use crate::search::judge::{Class, Judge, Judgement};
 use crate::search::length;
@@ -14,8 +15,11 @@ use crate::search::warm_up::WarmUp;
 
 /// Each rate of the climb is so many times the one before.
 const CLIMB_FACTOR: f64 = 2.0;
-/// A later search that climbs beyond the bracket of the first begins with smaller steps.
-const CLIMB_FACTOR_NEAR: f64 = 1.1;
+/// A later search that fails where the ones before held goes down by this factor first.
+const NEAR_BELOW: f64 = 0.97;
+/// One that holds there only looks whether it fails so much higher: the lowest result counts, so how much
+/// better this one is matters no more than to tell noise.
+const NEAR_ABOVE: f64 = 1.15;
 /// The bracket is closed at this share of the plan's precision. The rest is for what differs between
 /// searches, of which the lowest counts.
 const PRECISION_SHARE: f64 = 0.5;
@@ -87,7 +91,8 @@ pub(super) struct Hunt {
     soaks: Book,
     /// Rates that are tried, in this order, before the search thinks for itself.
     approach: Vec<(f64, Purpose)>,
-    climb_factor: f64,
+    /// What the searches before held; infinite in the first.
+    held_before: f64,
     /// The first soak is no higher than this.
     soak_rate_max: f64,
     /// Why no higher rate can be tried, once the generator could not.
@@ -108,7 +113,7 @@ impl Hunt {
             book: Book::default(),
             soaks: Book::default(),
             approach: vec![(terms.plan.start.min(terms.ceiling), Purpose::Climb)],
-            climb_factor: CLIMB_FACTOR,
+            held_before: f64::INFINITY,
             soak_rate_max: f64::INFINITY,
             blind: None,
             is_warm: false,
@@ -118,32 +123,35 @@ impl Hunt {
         }
     }
 
-    /// A later search, number `number` from 2. It begins near the bracket of the first one, and comes
+    /// A later search, number `number` from 2: does what the lowest one before found hold again? It comes
     /// there over rates that the others did not try: a load that fails below one that holds is seen then.
-    pub(super) fn again(first: &Hunt, number: u32) -> Self {
+    pub(super) fn again(lowest: &Hunt, number: u32) -> Self {
         let mut hunt = Hunt {
-            warm_up: first.warm_up.clone(),
-            climb_factor: CLIMB_FACTOR_NEAR,
+            warm_up: lowest.warm_up.clone(),
             is_warm: true,
-            cool_down: first.cool_down,
-            ..Hunt::first(first.terms)
+            cool_down: COOL_DOWN_AFTER_OVERLOAD,
+            ..Hunt::first(lowest.terms)
         };
-        if let Some((low, _)) = first.book.low() {
+        if let Some((low, _)) = lowest.book.low() {
             let shift = f64::from(number % 3) * 0.05;
+            hunt.held_before = low;
             hunt.approach = vec![
                 (low * (0.5 + shift), Purpose::Climb),
                 (low * (0.75 + shift), Purpose::Climb),
                 (low, Purpose::Bisect),
+                ((low * NEAR_ABOVE).min(lowest.terms.ceiling), Purpose::Climb),
             ];
-            let high = first.book.high();
-            hunt.approach
-                .extend(high.map(|high| (high, Purpose::Bisect)));
         }
-        if let (Some((low, _)), Some(high)) = (first.soaks.low(), first.soaks.high()) {
+        if let (Some((low, _)), Some(high)) = (lowest.soaks.low(), lowest.soaks.high()) {
             hunt.soak_rate_max = low;
             hunt.soaks.note_failed(high);
         }
         hunt
+    }
+
+    /// The trial that was judged last.
+    pub(super) fn last_trial(&self) -> Option<&TrialResult> {
+        self.log.trials.last()
     }
 
     /// What to do next.
@@ -201,11 +209,17 @@ impl Hunt {
                     Next::Try(low, Purpose::Repeat)
                 }
             }
-            (Some((low, _)), Some(high)) => Next::Try((low * high).sqrt(), Purpose::Bisect),
-            (Some((low, _)), None) => Next::Try(
-                (low * self.climb_factor).min(self.terms.ceiling),
-                Purpose::Climb,
-            ),
+            (Some((low, _)), Some(high)) => {
+                let near = if self.held_before.is_finite() {
+                    high * NEAR_BELOW
+                } else {
+                    0.0
+                };
+                Next::Try((low * high).sqrt().max(near), Purpose::Bisect)
+            }
+            (Some((low, _)), None) => {
+                Next::Try((low * CLIMB_FACTOR).min(self.terms.ceiling), Purpose::Climb)
+            }
         }
     }
 
@@ -233,10 +247,18 @@ impl Hunt {
     }
 
     fn is_closed(&self, low: f64, high: Option<f64>) -> bool {
-        let width_max = 1.0 + self.terms.plan.precision * PRECISION_SHARE;
+        let precision = self.terms.plan.precision;
+        let width_max = if self.held_before.is_infinite() {
+            1.0 + precision * PRECISION_SHARE
+        } else if low < self.held_before {
+            1.0 + precision
+        } else {
+            NEAR_ABOVE
+        };
+        // The rates are products, so a bracket of exactly that width may be off by a rounding.
         self.blind.is_some()
             || low >= self.terms.ceiling
-            || high.is_some_and(|high| high / low <= width_max)
+            || high.is_some_and(|high| high / low <= width_max * (1.0 + 1e-9))
     }
 
     fn start(&self) -> f64 {
@@ -366,12 +388,8 @@ impl Hunt {
 
     fn learn_climb(&mut self, observation: &Observation, judgement: &Judgement) {
         let rate = observation.trial.rate;
-        let is_beyond_approach = self.approach.iter().all(|(tried, _)| *tried < rate);
         self.book
             .note_climb(rate, judgement, self.terms.judge.calls(observation));
-        if is_beyond_approach && judgement.leans_to_carried {
-            self.climb_factor = self.climb_factor.powi(2).min(CLIMB_FACTOR);
-        }
     }
 
     fn learn_soak(&mut self, observation: &Observation, judgement: &Judgement) {
@@ -383,7 +401,7 @@ impl Hunt {
                 judgement.why
             ));
         } else {
-            self.soaks.note_climb(rate, judgement, Vec::new());
+            self.soaks.note_held(rate);
         }
     }
 

@@ -5,16 +5,16 @@ use crate::search::length::CHANCE_OF_ERROR;
 use crate::search::trial::{Block, Observation};
 use crate::search::{beta, trend};
 
-/// The chance of error at which a trial may end before its time. It is looked at every second, so each
-/// look must be far surer than the last one (Haybittle 1971, Peto 1976).
-pub(super) const CHANCE_OF_ERROR_EARLY: f64 = 0.003;
+/// The chance of error at which a single trial is beyond doubt, and may even end before its time: then it
+/// is looked at every second, and each look must be far surer than the last one (Haybittle 1971, Peto 1976).
+pub(super) const CHANCE_OF_ERROR_CERTAIN: f64 = 0.003;
 /// No trial ends before so many blocks.
 const BLOCKS_MIN: usize = 6;
 /// The chance that a level queue is taken for a growing one.
-const CHANCE_OF_ERROR_QUEUE: f64 = 0.01;
+const CHANCE_OF_ERROR_QUEUE: f64 = 0.003;
 /// A queue that grew by less than this share of the objective's latency over the whole trial is level,
 /// however steadily it grew.
-const GROWTH_OF_LATENCY_MIN: f64 = 0.1;
+const GROWTH_OF_LATENCY_MIN: f64 = 0.5;
 /// And so is one that grew by fewer calls than this.
 const GROWTH_CALLS_MIN: f64 = 4.0;
 /// One in so many blocks at the beginning is not counted: the queue fills, connections are made.
@@ -24,6 +24,8 @@ const LEAD_IN: usize = 10;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Judgement {
     pub(super) class: Class,
+    /// The class would be the same at [`CHANCE_OF_ERROR_CERTAIN`]: no second trial is needed.
+    pub(super) certain: bool,
     /// Which way an unclear trial leans.
     pub(super) leans_to_carried: bool,
     /// A flow limit refused more calls than may fail.
@@ -79,27 +81,23 @@ impl Judge {
 
     /// Judges a finished trial.
     pub(super) fn trial(&self, observation: &Observation) -> Judgement {
-        self.judge(observation, CHANCE_OF_ERROR)
+        let shares = self.shares(&self.calls(observation));
+        match self.queue_growth(observation) {
+            Some(why) if shares.class != Class::Overloaded => Judgement::overloaded(why),
+            _ => shares,
+        }
     }
 
-    /// Judges a trial that still runs; unclear until it is very clear.
+    /// Judges a trial that still runs; unclear until it is certain.
     pub(super) fn early(&self, so_far: &Observation) -> Class {
         if so_far.blocks.len() < BLOCKS_MIN {
             return Class::Unclear;
         }
-        self.judge(so_far, CHANCE_OF_ERROR_EARLY).class
-    }
-
-    fn judge(&self, observation: &Observation, chance_of_error: f64) -> Judgement {
-        let shares = self.shares(&self.calls(observation), chance_of_error);
-        match self.queue_growth(observation, chance_of_error.min(CHANCE_OF_ERROR_QUEUE)) {
-            Some(why) if shares.class != Class::Overloaded => Judgement {
-                class: Class::Overloaded,
-                leans_to_carried: false,
-                limited: false,
-                why,
-            },
-            _ => shares,
+        let shares = self.shares(&self.calls(so_far));
+        if shares.certain {
+            shares.class
+        } else {
+            Class::Unclear
         }
     }
 
@@ -128,73 +126,84 @@ impl Judge {
     }
 
     /// Holds shares against the objective. Blocks of several trials at one rate may stand in one list.
-    pub(super) fn shares(&self, blocks: &[Calls], chance_of_error: f64) -> Judgement {
-        let total = Calls::sum(blocks);
-        let over = Share::new(blocks, |calls| (calls.over, calls.judged));
-        let failed = Share::new(blocks, |calls| (calls.failed, calls.judged));
-        let limited = Share::new(blocks, |calls| {
-            (calls.limited, calls.judged + calls.limited)
-        });
-        let classes = [
-            over.against(self.over_allowed, chance_of_error),
-            failed.against(self.failed_allowed, chance_of_error),
-        ];
-        let is_limited = limited.against(self.failed_allowed, chance_of_error) == Class::Overloaded;
-        let class = if total.judged + total.limited == 0.0
-            || is_limited
-            || classes.contains(&Class::Overloaded)
-        {
-            Class::Overloaded
-        } else if classes == [Class::Carried; 2] {
-            Class::Carried
-        } else {
-            Class::Unclear
-        };
+    pub(super) fn shares(&self, blocks: &[Calls]) -> Judgement {
+        self.judge(&Calls::sum(blocks), &Shares::of(blocks))
+    }
+
+    /// Holds the last third of a trial against the objective. Too few blocks are left there to see how
+    /// much calls are late together, so that is taken from the whole.
+    pub(super) fn last_third(&self, blocks: &[Calls]) -> Judgement {
+        let late = blocks
+            .get(blocks.len() - blocks.len() / 3..)
+            .unwrap_or_default();
+        let shares = Shares::of(late).no_surer_than(&Shares::of(blocks));
+        self.judge(&Calls::sum(late), &shares)
+    }
+
+    fn judge(&self, total: &Calls, shares: &Shares) -> Judgement {
+        if total.judged + total.limited == 0.0 {
+            return Judgement {
+                certain: true,
+                ..Judgement::overloaded("no call was answered".to_owned())
+            };
+        }
+        let parts = self.parts(shares, CHANCE_OF_ERROR);
+        let class = parts.class();
         Judgement {
             class,
+            certain: class == self.parts(shares, CHANCE_OF_ERROR_CERTAIN).class(),
             leans_to_carried: class == Class::Carried
-                || (class == Class::Unclear
-                    && over.is_within(self.over_allowed)
-                    && failed.is_within(self.failed_allowed)
-                    && limited.is_within(self.failed_allowed)),
-            limited: is_limited,
-            why: self.sentence(&total, is_limited, classes),
+                || class == Class::Unclear && self.is_met(shares),
+            limited: parts.limited == Class::Overloaded,
+            why: self.sentence(total, parts),
         }
     }
 
-    fn sentence(&self, total: &Calls, limited: bool, [over, failed]: [Class; 2]) -> String {
-        let percent = |part: f64, of: f64| percent(part / of.max(1.0));
-        if total.judged + total.limited == 0.0 {
-            return "no call was answered".to_owned();
+    fn parts(&self, shares: &Shares, chance_of_error: f64) -> Parts {
+        Parts {
+            over: shares.over.against(self.over_allowed, chance_of_error),
+            failed: shares.failed.against(self.failed_allowed, chance_of_error),
+            limited: shares.limited.against(self.failed_allowed, chance_of_error),
         }
-        if limited {
+    }
+
+    fn is_met(&self, shares: &Shares) -> bool {
+        shares.over.is_within(self.over_allowed)
+            && shares.failed.is_within(self.failed_allowed)
+            && shares.limited.is_within(self.failed_allowed)
+    }
+
+    fn sentence(&self, total: &Calls, parts: Parts) -> String {
+        let share = |part: f64, of: f64| percent(part / of.max(1.0));
+        if parts.limited == Class::Overloaded {
+            let refused = share(total.limited, total.judged + total.limited);
             return format!(
-                "limited: a flow limit refused {} of the calls (429) and hides what lies above it",
-                percent(total.limited, total.judged + total.limited)
+                "limited: a flow limit refused {refused} of the calls (429) and hides what lies above it"
             );
         }
-        if failed == Class::Overloaded && over != Class::Overloaded
-            || failed == Class::Unclear && over == Class::Carried
-        {
+        let judged = total.judged.round();
+        let is_about_failures = match (parts.over, parts.failed) {
+            (Class::Overloaded, _) => false,
+            (_, Class::Overloaded) | (Class::Carried, Class::Unclear) => true,
+            _ => false,
+        };
+        if is_about_failures {
+            let (failed, allowed) = (
+                share(total.failed, total.judged),
+                percent(self.failed_allowed),
+            );
             return format!(
-                "{} of {} calls failed or were answered otherwise than expected; {} may",
-                percent(total.failed, total.judged),
-                total.judged.round(),
-                percent(self.failed_allowed, 1.0)
+                "{failed} of {judged} calls failed or were answered otherwise than expected; {allowed} may"
             );
         }
-        format!(
-            "{} of {} calls took over {:.0} ms or failed; {} may",
-            percent(total.over, total.judged),
-            total.judged.round(),
-            self.latency_seconds * 1e3,
-            percent(self.over_allowed, 1.0)
-        )
+        let (over, allowed) = (share(total.over, total.judged), percent(self.over_allowed));
+        let latency_ms = self.latency_seconds * 1e3;
+        format!("{over} of {judged} calls took over {latency_ms:.0} ms or failed; {allowed} may")
     }
 
     /// Why the queue counts as growing, when it does: calls in flight must be level once the trial is
     /// under way.
-    fn queue_growth(&self, observation: &Observation, chance_of_error: f64) -> Option<String> {
+    fn queue_growth(&self, observation: &Observation) -> Option<String> {
         let samples: Vec<f64> = counted(&observation.blocks)
             .iter()
             .flat_map(|block| &block.in_flight)
@@ -203,12 +212,14 @@ impl Judge {
         let line = trend::line(&samples)?;
         let growth = line.slope * samples.len() as f64;
         let material = GROWTH_OF_LATENCY_MIN * self.latency_seconds * observation.trial.rate;
-        (line.chance < chance_of_error && growth > material.max(GROWTH_CALLS_MIN)).then(|| {
-            format!(
-                "calls in flight grew by {growth:.0} in {} s: the queue has no end",
-                samples.len()
-            )
-        })
+        (line.chance < CHANCE_OF_ERROR_QUEUE && growth > material.max(GROWTH_CALLS_MIN)).then(
+            || {
+                format!(
+                    "calls in flight grew by {growth:.0} in {} s: the queue has no end",
+                    samples.len()
+                )
+            },
+        )
     }
 }
 
@@ -253,6 +264,71 @@ impl Calls {
     }
 }
 
+impl Judgement {
+    /// Overloaded for another reason than a share of calls.
+    pub(super) fn overloaded(why: String) -> Self {
+        Judgement {
+            class: Class::Overloaded,
+            certain: false,
+            leans_to_carried: false,
+            limited: false,
+            why,
+        }
+    }
+}
+
+/// How each part of the objective stands.
+#[derive(Clone, Copy, Debug)]
+struct Parts {
+    over: Class,
+    failed: Class,
+    limited: Class,
+}
+
+impl Parts {
+    fn class(self) -> Class {
+        // A target without 429s need not prove that it has none.
+        let all = [self.over, self.failed];
+        if self.limited == Class::Overloaded || all.contains(&Class::Overloaded) {
+            Class::Overloaded
+        } else if all == [Class::Carried; 2] {
+            Class::Carried
+        } else {
+            Class::Unclear
+        }
+    }
+}
+
+/// The shares that an objective speaks of.
+struct Shares {
+    over: Share,
+    failed: Share,
+    limited: Share,
+}
+
+impl Shares {
+    fn of(blocks: &[Calls]) -> Self {
+        Shares {
+            over: Share::of(blocks, |calls| (calls.over, calls.judged)),
+            failed: Share::of(blocks, |calls| (calls.failed, calls.judged)),
+            limited: Share::of(blocks, |calls| {
+                (calls.limited, calls.judged + calls.limited)
+            }),
+        }
+    }
+
+    fn no_surer_than(mut self, other: &Shares) -> Self {
+        for (mine, theirs) in [
+            (&mut self.over, &other.over),
+            (&mut self.failed, &other.failed),
+            (&mut self.limited, &other.limited),
+        ] {
+            mine.design_effect = mine.design_effect.max(theirs.design_effect);
+        }
+        self
+    }
+}
+
 /// A share of calls, with how many independent calls it is worth.
 struct Share {
     part: f64,
@@ -261,7 +337,7 @@ struct Share {
 }
 
 impl Share {
-    fn new(blocks: &[Calls], of: fn(&Calls) -> (f64, f64)) -> Self {
+    fn of(blocks: &[Calls], of: fn(&Calls) -> (f64, f64)) -> Self {
         let (part, whole) = of(&Calls::sum(blocks));
         let batches = |length: usize| -> Vec<(f64, f64)> {
             blocks

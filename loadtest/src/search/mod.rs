@@ -14,6 +14,8 @@ mod hunt;
 mod judge;
 mod length;
 mod log;
+#[cfg(test)]
+mod simulation;
 mod soak;
 mod trend;
 mod trial;
@@ -25,6 +27,7 @@ use std::time::Duration;
 pub use trial::{Block, Finding, Observation, Purpose, Step, Trial};
 
 use crate::plan::{CapacityPlan, Objective};
+use crate::result::TrialResult;
 use hunt::{Ending, Hunt, Terms, Want};
 use judge::{Class, Judge};
 
@@ -92,13 +95,23 @@ impl Search {
         match so_far.trial.purpose {
             _ if !so_far.faults.is_empty() => true,
             Purpose::WarmUp => false,
-            Purpose::Soak => class() == Class::Overloaded,
-            Purpose::Climb | Purpose::Bisect | Purpose::Repeat => class() != Class::Unclear,
+            Purpose::Climb => class() != Class::Unclear,
+            // A queue near its limit may look well for seconds: only a failure may end these early.
+            Purpose::Bisect | Purpose::Repeat | Purpose::Soak => class() == Class::Overloaded,
         }
+    }
+
+    /// The trial that was judged last, for whoever watches; `None` before the first.
+    pub fn last_trial(&self) -> Option<&TrialResult> {
+        let before = || self.hunts_over.last().and_then(|(over, _)| over.last_trial());
+        self.hunt.last_trial().or_else(before)
     }
 
     /// What is known when somebody ends the search early, and says why.
     pub fn stop(&self, why: String) -> Finding {
+        if let Some(finding) = &self.finding {
+            return Finding::clone(finding);
+        }
         let mut hunts = self.hunts_over.clone();
         let ending = self.hunt.stop(why);
         hunts.push((self.hunt.clone(), ending));
@@ -134,18 +147,12 @@ impl Search {
 
     fn close(&mut self, ending: Ending) {
         let is_hopeless = matches!(ending, Ending::Nothing { .. });
-        let first = self
-            .hunts_over
-            .first()
-            .map_or(&self.hunt, |(first, _)| first);
-        let number = self.hunts_over.len() as u32 + 2;
-        let next = Hunt::again(first, number);
-        let over = std::mem::replace(&mut self.hunt, next);
-        self.hunts_over.push((over, ending));
-        if is_hopeless || number > self.terms.plan.searches {
-            self.finding = Some(Box::new(verdict::finding(std::mem::take(
-                &mut self.hunts_over,
-            ))));
+        self.hunts_over.push((self.hunt.clone(), ending));
+        let over = self.hunts_over.len() as u32;
+        if is_hopeless || over >= self.terms.plan.searches {
+            self.finding = Some(Box::new(verdict::finding(self.hunts_over.clone())));
+        } else if let Some(lowest) = verdict::lowest(&self.hunts_over) {
+            self.hunt = Hunt::again(lowest, over + 1);
         }
     }
 }

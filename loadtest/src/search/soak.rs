@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::search::judge::{self, Class, Judge, Judgement};
-use crate::search::length::CHANCE_OF_ERROR;
 use crate::search::trend;
 use crate::search::trial::{Block, Observation};
 
@@ -23,8 +22,8 @@ const CHANCE_OF_ERROR_TREND: f64 = 0.005;
 const LATENCY_GROWTH_MIN: f64 = 0.3;
 /// And so is memory that rises by less than this, over the second half.
 const MEMORY_GROWTH_MIN: f64 = 0.05;
-/// Shorter soaks say nothing about memory: every program takes some when load comes.
-const MEMORY_SOAK_MIN: Duration = Duration::from_secs(120);
+/// Shorter soaks show no trend: queues swing for seconds, and every program takes memory when load comes.
+const TREND_SOAK_MIN: Duration = Duration::from_secs(120);
 
 /// Blocks of 30 s, shorter ones when that would make fewer than ten.
 pub(super) fn block(soak: Duration) -> Duration {
@@ -37,16 +36,10 @@ pub(super) fn judge(judge: &Judge, observation: &Observation) -> Judgement {
     if whole.class == Class::Overloaded {
         return whole;
     }
-    let drift = late_overload(judge, observation)
-        .or_else(|| latency_drift(&observation.blocks))
-        .or_else(|| memory_drift(&observation.blocks));
-    match drift {
-        Some(why) => Judgement {
-            class: Class::Overloaded,
-            leans_to_carried: false,
-            limited: false,
-            why,
-        },
+    let shows_trends = observation.trial.duration >= TREND_SOAK_MIN;
+    let trend = || latency_drift(&observation.blocks).or_else(|| memory_drift(&observation.blocks));
+    match late_overload(judge, observation).or_else(|| trend().filter(|_| shows_trends)) {
+        Some(why) => Judgement::overloaded(why),
         None => Judgement {
             class: Class::Carried,
             leans_to_carried: true,
@@ -57,13 +50,8 @@ pub(super) fn judge(judge: &Judge, observation: &Observation) -> Judgement {
 
 /// The last third alone misses the objective.
 fn late_overload(judge: &Judge, observation: &Observation) -> Option<String> {
-    let calls = judge.calls(observation);
-    let last_third = calls.get(calls.len() - calls.len() / 3..)?;
-    if last_third.is_empty() {
-        return None;
-    }
-    let late = judge.shares(last_third, CHANCE_OF_ERROR);
-    (late.class == Class::Overloaded)
+    let late = judge.last_third(&judge.calls(observation));
+    (late.class == Class::Overloaded && late.certain)
         .then(|| format!("it got worse: in the last third {}", late.why))
 }
 
@@ -82,10 +70,6 @@ fn latency_drift(blocks: &[Block]) -> Option<String> {
 }
 
 fn memory_drift(blocks: &[Block]) -> Option<String> {
-    let seconds: f64 = blocks.iter().map(|block| block.seconds).sum();
-    if seconds < MEMORY_SOAK_MIN.as_secs_f64() {
-        return None;
-    }
     let memory: Option<Vec<f64>> = blocks
         .iter()
         .map(|block| block.pod_memory_bytes.map(|bytes| bytes as f64))

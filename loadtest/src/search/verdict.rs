@@ -41,6 +41,14 @@ pub(super) fn finding(hunts: Vec<(Hunt, Ending)>) -> Finding {
     finding
 }
 
+/// The search with the lowest result.
+pub(super) fn lowest(hunts: &[(Hunt, Ending)]) -> Option<&Hunt> {
+    let by_low = |one: &&(Hunt, Ending), other: &&(Hunt, Ending)| {
+        low_of(&one.1).total_cmp(&low_of(&other.1))
+    };
+    hunts.iter().min_by(by_low).map(|(hunt, _)| hunt)
+}
+
 /// The lowest result counts, and only results that agree count at all.
 fn verdict(endings: &[Ending]) -> Verdict {
     let of_search = |number: usize, why: &str| match endings.len() {

@@ -62,6 +62,7 @@ fn target(ca_file: Option<PathBuf>, insecure_tls: bool) -> Target {
         production: false,
         permission_file: None,
         redirects_max: 0,
+        descriptors: None,
     }
 }
 

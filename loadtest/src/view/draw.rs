@@ -15,6 +15,8 @@ use crate::result::Spread;
 const WIDE: u16 = 64;
 /// Lines the curve of the rate needs at least.
 const CURVE_LINES_MIN: u16 = 4;
+/// Lines the curve of the rate needs at most.
+const CURVE_LINES_MAX: u16 = 9;
 /// Lines of the latency panel: a heading, names, and six figures.
 const LATENCY_LINES: u16 = 8;
 /// Lines of the lowest panels.
@@ -37,7 +39,12 @@ pub fn draw(frame: &mut Frame, state: &State) {
     frame.render_widget(Paragraph::new(load_line(state)), load);
     progress(frame, gauge, state);
     let curve = body.height.saturating_sub(LATENCY_LINES + LOWEST_LINES);
-    let curve = if curve >= CURVE_LINES_MIN { curve } else { 0 };
+    // A curve needs little; a list of trials takes what there is.
+    let curve = match curve {
+        lines if lines < CURVE_LINES_MIN => 0,
+        lines if state.trials.is_empty() => lines.min(CURVE_LINES_MAX),
+        lines => lines,
+    };
     let lowest = if body.height >= LATENCY_LINES + 3 {
         body.height - curve - LATENCY_LINES
     } else {
@@ -122,22 +129,26 @@ fn load_line(state: &State) -> Line<'_> {
 }
 
 fn progress(frame: &mut Frame, area: Rect, state: &State) {
-    let (passed, share) = state.progress();
-    let left = state.planned.saturating_sub(passed);
+    let left = state.planned.saturating_sub(state.passed);
     let warm_up = state.seconds.back().is_some_and(|second| second.warm_up);
     let label = format!(
         "{} of {}, {} left{}",
-        words::span(passed.as_secs_f64()),
-        words::span(state.planned.as_secs_f64()),
-        words::span(left.as_secs_f64()),
+        whole(state.passed),
+        whole(state.planned),
+        whole(left),
         if warm_up { " (warm-up)" } else { "" }
     );
     let gauge = Gauge::default()
-        .ratio(share)
+        .ratio(state.progress())
         .label(label)
         .use_unicode(true)
         .gauge_style(coloured(state, Color::Blue));
     frame.render_widget(gauge, area);
+}
+
+/// Whole seconds, so that the label does not jump.
+fn whole(span: std::time::Duration) -> String {
+    words::span(span.as_secs_f64().round())
 }
 
 fn rates(frame: &mut Frame, area: Rect, state: &State) {
@@ -304,11 +315,19 @@ fn histogram(frame: &mut Frame, area: Rect, state: &State) {
                     bar(*count as f64 / most as f64, room),
                     coloured(state, Color::Cyan),
                 ),
-                Span::raw(format!(" {}", words::share((share * 1e3).round() / 1e3))),
+                Span::raw(format!(" {}", rounded(share))),
             ])
         })
         .collect();
     frame.render_widget(Paragraph::new(lines), inside);
+}
+
+/// To a tenth of a per cent; what is there at all is not called nothing.
+fn rounded(share: f64) -> String {
+    if share > 0.0 && share < 0.000_5 {
+        return "<0.1%".to_owned();
+    }
+    words::share((share * 1e3).round() / 1e3)
 }
 
 /// A bar to an eighth of a cell; what is there at all is seen.

@@ -10,7 +10,7 @@ use crate::run::Observer;
 use crate::tally::Tally;
 
 /// A line every second for so long, while a person is still looking.
-const EVERY_SECOND_FOR: f64 = 10.0;
+const EVERY_SECOND_FOR: Duration = Duration::from_secs(10);
 /// Afterwards one in so many seconds.
 const LATER_EVERY: usize = 10;
 
@@ -18,17 +18,22 @@ const LATER_EVERY: usize = 10;
 /// mean of rates, the sum of failures, and the highest of each latency: a percentile of a longer span
 /// cannot be had from those of shorter ones, so the worst is shown.
 #[derive(Debug)]
-pub struct Lines<W> {
+pub struct Lines<W, T> {
     out: W,
+    elapsed: T,
+    began: Duration,
     planned: Duration,
     since_last: Vec<Second>,
 }
 
-impl<W: Write> Lines<W> {
-    /// Lines to `out`. What cannot be written is lost: a closed pipe must not stop a run.
-    pub fn new(out: W) -> Self {
+impl<W: Write, T: Fn() -> Duration> Lines<W, T> {
+    /// Lines to `out`. What cannot be written is lost: a closed pipe must not stop a run. `elapsed` tells
+    /// the time since some instant; the seconds of a search's trials do not, for they rest in between.
+    pub fn new(out: W, elapsed: T) -> Self {
         Lines {
             out,
+            elapsed,
+            began: Duration::ZERO,
             planned: Duration::ZERO,
             since_last: Vec::new(),
         }
@@ -43,8 +48,12 @@ impl<W: Write> Lines<W> {
         let _ = writeln!(self.out, "{}", plain(line));
     }
 
+    fn passed(&self) -> Duration {
+        (self.elapsed)().saturating_sub(self.began)
+    }
+
     fn flush_seconds(&mut self) {
-        let line = line(&self.since_last, self.planned);
+        let line = line(&self.since_last, self.planned.saturating_sub(self.passed()));
         self.since_last.clear();
         if let Some(line) = line {
             self.say(&line);
@@ -52,10 +61,11 @@ impl<W: Write> Lines<W> {
     }
 }
 
-impl<W: Write> Observer for Lines<W> {
+impl<W: Write, T: Fn() -> Duration> Observer for Lines<W, T> {
     fn begun(&mut self, subject: &Subject, load: &str, planned: Duration) {
         self.since_last.clear();
         self.planned = planned;
+        self.began = (self.elapsed)();
         let line = format!(
             "{load} to {}, {} in all, run {}",
             subject.target,
@@ -67,7 +77,7 @@ impl<W: Write> Observer for Lines<W> {
 
     fn second(&mut self, second: &Second, _: &Tally) {
         self.since_last.push(*second);
-        if second.at < EVERY_SECOND_FOR || self.since_last.len() >= LATER_EVERY {
+        if self.passed() <= EVERY_SECOND_FOR || self.since_last.len() >= LATER_EVERY {
             self.flush_seconds();
         }
     }
@@ -85,6 +95,8 @@ impl<W: Write> Observer for Lines<W> {
     }
 
     fn note(&mut self, line: &str) {
+        // In order: what came before the note is said before it.
+        self.flush_seconds();
         self.say(line);
     }
 
@@ -94,13 +106,11 @@ impl<W: Write> Observer for Lines<W> {
     }
 }
 
-fn line(seconds: &[Second], planned: Duration) -> Option<String> {
+fn line(seconds: &[Second], left: Duration) -> Option<String> {
     let last = seconds.last()?;
     let count = seconds.len() as f64;
     let sum = |of: fn(&Second) -> f64| seconds.iter().map(of).sum::<f64>();
     let highest = |of: fn(&Second) -> f64| seconds.iter().map(of).fold(0.0, f64::max);
-    let passed = last.at + 1.0;
-    let left = (planned.as_secs_f64() - passed).max(0.0);
     let limited = sum(|second| second.limited);
     let limited = if limited > 0.0 {
         format!(", {} limited", words::rate(limited))
@@ -109,7 +119,7 @@ fn line(seconds: &[Second], planned: Duration) -> Option<String> {
     };
     Some(format!(
         "{:>6} left  {:>6}/s sent  {:>6}/s ok  {} failed{limited}  {} in flight  p50 {}  p99 {}  max {}  lag {}{}",
-        words::span(left),
+        words::span(left.as_secs_f64().round()),
         words::rate(sum(|second| second.sent) / count),
         words::rate(sum(|second| second.ok) / count),
         words::rate(sum(|second| second.failed)),

@@ -11,17 +11,14 @@ pub mod state;
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use lines::Lines;
 pub use screen::Screen;
 pub use state::State;
 
-use crate::engine::Stop;
+use crate::engine::{RunClock, Stop};
 use crate::plan::Objective;
-use crate::result::{Second, Subject};
-use crate::run::Observer;
-use crate::tally::Tally;
+use crate::run::{Observer, Unwatched};
 
 /// How a run is to be shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -50,7 +47,7 @@ impl Settings {
 /// Keys on the screen raise `stop`.
 pub fn open(settings: &Settings, stop: &Arc<Stop>) -> Box<dyn Observer + Send> {
     if settings.quiet {
-        return Box::new(Quiet);
+        return Box::new(Unwatched);
     }
     let dumb = std::env::var_os("TERM").is_none_or(|name| name == "dumb");
     if std::io::stderr().is_terminal()
@@ -59,17 +56,10 @@ pub fn open(settings: &Settings, stop: &Arc<Stop>) -> Box<dyn Observer + Send> {
     {
         return Box::new(screen);
     }
-    Box::new(Lines::new(std::io::stderr()))
-}
-
-/// Watches and says nothing.
-struct Quiet;
-
-impl Observer for Quiet {
-    fn begun(&mut self, _: &Subject, _: &str, _: Duration) {}
-    fn second(&mut self, _: &Second, _: &Tally) {}
-    fn note(&mut self, _: &str) {}
-    fn ended(&mut self) {}
+    let clock = RunClock::start();
+    Box::new(Lines::new(std::io::stderr(), move || {
+        clock.now().duration()
+    }))
 }
 
 #[cfg(test)]

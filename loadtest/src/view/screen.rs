@@ -17,10 +17,11 @@ use ratatui::crossterm::terminal::{
 
 use super::draw::draw;
 use super::{Settings, State};
-use crate::engine::Stop;
+use crate::engine::{RunClock, Stop};
 use crate::result::{Second, Subject, TrialResult};
 use crate::run::Observer;
 use crate::tally::Tally;
+use crate::timing::Nanos;
 
 /// Longest a key waits: stopping shall be felt at once, and 20 looks a second cost nothing.
 const LOOK_FOR_KEYS: Duration = Duration::from_millis(50);
@@ -44,11 +45,29 @@ struct Shared {
     changed: AtomicBool,
     over: AtomicBool,
     stop: Arc<Stop>,
+    clock: RunClock,
+    began: Mutex<Option<Nanos>>,
 }
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn began(&self) -> MutexGuard<'_, Option<Nanos>> {
+        self.began.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the time left go on between two seconds that are told, as in the pauses of a search.
+    fn tick(&self) {
+        let began = *self.began();
+        let Some(began) = began else { return };
+        let passed = Duration::from_nanos(self.clock.now().since(began));
+        let mut state = self.state();
+        if passed.as_secs() != state.passed.as_secs() {
+            state.passed = passed;
+            self.changed.store(true, Ordering::SeqCst);
+        }
     }
 }
 
@@ -67,6 +86,8 @@ impl Screen {
             changed: AtomicBool::new(true),
             over: AtomicBool::new(false),
             stop,
+            clock: RunClock::start(),
+            began: Mutex::default(),
         });
         PANIC_RESTORES.call_once(|| {
             let before = std::panic::take_hook();
@@ -104,6 +125,7 @@ impl Screen {
 
 impl Observer for Screen {
     fn begun(&mut self, subject: &Subject, load: &str, planned: Duration) {
+        *self.shared.began() = Some(self.shared.clock.now());
         self.change(|state| state.begin(subject, load, planned));
     }
 
@@ -137,9 +159,9 @@ fn take() -> std::io::Result<Shown> {
     SHOWN.store(true, Ordering::SeqCst);
     enable_raw_mode()?;
     execute!(stderr(), EnterAlternateScreen)?;
-    let mut terminal = Terminal::new(CrosstermBackend::new(stderr()))?;
-    terminal.clear()?;
-    Ok(terminal)
+    // The other screen is empty when it is entered. Clearing it would ask the terminal where its cursor
+    // is, and not every terminal answers.
+    Terminal::new(CrosstermBackend::new(stderr()))
 }
 
 /// Gives the terminal back, once.
@@ -151,10 +173,12 @@ fn restore() {
 }
 
 /// Draws after each change and reads keys until it is over. A terminal that no longer takes anything
-/// (its window was closed) ends the drawing, not the run.
+/// (its window was closed) ends the drawing, not the run; so does a panic anywhere, which has given the
+/// terminal back.
 fn show(mut terminal: Shown, shared: &Shared) {
-    while !shared.over.load(Ordering::SeqCst) {
+    while SHOWN.load(Ordering::SeqCst) && !shared.over.load(Ordering::SeqCst) {
         note_stop(shared);
+        shared.tick();
         if shared.changed.swap(false, Ordering::SeqCst) {
             let state = shared.state().clone();
             if terminal.draw(|frame| draw(frame, &state)).is_err() {
@@ -216,6 +240,8 @@ mod tests {
             changed: AtomicBool::new(false),
             over: AtomicBool::new(false),
             stop: Stop::new(),
+            clock: RunClock::start(),
+            began: Mutex::default(),
         }
     }
 

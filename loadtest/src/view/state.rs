@@ -22,11 +22,13 @@ pub struct State {
     pub subject: String,
     /// The load in words.
     pub load: String,
-    /// How long the run at hand takes.
+    /// How long it takes.
     pub planned: Duration,
+    /// How long it has been running.
+    pub passed: Duration,
     /// Its last seconds, oldest first.
     pub seconds: VecDeque<Second>,
-    /// Everything of it so far.
+    /// Everything since the warm-up; of a search, of the trial at hand.
     pub so_far: Tally,
     /// Trials of a capacity search, oldest first.
     pub trials: VecDeque<TrialResult>,
@@ -41,7 +43,7 @@ pub struct State {
 }
 
 impl State {
-    /// A run begins: its figures start anew, trials and notes stay.
+    /// It begins.
     pub fn begin(&mut self, subject: &Subject, load: &str, planned: Duration) {
         let name = subject.function.as_deref().unwrap_or(&subject.id);
         let version = subject
@@ -51,8 +53,10 @@ impl State {
         self.subject = plain(&format!("{name}{version} at {}", subject.target));
         self.load = plain(load);
         self.planned = planned;
+        self.passed = Duration::ZERO;
         self.seconds.clear();
         self.so_far.clear();
+        self.trials.clear();
     }
 
     /// A second is over.
@@ -77,15 +81,15 @@ impl State {
         keep(&mut self.notes, plain(line), NOTES_MAX);
     }
 
-    /// Time since the run began and share of it that is over, 0 to 1.
-    pub fn progress(&self) -> (Duration, f64) {
-        let passed = self.seconds.back().map_or(0.0, |second| second.at + 1.0);
+    /// Share of it that is over, 0 to 1.
+    pub fn progress(&self) -> f64 {
         let planned = self.planned.as_secs_f64();
-        let share = if planned > 0.0 { passed / planned } else { 0.0 };
-        (
-            Duration::try_from_secs_f64(passed).unwrap_or_default(),
-            share.clamp(0.0, 1.0),
-        )
+        let share = if planned > 0.0 {
+            self.passed.as_secs_f64() / planned
+        } else {
+            0.0
+        };
+        share.clamp(0.0, 1.0)
     }
 
     /// How the generator does.

@@ -139,7 +139,7 @@ fn rates(result: &RunResult) -> String {
     ];
     if seconds.iter().any(|s| s.failed + s.limited > 0.0) {
         let bad = |s: &Second| Some(s.failed + s.limited);
-        lines.push(over_time(seconds, "failed or limited", 2, bad, mean));
+        lines.push(over_time(seconds, "failed, limited", 2, bad, mean));
     }
     Chart {
         title: "Calls per second",

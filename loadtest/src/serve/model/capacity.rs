@@ -162,16 +162,15 @@ mod tests {
 
     #[test]
     fn the_rate_of_an_objective_lies_where_theory_puts_it() {
-        for rate in [100.0, 300.0, 2_000.0] {
+        for rate in [100.0, 1_000.0] {
             let plan = ModelPlan::of_capacity(rate);
             assert!((plan.capacity() / rate - 1.0).abs() < 1e-6);
             let even = rate_within(&plan, Arrivals::Constant, &objective(100));
             assert!((even / rate - 1.0).abs() < 0.005, "{even} of {rate}");
             let random = rate_within(&plan, Arrivals::Poisson, &objective(100));
-            let theory = rate - 29.0;
-            println!("{rate}: {random}");
+            let theory = rate - 25.0;
             assert!(
-                (random - theory).abs() < rate * 0.4,
+                (random - theory).abs() < rate * 0.02,
                 "{random} of {rate}, theory {theory}"
             );
         }

@@ -153,8 +153,8 @@ impl ModelPlan {
     ///
     /// One worker for every 50 calls per second, each taking about 20 ms: evenly spaced calls are answered
     /// in a service time right up to the rate. Poisson callers meet p99 ≤ 100 ms up to about
-    /// `rate - 29/s` (waits of an M/D/k queue fall off as `exp(-2·(rate - load)·t)`, and 80 ms are left for
-    /// waiting): 90 % of 300/s, 97 % of 1,000/s. [`rate_within`] gives the exact figure. Below 20/s a single
+    /// `rate - 25/s` (waits of an M/D/k queue fall off as `exp(-2·(rate - load)·t)`, and 80 ms are left for
+    /// waiting): 92 % of 300/s, 97 % of 1,000/s. [`rate_within`] gives the exact figure. Below 20/s a single
     /// call takes longer than 50 ms.
     pub fn of_capacity(rate: f64) -> Self {
         let rate = if rate.is_finite() {
