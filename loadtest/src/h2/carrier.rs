@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::failure::of_connecting;
+use crate::http1::failure::of_connecting;
 use crate::outcome::Failure;
 
 /// How a connection is encrypted: the settings and the name that the certificate must hold.
