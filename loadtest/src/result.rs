@@ -177,7 +177,9 @@ where
         .into_iter()
         .map(|(status, count)| match status.parse() {
             Ok(status) => Ok((status, count)),
-            Err(_) => Err(serde::de::Error::custom(format!("`{status}` is not a status"))),
+            Err(_) => Err(serde::de::Error::custom(format!(
+                "`{status}` is not a status"
+            ))),
         })
         .collect()
 }

@@ -42,7 +42,7 @@ pub fn find_capacity(plan: &Plan, context: &mut Context<'_>) -> Result<CapacityR
         ready: &ready,
         clock: &context.clock,
         observer: &mut *context.observer,
-        pod: pod.as_mut(),
+        pod: &mut pod,
         trials: 0,
     };
     let finding = while_guarded(&plan.abort, context.production, &stop, || {
@@ -99,7 +99,7 @@ struct Bench<'a> {
     ready: &'a ready::Ready,
     clock: &'a RunClock,
     observer: &'a mut dyn Observer,
-    pod: Option<&'a mut PodReader>,
+    pod: &'a mut PodReader,
     trials: u64,
 }
 
@@ -221,8 +221,7 @@ impl Bench<'_> {
 
     /// The pod's figures now; a reading that fails is passed over, the search goes on without it.
     fn read_pod(&mut self) -> Option<PodFigures> {
-        let read = self.pod.as_mut()?.read();
-        match read {
+        match self.pod.read() {
             Ok(figures) => Some(figures),
             Err(error) => {
                 self.observer
@@ -262,8 +261,8 @@ impl Gathered {
             in_flight,
             pod,
         } = std::mem::take(&mut self.block);
-        let used = pod.as_ref().zip(figures.as_ref());
-        self.block.pod.clone_from(&figures);
+        let used = pod.zip(figures).map(|(before, after)| after.since(&before));
+        self.block.pod = figures;
         let counts = &tally.counts;
         let failed = counts.failed() + counts.unexpected;
         self.observation.blocks.push(Block {
@@ -278,12 +277,9 @@ impl Gathered {
             latency_at_quantile_ms: tally.latency.quantile(objective.quantile) as f64 / 1e6,
             mean_latency_ms: tally.latency.mean() / 1e6,
             in_flight,
-            pod_cpu_seconds: used
-                .and_then(|(before, after)| Some(after.cpu_seconds? - before.cpu_seconds?)),
-            pod_memory_bytes: figures.as_ref().and_then(|figures| figures.memory_bytes),
-            throttled_seconds: used.and_then(|(before, after)| {
-                Some(after.throttled_seconds? - before.throttled_seconds?)
-            }),
+            pod_cpu_seconds: used.and_then(|used| used.cpu_seconds),
+            pod_memory_bytes: figures.and_then(|figures| figures.memory_bytes),
+            throttled_seconds: used.and_then(|used| used.throttled_seconds),
         });
     }
 }

@@ -69,7 +69,9 @@ fn send_once(
 ) -> Result<Tally, RunError> {
     let mut total = Tally::default();
     for _ in 0..TRIES_MAX {
-        senders::send(ready, once, clock, &Stop::below(stop), |_, tally| total.add_after(&tally))?;
+        senders::send(ready, once, clock, &Stop::below(stop), |_, tally| {
+            total.add_after(&tally)
+        })?;
         if let Some(reason) = stop.reason() {
             return Err(RunError::Stopped(reason));
         }

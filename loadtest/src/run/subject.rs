@@ -1,7 +1,7 @@
 //! What was tested, on what, when.
 
 use super::Context;
-use crate::plan::{Plan, Protocol};
+use crate::plan::Plan;
 use crate::result::Subject;
 use crate::timing::Nanos;
 
@@ -32,15 +32,6 @@ pub(super) fn id(context: &Context<'_>) -> String {
         "lt-{micros:x}-{:04x}",
         (nanos ^ u64::from(std::process::id())) & 0xffff
     )
-}
-
-/// Word for a protocol in sentences.
-pub(super) fn protocol(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Http1 => "HTTP/1.1",
-        Protocol::Http2 => "HTTP/2",
-        Protocol::Grpc => "gRPC",
-    }
 }
 
 /// CPU model, CPUs and kernel, as far as the machine tells.

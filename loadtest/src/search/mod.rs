@@ -103,7 +103,11 @@ impl Search {
 
     /// The trial that was judged last, for whoever watches; `None` before the first.
     pub fn last_trial(&self) -> Option<&TrialResult> {
-        let before = || self.hunts_over.last().and_then(|(over, _)| over.last_trial());
+        let before = || {
+            self.hunts_over
+                .last()
+                .and_then(|(over, _)| over.last_trial())
+        };
         self.hunt.last_trial().or_else(before)
     }
 
