@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{RecvStream, SendStream};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use super::BODY_KEPT_BYTES_MAX;
 use super::failure::of_stream;
@@ -16,8 +16,9 @@ use super::lane::Lane;
 use super::watch::Watch;
 use super::wire::Stamp;
 use crate::grpc;
+use crate::http1::redirect::{self, Leads};
 use crate::outcome::{Failure, Outcome};
-use crate::request::{Expect, RequestSet};
+use crate::request::{Envelope, Expect, Request, RequestSet};
 use crate::timing::{Nanos, Timing};
 
 /// One request, from the moment it is due.
@@ -29,9 +30,23 @@ pub(super) struct Call {
     pub(super) eligible: Nanos,
     /// Which of the plan's requests it is.
     pub(super) request: usize,
+    /// Redirects followed so far, and the path that the last one led to.
+    pub(super) redirects: u32,
+    pub(super) path: Option<Box<str>>,
 }
 
 impl Call {
+    /// A request that is due at `intended`.
+    pub(super) fn due(intended: Nanos, request: usize) -> Self {
+        Call {
+            intended,
+            eligible: intended,
+            request,
+            redirects: 0,
+            path: None,
+        }
+    }
+
     /// Its instants, had it ended now without ever having had a stream: the target's doing.
     pub(super) fn never_sent(&self, now: Nanos) -> Timing {
         let now = now.max(self.intended);
@@ -44,15 +59,26 @@ impl Call {
     }
 }
 
-/// A request that ended.
+/// A stream that ended.
 #[derive(Debug)]
 pub(super) struct Ended {
     /// The connection that carried it.
     pub(super) lane: Rc<Lane>,
-    /// Its instants.
+    /// Its request.
+    pub(super) call: Call,
+    /// The instants.
     pub(super) timing: Timing,
     /// What came of it.
-    pub(super) outcome: Outcome,
+    pub(super) judged: Judged,
+}
+
+/// What an answer means for its request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// It is over.
+    Is(Outcome),
+    /// It goes on at another path of the target.
+    Follow(Box<str>),
 }
 
 /// What reading an answer needs, the same for all of a thread.
@@ -60,6 +86,8 @@ pub(super) struct Ended {
 pub(super) struct Reader {
     pub(super) requests: Arc<RequestSet>,
     pub(super) is_grpc: bool,
+    pub(super) redirects_max: u32,
+    pub(super) envelope: Envelope,
     pub(super) inbox: Rc<Inbox>,
     pub(super) watch: Arc<Watch>,
 }
@@ -87,10 +115,10 @@ impl Reader {
             mut body,
             patience,
         } = sent;
-        let read = tokio::time::timeout(patience, self.answer(call.request, response)).await;
-        let outcome = read.unwrap_or_else(|_| {
+        let read = tokio::time::timeout(patience, self.answer(&call, response)).await;
+        let judged = read.unwrap_or_else(|_| {
             body.send_reset(h2::Reason::CANCEL);
-            Outcome::Failed(Failure::Timeout)
+            Judged::Is(Outcome::Failed(Failure::Timeout))
         });
         let done = self.watch.happened();
         let written = stamp.get().max(call.intended).max(call.eligible);
@@ -102,32 +130,48 @@ impl Reader {
         };
         let ended = Ended {
             lane,
+            call,
             timing,
-            outcome,
+            judged,
         };
         self.inbox.put(done, What::Ended(Box::new(ended)));
     }
 
-    async fn answer(&self, request: usize, response: ResponseFuture) -> Outcome {
-        let Some(request) = self.requests.requests().get(request) else {
-            return Outcome::Failed(Failure::Protocol);
+    async fn answer(&self, call: &Call, response: ResponseFuture) -> Judged {
+        let Some(request) = self.requests.requests().get(call.request) else {
+            return Judged::Is(Outcome::Failed(Failure::Protocol));
         };
-        let read = read_all(response, &request.expect, self.is_grpc).await;
-        let answer = match read {
-            Ok(answer) => answer,
-            Err(error) => return Outcome::Failed(of_stream(&error)),
-        };
-        let status = answer.status;
-        if self.is_grpc {
-            let expected = request.expect.grpc_status;
-            return grpc::outcome(status, &answer.headers, &answer.trailers, expected);
+        match read_all(response, &request.expect, self.is_grpc).await {
+            Ok(answer) => self.judge(call, request, &answer),
+            Err(error) => Judged::Is(Outcome::Failed(of_stream(&error))),
         }
-        let header = |name: &str| answer.headers.get(name).map(http::HeaderValue::as_bytes);
-        match (request.expect.judge(status, &header, &answer.body), status) {
+    }
+
+    fn judge(&self, call: &Call, request: &Request, answer: &Answer) -> Judged {
+        let status = answer.status;
+        let expect = &request.expect;
+        if self.is_grpc {
+            let expected = expect.grpc_status;
+            let outcome = grpc::outcome(status, &answer.headers, &answer.trailers, expected);
+            return Judged::Is(outcome);
+        }
+        let header = |name: &str| answer.headers.get(name).map(HeaderValue::as_bytes);
+        if self.redirects_max > 0
+            && matches!(status, 301 | 302 | 303 | 307 | 308)
+            && request.may_follow()
+            && let Some(location) = header("location")
+        {
+            let path = call.path.as_deref().unwrap_or(&request.path);
+            return match redirect::follow(location, path, &self.envelope) {
+                Leads::Within(path) if call.redirects < self.redirects_max => Judged::Follow(path),
+                _ => Judged::Is(Outcome::Failed(Failure::Redirect)),
+            };
+        }
+        Judged::Is(match (expect.judge(status, &header, &answer.body), status) {
             (true, _) => Outcome::Ok { status },
             (false, 429) => Outcome::Limited,
             (false, _) => Outcome::Unexpected { status },
-        }
+        })
     }
 }
 

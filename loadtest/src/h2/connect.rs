@@ -10,15 +10,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::Connection;
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
-use super::failure::{of_connecting, of_stream};
+use super::carrier::{Carrier, Encryption};
+use super::failure::of_stream;
 use super::inbox::{Inbox, What};
 use super::lane::{Lane, Room};
 use super::watch::Watch;
-use super::wire::{Carrier, Wire};
+use super::wire::Wire;
 use super::{CONNECTION_WINDOW_BYTES, HEAD_BYTES_MAX, STREAM_WINDOW_BYTES};
 use crate::outcome::Failure;
 
@@ -30,7 +28,7 @@ const RESET_STREAMS_MAX: usize = 16_384;
 #[derive(Debug)]
 pub(super) struct Dialer {
     pub(super) address: SocketAddr,
-    pub(super) tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    pub(super) tls: Option<Encryption>,
     pub(super) timeout: Duration,
     /// Streams on one connection at most, whatever the peer allows.
     pub(super) streams_cap: usize,
@@ -60,7 +58,7 @@ impl Dialer {
     /// Made is a connection once the peer's settings came: before, nobody knows how many streams it allows.
     async fn connect(&self, lane: &Rc<Lane>) -> Result<Connection<Wire, Bytes>, Failure> {
         let wire = Wire {
-            carrier: self.carrier().await?,
+            carrier: Carrier::connect(self.address, self.tls.as_ref()).await?,
             stamps: Rc::clone(&lane.stamps),
             inbox: Rc::clone(&self.inbox),
             watch: Arc::clone(&self.watch),
@@ -89,25 +87,6 @@ impl Dialer {
         })
         .await?;
         Ok(connection)
-    }
-
-    async fn carrier(&self) -> Result<Carrier, Failure> {
-        let tcp = TcpStream::connect(self.address)
-            .await
-            .map_err(|error| of_connecting(&error))?;
-        tcp.set_nodelay(true)
-            .map_err(|error| of_connecting(&error))?;
-        let Some((config, name)) = &self.tls else {
-            return Ok(Carrier::Plain(tcp));
-        };
-        let tls = TlsConnector::from(Arc::clone(config))
-            .connect(name.clone(), tcp)
-            .await
-            .map_err(|_| Failure::Tls)?;
-        if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
-            return Err(Failure::Protocol);
-        }
-        Ok(Carrier::Encrypted(Box::new(tls)))
     }
 
     async fn drive(&self, lane: &Rc<Lane>, mut connection: Connection<Wire, Bytes>) {

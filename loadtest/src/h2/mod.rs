@@ -19,6 +19,7 @@
 
 mod alarm;
 mod answer;
+pub(crate) mod carrier;
 mod connect;
 mod failure;
 mod inbox;

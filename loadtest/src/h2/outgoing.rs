@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use crate::engine::EngineError;
-use crate::request::{Filling, Parts, RequestSet};
+use crate::request::{
+    Envelope, Filling, Parts, RequestSet, TEST_HEADER, TRAFFIC_HEADER, TRAFFIC_STRESS,
+};
 
 /// Headers that speak of a connection of HTTP/1 and are forbidden here (RFC 9113, section 8.2.2); `te` is
 /// set by gRPC alone.
@@ -74,12 +76,31 @@ impl Outgoing {
     }
 }
 
+/// The GET that follows a redirect to a path of the target.
+pub(super) fn following(path: &str, envelope: &Envelope) -> Option<Whole> {
+    let mut headers = HeaderMap::new();
+    headers.insert(USER_AGENT, HeaderValue::from_static("rampart"));
+    headers.insert(TEST_HEADER, envelope.run_id.parse().ok()?);
+    headers.insert(TRAFFIC_HEADER, HeaderValue::from_static(TRAFFIC_STRESS));
+    let mut request = Request::builder()
+        .uri(uri(envelope.scheme, &envelope.authority, path).ok()?)
+        .version(Version::HTTP_2)
+        .body(())
+        .ok()?;
+    *request.headers_mut() = headers;
+    Some((request, Bytes::new()))
+}
+
+fn uri(scheme: &str, authority: &str, path: &str) -> Result<Uri, http::Error> {
+    Uri::builder()
+        .scheme(scheme)
+        .authority(authority)
+        .path_and_query(path)
+        .build()
+}
+
 fn make(parts: &Parts<'_>, is_grpc: bool) -> Result<Whole, http::Error> {
-    let uri = Uri::builder()
-        .scheme(parts.scheme)
-        .authority(parts.authority)
-        .path_and_query(parts.path.as_ref())
-        .build()?;
+    let uri = uri(parts.scheme, parts.authority, &parts.path)?;
     let mut headers = HeaderMap::with_capacity(parts.headers.len() + 2);
     for (name, value) in parts.headers.iter() {
         if !FORBIDDEN.contains(name) {

@@ -9,12 +9,12 @@ use std::task::Poll;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
 use super::alarm::Alarm;
-use super::answer::{Call, Ended, Reader, Sent};
+use super::answer::{Call, Ended, Judged, Reader, Sent};
 use super::connect::Dialer;
 use super::inbox::{Event, Inbox, What};
 use super::lane::Lane;
 use super::lanes::Lanes;
-use super::outgoing::Outgoing;
+use super::outgoing::{self, Outgoing};
 use super::watch::Watch;
 use super::{RECONNECT_AFTER_MAX, RECONNECT_AFTER_MIN};
 use crate::arrivals::Slots;
@@ -120,13 +120,11 @@ impl<'a> Sending<'a> {
         let is_grpc = job.protocol == Protocol::Grpc;
         // Each purpose has a stream of its own, so that one more draw here changes nothing there.
         let random = |purpose: u64| Random::new(job.seed, job.thread * 4 + purpose);
-        let (slots, filling) = match &job.load {
-            Share::Open(plan) => (
-                Some(Slots::new(plan.clone(), random(0))),
-                Filling::new(random(2), job.thread, job.threads),
-            ),
-            Share::Closed { .. } => (None, Filling::new(random(2), job.thread, job.threads)),
+        let slots = match &job.load {
+            Share::Open(plan) => Some(Slots::new(plan.clone(), random(0))),
+            Share::Closed { .. } => None,
         };
+        let filling = Filling::new(random(2), job.thread, job.threads);
         let mut sending = Sending {
             job,
             stop,
@@ -144,6 +142,8 @@ impl<'a> Sending<'a> {
             reader: Rc::new(Reader {
                 requests: Arc::clone(&job.requests),
                 is_grpc,
+                redirects_max: job.redirects_max,
+                envelope: job.envelope.clone(),
                 inbox: Rc::clone(&inbox),
                 watch: Arc::clone(watch),
             }),
@@ -312,11 +312,7 @@ impl<'a> Sending<'a> {
             return;
         }
         let request = self.job.requests.choose(self.choice.bits()).0;
-        self.waiting.push_back(Call {
-            intended: due,
-            eligible: due,
-            request,
-        });
+        self.waiting.push_back(Call::due(due, request));
         self.assign();
     }
 
@@ -334,12 +330,15 @@ impl<'a> Sending<'a> {
     }
 
     fn send(&mut self, lane: &Rc<Lane>, mut call: Call) {
-        call.eligible = self.lanes.room_since().max(call.intended);
-        if self.slots.is_none() {
+        call.eligible = self.lanes.room_since().max(call.eligible);
+        if self.slots.is_none() && call.path.is_none() {
             // A caller of the closed model is not due before it can go.
             call.intended = call.eligible;
         }
-        let whole = self.outgoing.make(call.request);
+        let whole = match &call.path {
+            None => self.outgoing.make(call.request),
+            Some(path) => outgoing::following(path, &self.job.envelope),
+        };
         let Some((response, body)) = whole.and_then(|(head, body)| lane.send(head, body)) else {
             // Never sent, and by no fault of the target.
             self.ledger.tally().counts.missed += 1;
@@ -381,18 +380,33 @@ impl<'a> Sending<'a> {
     fn ended(&mut self, ended: Ended) {
         let Ended {
             lane,
+            call,
             timing,
-            outcome,
+            judged,
         } = ended;
         self.carried = self.carried.saturating_sub(1);
-        self.record(timing, outcome);
+        let over = match judged {
+            Judged::Is(outcome) => {
+                self.record(timing, outcome);
+                true
+            }
+            Judged::Follow(path) => {
+                self.waiting.push_front(Call {
+                    path: Some(path),
+                    redirects: call.redirects + 1,
+                    eligible: timing.done,
+                    ..call
+                });
+                false
+            }
+        };
         lane.release();
         if self.job.envelope.keep_alive {
             self.lanes.offer(&lane, timing.done);
         } else {
             self.lanes.leave(&lane);
         }
-        if self.slots.is_none() {
+        if over && self.slots.is_none() {
             self.begin_caller(timing.done);
         }
     }

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
+use super::carrier::Carrier;
 use super::inbox::Inbox;
 use super::watch::Watch;
 use crate::timing::Nanos;
@@ -45,15 +44,6 @@ impl Stamps {
     }
 }
 
-/// A stream of bytes, encrypted or not.
-#[derive(Debug)]
-pub(super) enum Carrier {
-    /// As it is.
-    Plain(TcpStream),
-    /// Through TLS.
-    Encrypted(Box<TlsStream<TcpStream>>),
-}
-
 /// A connection's bytes, watched.
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -71,10 +61,7 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        let polled = match &mut this.carrier {
-            Carrier::Plain(tcp) => Pin::new(tcp).poll_read(cx, buffer),
-            Carrier::Encrypted(tls) => Pin::new(tls).poll_read(cx, buffer),
-        };
+        let polled = Pin::new(&mut this.carrier).poll_read(cx, buffer);
         this.inbox.count_in(buffer.filled().len() - before);
         polled
     }
@@ -88,10 +75,7 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.stamps.hand_over(&this.watch);
-        let polled = match &mut this.carrier {
-            Carrier::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
-            Carrier::Encrypted(tls) => Pin::new(tls).poll_write(cx, bytes),
-        };
+        let polled = Pin::new(&mut this.carrier).poll_write(cx, bytes);
         this.count(polled)
     }
 
@@ -102,32 +86,20 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.stamps.hand_over(&this.watch);
-        let polled = match &mut this.carrier {
-            Carrier::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
-            Carrier::Encrypted(tls) => Pin::new(tls).poll_write_vectored(cx, slices),
-        };
+        let polled = Pin::new(&mut this.carrier).poll_write_vectored(cx, slices);
         this.count(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.carrier {
-            Carrier::Plain(tcp) => tcp.is_write_vectored(),
-            Carrier::Encrypted(tls) => tls.is_write_vectored(),
-        }
+        self.carrier.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().carrier {
-            Carrier::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Carrier::Encrypted(tls) => Pin::new(tls).poll_flush(cx),
-        }
+        Pin::new(&mut self.get_mut().carrier).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().carrier {
-            Carrier::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Carrier::Encrypted(tls) => Pin::new(tls).poll_shutdown(cx),
-        }
+        Pin::new(&mut self.get_mut().carrier).poll_shutdown(cx)
     }
 }
 

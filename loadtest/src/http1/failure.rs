@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use crate::outcome::Failure;
 
 /// Why a connection could not be made.
-pub(super) fn of_connecting(error: &io::Error) -> Failure {
+pub(crate) fn of_connecting(error: &io::Error) -> Failure {
     if is_exhaustion(error) {
         return Failure::OutOfPorts;
     }
@@ -19,7 +19,7 @@ pub(super) fn of_connecting(error: &io::Error) -> Failure {
 }
 
 /// Why a connection that was made broke.
-pub(super) fn of_session(error: &io::Error) -> Failure {
+pub(crate) fn of_session(error: &io::Error) -> Failure {
     if error
         .get_ref()
         .is_some_and(|inner| inner.is::<rustls::Error>())

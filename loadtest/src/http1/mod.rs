@@ -7,11 +7,11 @@
 mod call;
 mod connection;
 mod event_loop;
-mod failure;
+pub(crate) mod failure;
 pub mod framing;
 mod pool;
 mod receiving;
-mod redirect;
+pub(crate) mod redirect;
 mod sending;
 mod transport;
 mod watch;

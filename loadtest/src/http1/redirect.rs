@@ -4,7 +4,7 @@ use crate::request::Envelope;
 
 /// Where a `Location` leads.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Leads {
+pub(crate) enum Leads {
     /// To this path of the target itself.
     Within(Box<str>),
     /// To another host, port or scheme: nothing is sent there.
@@ -12,7 +12,7 @@ pub(super) enum Leads {
 }
 
 /// Reads a `Location` that came as the answer to a request for `path`.
-pub(super) fn follow(location: &[u8], path: &str, envelope: &Envelope) -> Leads {
+pub(crate) fn follow(location: &[u8], path: &str, envelope: &Envelope) -> Leads {
     let Ok(location) = std::str::from_utf8(location) else {
         return Leads::Elsewhere;
     };
