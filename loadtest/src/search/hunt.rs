@@ -340,7 +340,9 @@ impl Hunt {
         let (duration, block) = match purpose {
             Purpose::WarmUp => (WARM_UP, BLOCK),
             Purpose::Climb => (length::of_climb(objective, rate), BLOCK),
-            Purpose::Bisect | Purpose::Repeat => (length::of_trial(objective, rate), BLOCK),
+            Purpose::Bisect | Purpose::Repeat => {
+                (length::of_trial(objective, rate, plan.soak), BLOCK)
+            }
             Purpose::Soak => (plan.soak, soak::block(plan.soak)),
         };
         Trial {
