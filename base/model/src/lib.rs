@@ -6,6 +6,7 @@
 //! Entry point: the types re-exported here.
 
 mod alert;
+mod allow;
 mod clock;
 mod duration;
 mod event;
@@ -21,6 +22,7 @@ mod secret;
 mod timestamp;
 
 pub use alert::{Alert, AlertStatus, Severity};
+pub use allow::{AllowError, AllowList};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
 pub use duration::{format_duration, parse_duration};
 pub use event::DatedEvent;

@@ -6,14 +6,13 @@
 //! Entry point: [`Outbound::send`].
 
 mod address;
-mod allow;
 mod client;
 mod error;
 mod events;
 mod request;
 mod target;
 
-pub use allow::{AllowError, AllowList};
 pub use client::{Limits, Outbound};
 pub use error::OutboundError;
+pub use model::{AllowError, AllowList};
 pub use request::{Answer, DEFAULT_ANSWER_BYTES_MAX, Request, Trust};

@@ -1,10 +1,10 @@
-//! Places that hosts named by data may lead to although their addresses are not public.
+//! Places on the network that something may be sent to although they are not public.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The list under `outbound.allow`: networks (`10.0.0.0/8`), addresses and hosts, these two with or
-/// without a port (`hooks.internal`, `127.0.0.1:9000`, `[::1]:9000`).
+/// A list such as the one under `outbound.allow`: networks (`10.0.0.0/8`), addresses and hosts, these
+/// two with or without a port (`hooks.internal`, `127.0.0.1:9000`, `[::1]:9000`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowList {
     entries: Vec<Entry>,
@@ -52,7 +52,7 @@ impl AllowList {
     }
 
     /// Whether a host is allowed by name, whatever its addresses are.
-    pub(crate) fn allows_host(&self, host: &str, on_port: u16) -> bool {
+    pub fn allows_host(&self, host: &str, on_port: u16) -> bool {
         let host = host.trim_end_matches('.');
         self.entries.iter().any(|entry| match entry {
             Entry::Host { name, port } => {
@@ -63,7 +63,7 @@ impl AllowList {
     }
 
     /// Whether an address is allowed. A mapped one counts as the IPv4 address that it is.
-    pub(crate) fn allows_address(&self, found: IpAddr, on_port: u16) -> bool {
+    pub fn allows_address(&self, found: IpAddr, on_port: u16) -> bool {
         let found = found.to_canonical();
         self.entries.iter().any(|entry| match entry {
             Entry::Network { base, prefix } => network(found, *prefix) == Some(*base),

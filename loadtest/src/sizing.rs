@@ -1,0 +1,326 @@
+//! From a measured pod to a number of pods and flow limits.
+
+use std::time::Duration;
+
+use model::Ratio;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{LimitsPlan, Publish};
+use crate::result::Verdict;
+
+/// The sale to be survived.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    /// Expected peak, calls per second over all pods.
+    pub peak: f64,
+    /// Growth on top of it.
+    pub growth: Ratio,
+    /// Share of a pod's capacity to be used at peak.
+    pub utilisation: Ratio,
+    /// Data centres the pods are spread over.
+    pub zones: u32,
+    /// How many of them may be lost.
+    pub zones_lost: u32,
+    /// Pods on top.
+    pub spare: u32,
+}
+
+/// Pods in all and in each zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pods {
+    /// In every zone.
+    pub per_zone: u64,
+    /// In all zones together.
+    pub total: u64,
+}
+
+/// Limits for one pod.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Calls per second.
+    pub qps: f64,
+    /// Calls at once.
+    pub concurrency: u64,
+}
+
+impl Plan {
+    /// Pods needed when one pod carries `capacity` calls per second:
+    /// `ceil(peak · (1 + growth) / (capacity · utilisation)) + spare`, spread so that the zones left
+    /// after the loss still hold that many. `None` when the numbers plan nothing (no capacity, no
+    /// utilisation, or as many zones lost as there are).
+    pub fn pods(&self, capacity: f64) -> Option<Pods> {
+        let usable = capacity * self.utilisation.get();
+        let surviving = u64::from(self.zones.checked_sub(self.zones_lost)?);
+        if !(usable.is_finite() && usable > 0.0)
+            || surviving == 0
+            || !(self.peak.is_finite() && self.peak >= 0.0)
+        {
+            return None;
+        }
+        let needed =
+            (self.peak * (1.0 + self.growth.get()) / usable).ceil() as u64 + u64::from(self.spare);
+        let per_zone = needed.div_ceil(surviving);
+        Some(Pods {
+            per_zone,
+            total: per_zone * u64::from(self.zones),
+        })
+    }
+}
+
+/// What one pod, and each CPU of it, carries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Capacity {
+    /// Calls per second of one pod.
+    pub per_pod: f64,
+    /// Calls per second for each CPU that a pod may use; `None` when that is not known.
+    pub per_cpu: Option<f64>,
+}
+
+/// Divides the rate that a target carried by the pods behind it, and by the CPUs that each may use.
+/// `None` without a rate or a pod.
+pub fn capacity(rate: f64, pods: u32, pod_cpus: Option<f64>) -> Option<Capacity> {
+    let per_pod = rate / f64::from(pods);
+    (per_pod.is_finite() && per_pod > 0.0).then(|| Capacity {
+        per_pod,
+        per_cpu: pod_cpus
+            .filter(|cpus| *cpus > 0.0)
+            .map(|cpus| per_pod / cpus),
+    })
+}
+
+/// On top of the calls in flight that Little's law gives: they are a mean.
+const CONCURRENCY_FACTOR: f64 = 1.2;
+
+/// Limits from a measured capacity: the rate itself, and by Little's law (L = λ·W) the calls in
+/// flight at that rate and mean latency, with a fifth on top.
+pub fn limits(capacity: f64, mean_latency: Duration) -> Limits {
+    let in_flight = capacity * mean_latency.as_secs_f64() * CONCURRENCY_FACTOR;
+    Limits {
+        qps: capacity,
+        concurrency: (in_flight.ceil() as u64).max(1),
+    }
+}
+
+/// Whether new limits are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Publication {
+    /// At once.
+    Now,
+    /// A person is to confirm, for this reason.
+    Ask(String),
+    /// Not at all, for this reason.
+    No(String),
+}
+
+impl Limits {
+    /// The largest change of the two against earlier limits, as a share of those: 0.3 is 30 %, up or down.
+    /// Infinite when an earlier limit was zero.
+    pub fn change_from(&self, earlier: &Limits) -> f64 {
+        let change = |new: f64, old: f64| {
+            if new == old {
+                0.0
+            } else {
+                (new / old - 1.0).abs()
+            }
+        };
+        let concurrency = change(self.concurrency as f64, earlier.concurrency as f64);
+        change(self.qps, earlier.qps).max(concurrency)
+    }
+
+    /// Whether these may take the place of the limits in force. Limits that were confirmed by every search
+    /// and change little need nobody's word under `publish: auto`; a rate that the target held at least
+    /// would limit it below what it can do, so a person decides.
+    pub fn publication(
+        &self,
+        plan: &LimitsPlan,
+        verdict: &Verdict,
+        in_force: Option<&Limits>,
+    ) -> Publication {
+        let percent = |share: f64| (share * 100.0).round();
+        match (plan.publish, verdict) {
+            (Publish::Never, _) => Publication::No("the plan publishes no limits".to_owned()),
+            (_, Verdict::Noisy { why, .. } | Verdict::Invalid { why }) => {
+                Publication::No(why.clone())
+            }
+            (Publish::Ask, _) => {
+                Publication::Ask("the plan asks before limits are published".to_owned())
+            }
+            (Publish::Auto, Verdict::AtLeast { why, .. }) => {
+                Publication::Ask(format!("the capacity is a lower bound only: {why}"))
+            }
+            (Publish::Auto, Verdict::Confirmed { .. }) => match in_force {
+                None => Publication::Ask(
+                    "no limits are in force that these could be compared with".to_owned(),
+                ),
+                Some(earlier) if self.change_from(earlier) > plan.max_change.get() => {
+                    Publication::Ask(format!(
+                        "they differ from those in force by {} %; {} % may be taken without asking",
+                        percent(self.change_from(earlier)),
+                        percent(plan.max_change.get())
+                    ))
+                }
+                Some(_) => Publication::Now,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ratio(percent: f64) -> Ratio {
+        Ratio::new(percent / 100.0).unwrap()
+    }
+
+    #[test]
+    fn a_lost_zone_is_carried_by_the_others() {
+        let plan = Plan {
+            peak: 12_000.0,
+            growth: ratio(30.0),
+            utilisation: ratio(70.0),
+            zones: 3,
+            zones_lost: 1,
+            spare: 2,
+        };
+        // 12 000 · 1.3 / (300 · 0.7) = 74.3 → 75, + 2 spare = 77 in the two zones left → 39 each.
+        assert_eq!(
+            plan.pods(300.0),
+            Some(Pods {
+                per_zone: 39,
+                total: 117
+            })
+        );
+        assert_eq!(plan.pods(0.0), None);
+        assert_eq!(
+            Plan {
+                zones_lost: 3,
+                ..plan
+            }
+            .pods(300.0),
+            None
+        );
+        assert_eq!(
+            Plan {
+                zones_lost: 4,
+                ..plan
+            }
+            .pods(300.0),
+            None
+        );
+    }
+
+    #[test]
+    fn limits_follow_littles_law() {
+        let limits = limits(300.0, Duration::from_millis(40));
+        assert_eq!((limits.qps, limits.concurrency), (300.0, 15));
+    }
+
+    #[test]
+    fn a_rate_is_shared_by_pods_and_cpus() {
+        let found = |per_pod, per_cpu| Some(Capacity { per_pod, per_cpu });
+        assert_eq!(capacity(600.0, 2, Some(1.5)), found(300.0, Some(200.0)));
+        assert_eq!(capacity(600.0, 2, None), found(300.0, None));
+        assert_eq!(capacity(600.0, 2, Some(0.0)), found(300.0, None));
+        assert_eq!(capacity(600.0, 0, None), None);
+        assert_eq!(capacity(0.0, 1, None), None);
+    }
+
+    #[test]
+    fn a_small_sale_still_has_its_pods_in_every_zone_that_may_be_left() {
+        let plan = Plan {
+            peak: 0.0,
+            growth: ratio(0.0),
+            utilisation: ratio(100.0),
+            zones: 3,
+            zones_lost: 0,
+            spare: 0,
+        };
+        // (peak, zones, lost, spare) → (per zone, total)
+        for ((peak, zones, lost, spare), (per_zone, total)) in [
+            ((0.0, 3, 0, 0), (0, 0)),
+            ((300.0, 1, 0, 0), (1, 1)),
+            ((301.0, 1, 0, 0), (2, 2)),
+            ((300.0, 3, 2, 0), (1, 3)),
+            ((900.0, 3, 2, 1), (4, 12)),
+            ((900.0, 3, 0, 1), (2, 6)),
+        ] {
+            let plan = Plan {
+                peak,
+                zones,
+                zones_lost: lost,
+                spare,
+                ..plan
+            };
+            assert_eq!(plan.pods(300.0), Some(Pods { per_zone, total }), "{plan:?}");
+        }
+        assert_eq!(plan.pods(f64::NAN), None);
+    }
+
+    #[test]
+    fn only_sure_limits_that_change_little_need_no_word() {
+        let limits = |qps, concurrency| Limits { qps, concurrency };
+        let plan = |publish| LimitsPlan {
+            publish,
+            max_change: ratio(30.0),
+        };
+        let confirmed = Verdict::Confirmed {
+            low: 300.0,
+            high: 306.0,
+        };
+        let at_least = Verdict::AtLeast {
+            low: 300.0,
+            why: "the generator".to_owned(),
+        };
+        let noisy = Verdict::Noisy {
+            low: 200.0,
+            high: 300.0,
+            why: "spread".to_owned(),
+        };
+        let new = limits(300.0, 15);
+        assert_eq!(new.change_from(&limits(300.0, 12)), 0.25);
+        assert_eq!(new.change_from(&limits(0.0, 15)), f64::INFINITY);
+        for (publish, verdict, in_force, wanted) in [
+            (Publish::Auto, &confirmed, Some(limits(250.0, 14)), "now"),
+            (
+                Publish::Auto,
+                &confirmed,
+                Some(limits(200.0, 15)),
+                "ask: they differ from those in force by 50 %",
+            ),
+            (
+                Publish::Auto,
+                &confirmed,
+                Some(limits(300.0, 30)),
+                "ask: they differ from those in force by 50 %",
+            ),
+            (
+                Publish::Auto,
+                &confirmed,
+                None,
+                "ask: no limits are in force",
+            ),
+            (
+                Publish::Auto,
+                &at_least,
+                Some(new),
+                "ask: the capacity is a lower bound only: the generator",
+            ),
+            (Publish::Auto, &noisy, Some(new), "no: spread"),
+            (Publish::Ask, &confirmed, Some(new), "ask: the plan asks"),
+            (
+                Publish::Never,
+                &confirmed,
+                Some(new),
+                "no: the plan publishes no limits",
+            ),
+        ] {
+            let got = match new.publication(&plan(publish), verdict, in_force.as_ref()) {
+                Publication::Now => "now".to_owned(),
+                Publication::Ask(why) => format!("ask: {why}"),
+                Publication::No(why) => format!("no: {why}"),
+            };
+            assert!(got.starts_with(wanted), "{got} is not {wanted}");
+        }
+    }
+}
