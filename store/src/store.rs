@@ -251,7 +251,12 @@ fn conform(mut batch: Batch) -> Result<Batch, CommitError> {
         .map(|(table, rows)| table.conform(rows).map(|rows| (table, rows)))
         .collect::<Result<_, _>>()
         .map_err(|error| CommitError::Schema(Arc::new(error)))?;
-    (batch.invocations, batch.logs, batch.samples, batch.loadtests) = (None, None, None, None);
+    (
+        batch.invocations,
+        batch.logs,
+        batch.samples,
+        batch.loadtests,
+    ) = (None, None, None, None);
     for (table, rows) in rows {
         batch.set(table, rows);
     }

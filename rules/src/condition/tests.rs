@@ -173,8 +173,8 @@ fn the_sentence_about_capacity_carries_the_numbers() {
         ..Evidence::default()
     };
     assert_eq!(
-        condition.describe("guide/rare", 0.9, &one),
-        "guide/rare: 2.3 of 2.5 QPS over 1m, 90 % of what 1 pod carries; the limit is 80 %"
+        condition.describe("guide/rare", 0.92, &one),
+        "guide/rare: 2.3 of 2.5 QPS over 1m, 92 % of what 1 pod carries; the limit is 80 %"
     );
 }
 

@@ -19,7 +19,9 @@ impl Answered {
             |seen: Option<&(u32, u32, i64)>| seen.is_some_and(|s| s.0 == key && s.1 == instance);
         if !is_it(self.seen.get(self.last)) {
             let hash = mix(u64::from(key), u64::from(instance));
-            let found = self.table.find(hash, |at| is_it(self.seen.get(at as usize)));
+            let found = self
+                .table
+                .find(hash, |at| is_it(self.seen.get(at as usize)));
             self.last = match found {
                 Some(at) => at as usize,
                 None => {

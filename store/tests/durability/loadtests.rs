@@ -47,8 +47,28 @@ async fn load_tests_survive_the_log_parquet_merging_and_restarts() {
     let clock = clock();
     let options: Options = options(folder.path());
     let expected = json!([
-        ["lt-1", "guide/feed", "12", "Confirmed", 300.0, null, 150.0, 15, "{\"kind\":\"capacity\"}"],
-        ["lt-2", "guide/feed", "12", "Confirmed", 320.0, null, 160.0, 15, "{\"kind\":\"capacity\"}"],
+        [
+            "lt-1",
+            "guide/feed",
+            "12",
+            "Confirmed",
+            300.0,
+            null,
+            150.0,
+            15,
+            "{\"kind\":\"capacity\"}"
+        ],
+        [
+            "lt-2",
+            "guide/feed",
+            "12",
+            "Confirmed",
+            320.0,
+            null,
+            160.0,
+            15,
+            "{\"kind\":\"capacity\"}"
+        ],
     ]);
     let store = open_disk(options.clone(), &clock).await;
     let earlier = NOW - Duration::from_secs(60);
