@@ -18,6 +18,19 @@ impl rules::AlertSink for ToAlerting {
     }
 }
 
+/// Rules learn from load tests what a pod carries.
+pub struct Tested(pub dashboards::LoadTests);
+
+impl rules::CapacitySource for Tested {
+    fn capacity(&self, function: &FunctionId) -> rules::Capacity {
+        match self.0.capacity(function) {
+            dashboards::PodCapacity::PerPod(qps) => rules::Capacity::PerPod(qps),
+            dashboards::PodCapacity::Untested => rules::Capacity::Untested,
+            dashboards::PodCapacity::Unusable(why) => rules::Capacity::Unusable { why: why.into() },
+        }
+    }
+}
+
 /// Rules learn from the collector how much of a window has arrived.
 pub struct CollectorSight(pub Collector);
 

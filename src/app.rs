@@ -8,6 +8,7 @@ use std::time::Duration;
 use alerting::Alerting;
 use axum::Router;
 use collector::Collector;
+use dashboards::LoadTests;
 use inbound::{Gate, Routes};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use model::SharedClock;
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::adapters::{CollectorSight, ToAlerting};
+use crate::adapters::{CollectorSight, Tested, ToAlerting};
 use crate::config::Config;
 use crate::reload::{Origin, Reload, Running};
 use crate::server::{health, listener, openapi};
@@ -66,6 +67,9 @@ pub enum StartError {
     /// The sources could not be started.
     #[error("cannot start the sources: {0}")]
     Collector(#[from] collector::StartError),
+    /// What is kept of load tests cannot be read.
+    #[error("cannot read the load tests: {0}")]
+    LoadTests(#[from] store::QueryError),
     /// Links cannot be made from the external address.
     #[error("cannot answer under the external address: {0}")]
     Gate(#[from] inbound::GateError),
@@ -89,6 +93,7 @@ struct Rooms {
     collector: Collector,
     rules: Rules,
     alerting: Alerting,
+    loadtests: LoadTests,
 }
 
 impl App {
@@ -178,7 +183,9 @@ impl App {
             collector,
             rules,
             alerting,
+            loadtests,
         } = self.rooms;
+        drop(loadtests);
         within("the sources", SOURCES_GRACE, collector.stop()).await;
         within("the rules", RULES_GRACE, rules.stop()).await;
         alerting.stop(DELIVERY_GRACE).await;
@@ -281,11 +288,13 @@ async fn start_rooms(
         clock.clone(),
         &config.data_dir,
     )?;
+    let loadtests = LoadTests::open(store.clone(), clock.clone()).await?;
     let rules = Rules::start(
         config.rules.clone(),
         store.clone(),
         state.clone(),
         Arc::new(CollectorSight(collector.clone())),
+        Arc::new(Tested(loadtests.clone())),
         Arc::new(ToAlerting(alerting.handle())),
         modes.clone(),
         clock.clone(),
@@ -299,6 +308,7 @@ async fn start_rooms(
             collector,
             rules,
             alerting,
+            loadtests,
         },
         modes,
     ))
@@ -339,6 +349,7 @@ fn router(
         collector: rooms.collector.clone(),
         alerting: rooms.alerting.handle(),
         rules: rooms.rules.clone(),
+        loadtests: rooms.loadtests.clone(),
         clock: clock.clone(),
         trouble: health.trouble.clone(),
         stopping,

@@ -74,6 +74,8 @@ pub enum Command {
     /// Send test messages
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// Show what pods carry by their load tests and the limits that follow, or approve limits
+    Limits(LimitsArguments),
     /// Show the mode, or switch between everyday and sale thresholds
     Mode(ModeArguments),
     /// Print the JSON Schema of a kind of file
@@ -223,6 +225,38 @@ pub enum NotifyCommand {
     Test {
         /// The receiver's name
         receiver: String,
+    },
+}
+
+/// Flags of `limits`.
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct LimitsArguments {
+    /// Print the limits in force in another program's form
+    #[arg(long, value_enum)]
+    pub format: Option<LimitsFormat>,
+    /// What to do with them; shows them when not given
+    #[command(subcommand)]
+    pub command: Option<LimitsCommand>,
+}
+
+/// Forms of limits in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LimitsFormat {
+    /// Flow rules of Sentinel, as JSON
+    Sentinel,
+}
+
+/// What to do with limits.
+#[derive(Debug, Clone, Subcommand)]
+pub enum LimitsCommand {
+    /// Put the limits of a function in force that wait for a person
+    Approve {
+        /// The function, namespace/name
+        function: model::FunctionId,
+        /// The test whose limits were seen; refused when others wait by now
+        #[arg(long, value_name = "TEST")]
+        of: Option<String>,
     },
 }
 

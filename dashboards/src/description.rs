@@ -12,8 +12,14 @@ use utoipa::OpenApi;
         crate::system::show,
         crate::live::listen,
         crate::sql::ask,
+        crate::loadtests::api::keep,
+        crate::loadtests::api::list,
+        crate::loadtests::api::show,
+        crate::loadtests::api::limits,
+        crate::loadtests::api::approve,
     ),
-    tags((name = "dashboards", description = "Functions with their numbers, curves and causes; SQL; how Rampart is doing."))
+    components(schemas(crate::loadtests::limits::FlowRule)),
+    tags((name = "dashboards", description = "Functions with their numbers, curves and causes; SQL; how Rampart is doing."), (name = "loadtests", description = "Results of load tests, what pods carry, and the limits that follow."))
 )]
 struct Description;
 

@@ -3,6 +3,7 @@
 //!
 //! Owns: the pages (`dashboards/web`, built and embedded); the read API of functions, series, causes,
 //! sources and SQL; the stream that keeps pages current.
+//! It keeps results of load tests as rows of the store, and says which limits follow.
 //! Never: changes state except through another room's API.
 //! Entry point: [`routes`].
 
@@ -10,6 +11,7 @@ mod description;
 mod function;
 mod functions;
 mod live;
+mod loadtests;
 mod locate;
 mod numbers;
 mod past;
@@ -27,6 +29,7 @@ use store::Store;
 use tokio::sync::watch;
 
 pub use description::openapi;
+pub use loadtests::{LoadTests, PodCapacity};
 pub use web::Pages;
 
 /// What the API is answered from.
@@ -36,6 +39,7 @@ pub struct Sources {
     collector: collector::Collector,
     alerting: alerting::Handle,
     rules: ::rules::Rules,
+    loadtests: LoadTests,
     clock: SharedClock,
     pages: Pages,
     trouble: watch::Receiver<Option<&'static str>>,
@@ -56,6 +60,8 @@ pub struct Rooms {
     pub alerting: alerting::Handle,
     /// What rules say.
     pub rules: ::rules::Rules,
+    /// What pods carry.
+    pub loadtests: LoadTests,
     /// The time.
     pub clock: SharedClock,
     /// What keeps calls from being taken in.
@@ -73,6 +79,7 @@ impl Sources {
             collector: rooms.collector,
             alerting: rooms.alerting,
             rules: rooms.rules,
+            loadtests: rooms.loadtests,
             clock: rooms.clock,
             pages,
             trouble: rooms.trouble,
@@ -98,6 +105,7 @@ pub fn routes(sources: Sources) -> Routes {
     ] {
         routes = routes.route(Access::Public, path, get(web::page));
     }
+    let loadtests = loadtests::api::routes(sources.loadtests.clone());
     let function = "/api/v1/functions/{namespace}/{function}";
     routes
         .route(Access::Public, "/assets/{name}", get(web::asset))
@@ -117,4 +125,5 @@ pub fn routes(sources: Sources) -> Routes {
         .route(Access::Read, "/api/v1/stream", get(live::listen))
         .route(Access::Read, "/api/v1/sql", post(sql::ask))
         .with_state(sources)
+        .merge(loadtests)
 }

@@ -11,6 +11,9 @@ use utoipa::ToSchema;
 
 use crate::past::Past;
 
+/// An instance that answered within this time lives.
+const ALIVE_SECONDS: i64 = 60;
+
 /// How a function is doing: the loudest alert that fires, else `ok`, or `idle` without calls.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
@@ -52,7 +55,7 @@ pub(crate) struct FunctionRow {
     pub(crate) limited: u64,
     /// Calls that waited for an instance to start.
     pub(crate) cold_starts: u64,
-    /// Pods; not counted by this version.
+    /// Distinct instances that answered within a minute; null when records name none.
     pub(crate) pods: Option<u64>,
     /// The loudest alert that fires (`critical`, `warning`, `info`), else `ok`, or `idle` without calls.
     #[schema(value_type = Status)]
@@ -104,6 +107,7 @@ pub(crate) fn loudest<'a>(
 pub(crate) struct Numbers {
     counts: HashMap<FunctionId, Vec<Counts>>,
     latencies: HashMap<FunctionId, Sketch>,
+    pods: HashMap<FunctionId, u64>,
     range: Duration,
     sparks: bool,
 }
@@ -121,8 +125,14 @@ impl Numbers {
         let step = range.as_secs().div_ceil(parts.unwrap_or(1)).max(1);
         let by = [Dimension::Function];
         let step = i64::try_from(step).unwrap_or(i64::MAX);
+        let counts: HashMap<FunctionId, Vec<Counts>> =
+            by_function(rollups.timeline(select, &by, from, to, step));
+        let alive = now.as_seconds() - ALIVE_SECONDS + 1;
+        let pods = counts.keys();
+        let pods = pods.map(|id| (id.clone(), rollups.instances(id, alive)));
         Numbers {
-            counts: by_function(rollups.timeline(select, &by, from, to, step)),
+            pods: pods.filter(|(_, pods)| *pods > 0).collect(),
+            counts,
             latencies: by_function(rollups.latency(select, &by, from, to)),
             range,
             sparks: parts.is_some(),
@@ -169,7 +179,7 @@ impl Numbers {
             p99_ms: quantile(0.99),
             limited: counts.of(Outcome::Limited),
             cold_starts: counts.cold_starts,
-            pods: None,
+            pods: self.pods.get(&seen.id).copied(),
             status,
             since: firing.map(|loudest| loudest.since),
             first_seen: seen.first_seen,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Protocol;
+use crate::plan::{Protocol, Publish};
 use crate::tally::{Tally, Times};
 
 /// Takes results that are to be kept. The program implements it for a Rampart server.
@@ -365,12 +365,24 @@ pub struct CapacityResult {
     pub mean_latency_ms: Option<f64>,
     /// Limits for one pod.
     pub limits: Option<crate::sizing::Limits>,
+    /// What a server is to do with them; without it they are in the result only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits_publish: Option<LimitsPublish>,
     /// Pods for the sale that the plan names.
     pub pods: Option<crate::sizing::Pods>,
     /// Every search with its trials, in order.
     pub searches: Vec<SearchResult>,
     /// Observations that support or doubt the result, in sentences.
     pub hints: Vec<String>,
+}
+
+/// What a server is to do with the limits that follow from a capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitsPublish {
+    /// Whether it takes them.
+    pub publish: Publish,
+    /// Largest change against the limits in force that is taken without asking, 0 to 1.
+    pub max_change: f64,
 }
 
 /// One search.
@@ -403,4 +415,63 @@ pub struct TrialResult {
     pub success_rate: Option<f64>,
     /// CPUs the pod used, when known.
     pub pod_cpus: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject() -> Subject {
+        Subject {
+            id: "lt-1".to_owned(),
+            function: Some("guide/feed".to_owned()),
+            ..Subject::default()
+        }
+    }
+
+    #[test]
+    fn what_is_kept_reads_back_as_it_was() {
+        let run = Kept::Run(Box::new(RunResult {
+            subject: subject(),
+            total: Window {
+                statuses: BTreeMap::from([(200, 7), (503, 1)]),
+                ..Window::default()
+            },
+            seconds: vec![Second::default()],
+            ..RunResult::default()
+        }));
+        let capacity = Kept::Capacity(Box::new(CapacityResult {
+            verdict: Verdict::Confirmed {
+                low: 300.0,
+                high: 315.0,
+            },
+            subject: subject(),
+            objective: "p99 ≤ 100ms".to_owned(),
+            per_pod: Some(300.0),
+            per_cpu: None,
+            mean_latency_ms: Some(40.0),
+            limits: Some(crate::sizing::Limits {
+                qps: 300.0,
+                concurrency: 15,
+            }),
+            limits_publish: Some(LimitsPublish {
+                publish: Publish::Ask,
+                max_change: 0.3,
+            }),
+            pods: None,
+            searches: vec![],
+            hints: vec![],
+        }));
+        for (kept, begins) in [
+            (run, "{\"kind\":\"run\""),
+            (
+                capacity,
+                "{\"kind\":\"capacity\",\"verdict\":\"Confirmed\",\"low\":300.0",
+            ),
+        ] {
+            let text = serde_json::to_string(&kept).unwrap();
+            assert!(text.starts_with(begins), "{text}");
+            assert_eq!(serde_json::from_str::<Kept>(&text).unwrap(), kept, "{text}");
+        }
+    }
 }

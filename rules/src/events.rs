@@ -107,6 +107,12 @@ pub(crate) fn history_failed(why: &str) {
     warn!(why, "history for rules could not be read");
 }
 
+/// A metric that counts pods could not be read; only instances seen to answer count until it is.
+pub(crate) fn gauge_unread(metric: &str, why: &str) {
+    counter!("rampart_rule_gauge_failures_total").increment(1);
+    warn!(metric, why, "a metric that counts pods could not be read");
+}
+
 /// The mode changed.
 pub(crate) fn mode_changed(mode: model::Mode, by: &str) {
     gauge!("rampart_mode_rush").set(f64::from(u8::from(mode == model::Mode::Rush)));

@@ -9,10 +9,12 @@
 //! the sink.
 
 mod baseline;
+mod capacity;
 pub mod condition;
 mod driver;
 mod engine;
 mod events;
+mod gauges;
 mod hand_over;
 mod layers;
 mod ledger;
@@ -32,6 +34,7 @@ mod view;
 pub mod wilson;
 mod windows;
 
+pub use capacity::{Capacity, CapacitySource, NothingTested, PodsGauge};
 pub use engine::{Change, Engine, Episode, LabelSetView, RuleView, StoredPhase, TICK};
 pub use ledger::{LedgerError, MIGRATIONS};
 pub use mode::{ModeError, ModeStatus, Modes, mode_shape, read_mode};

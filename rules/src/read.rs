@@ -180,6 +180,8 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
     let labels = read_labels(group, node, problems);
     let annotations = read_annotations(node, problems);
     let (daily, rush) = read_modes(node, zone, every, problems);
+    let by = read_by(inherited("by"));
+    refuse_pods_apart(node, inherited("by"), &by, &[&daily, &rush], problems);
     Some(Rule {
         name: node.text_of("alert")?.to_owned(),
         group: group
@@ -188,7 +190,7 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
         owner: inherited("owner").and_then(Node::text).map(str::to_owned),
         select: Select {
             functions: functions?,
-            by: read_by(inherited("by")),
+            by,
         },
         every,
         limit: inherited("limit")
@@ -267,6 +269,28 @@ fn read_by(node: Option<&Node>) -> Vec<By> {
         }
     }
     by
+}
+
+/// Pods are counted for a function as a whole, so a share of what they carry is too.
+fn refuse_pods_apart(
+    rule: &Node,
+    place: Option<&Node>,
+    by: &[By],
+    modes: &[&Option<Settings>],
+    problems: &mut Problems,
+) {
+    let judged = |settings: &Option<Settings>| {
+        let condition = settings.as_ref().map(|settings| &settings.condition);
+        matches!(condition, Some(condition::Condition::AboveCapacity(_)))
+    };
+    if modes.iter().any(|settings| judged(settings)) && by != [By::Namespace, By::Function] {
+        problems
+            .error(
+                place.unwrap_or(rule),
+                "`above_capacity` is judged for each function as a whole",
+            )
+            .hint("write `by: [function]`, or leave `by` out");
+    }
 }
 
 fn read_labels(group: Option<&Node>, rule: &Node, problems: &mut Problems) -> Labels {

@@ -13,9 +13,11 @@ use tokio::sync::{Mutex, Notify, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use crate::capacity::CapacitySource;
 use crate::driver::{Driver, View, chain};
 use crate::engine::{LOOK_FUNCTIONS_MAX, RuleView, TICK};
 use crate::events;
+use crate::gauges::Gauges;
 use crate::hand_over::{HandOver, stopped};
 use crate::ledger::{Ledger, LedgerError};
 use crate::mode::Modes;
@@ -55,6 +57,7 @@ struct Shared {
     driver: Driver,
     view: View,
     tables: Tables,
+    gauges: Gauges,
     store: Store,
     modes: Modes,
     clock: SharedClock,
@@ -72,6 +75,7 @@ impl Rules {
         store: Store,
         state: State,
         sight: Arc<dyn Sight>,
+        tested: Arc<dyn CapacitySource>,
         sink: Arc<dyn AlertSink>,
         modes: Modes,
         clock: SharedClock,
@@ -81,6 +85,7 @@ impl Rules {
         let written = Arc::new(Notify::new());
         let (urgent, urgent_alerts) = mpsc::channel(URGENT_ALERTS_MAX);
         let tables = Tables::default();
+        let gauges = Gauges::default();
         tables.remember(ledger.episodes(clock.now()).await?);
         let driver = Driver::open(
             &set.with_built_in(),
@@ -95,6 +100,8 @@ impl Rules {
             store: store.clone(),
             tables: tables.clone(),
             sight,
+            tested,
+            gauges: gauges.clone(),
         });
         let hand_over = HandOver {
             ledger: ledger.clone(),
@@ -109,6 +116,7 @@ impl Rules {
                 driver,
                 view,
                 tables,
+                gauges,
                 store,
                 modes,
                 clock,
@@ -249,6 +257,8 @@ async fn refresh_along(shared: Arc<Shared>, ledger: Ledger) {
                 shared.clock.now(),
             )
             .await;
+        let now = shared.clock.now();
+        shared.gauges.refresh(&shared.store, &rules, now).await;
         if let Err(error) = ledger.prune(shared.clock.now()).await {
             events::write_failed(0, &chain(&error));
         }

@@ -192,7 +192,9 @@ fn who(rule: &Rule, key: &GroupKey) -> String {
 
 fn value_text(condition: &Condition, value: f64) -> String {
     match condition {
-        Condition::SuccessRate(_) | Condition::TelemetryLate(_) => percent(value),
+        Condition::SuccessRate(_) | Condition::AboveCapacity(_) | Condition::TelemetryLate(_) => {
+            percent(value)
+        }
         Condition::QpsDrop(_) | Condition::Absent(_) | Condition::QpsLevel(_) => per_second(value),
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use model::{FunctionId, Timestamp, Traffic};
 use store::{Dimension, Rollups, Selection, Store};
 
+use crate::capacity::{Capacity, CapacitySource, PodsGauge};
+use crate::gauges::Gauges;
 use crate::sight::{Completeness, Sight};
 use crate::tables::Tables;
 use crate::windows::{
@@ -16,7 +18,12 @@ pub(crate) struct StoreView {
     pub(crate) store: Store,
     pub(crate) tables: Tables,
     pub(crate) sight: Arc<dyn Sight>,
+    pub(crate) tested: Arc<dyn CapacitySource>,
+    pub(crate) gauges: Gauges,
 }
+
+/// An instance that answered within this time lives.
+const ALIVE_SECONDS: i64 = 60;
 
 /// Sums of a selection out of rollups; groups without calls are left out.
 pub fn sum_rollups(
@@ -77,6 +84,23 @@ impl Windows for StoreView {
 
     fn recent(&self, select: &Select, _: Timestamp) -> Result<Recents, EvaluationError> {
         self.tables.recent(select)
+    }
+
+    fn capacity(&self, function: &FunctionId) -> Capacity {
+        self.tested.capacity(function)
+    }
+
+    fn pods(
+        &self,
+        function: &FunctionId,
+        gauge: Option<&PodsGauge>,
+        now: Timestamp,
+    ) -> Option<f64> {
+        let from = now.as_seconds() - ALIVE_SECONDS + 1;
+        let seen = self.store.rollups().instances(function, from) as f64;
+        let told = gauge.and_then(|gauge| self.gauges.pods(gauge, function));
+        let pods = seen.max(told.unwrap_or(0.0));
+        (pods > 0.0).then_some(pods)
     }
 
     fn completeness(

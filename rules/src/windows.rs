@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use model::{FunctionId, Glob, Labels, Timestamp};
 
+use crate::capacity::{Capacity, PodsGauge};
 use crate::sight::Completeness;
 
 /// A dimension that alerts can be told apart by.
@@ -214,6 +215,22 @@ pub trait Windows {
 
     /// Groups that had calls within [`Recent::MEMORY`], silent ones included.
     fn recent(&self, select: &Select, now: Timestamp) -> Result<Recents, EvaluationError>;
+
+    /// What one pod of a function carries. A world without load tests knows of none.
+    fn capacity(&self, _function: &FunctionId) -> Capacity {
+        Capacity::Untested
+    }
+
+    /// How many pods of a function live now: the distinct instances that answered within a minute, or
+    /// what the gauge says if that is more. `None` when neither tells.
+    fn pods(
+        &self,
+        _function: &FunctionId,
+        _gauge: Option<&PodsGauge>,
+        _now: Timestamp,
+    ) -> Option<f64> {
+        None
+    }
 
     /// Which share of the expected data of a window has arrived.
     fn completeness(

@@ -560,3 +560,49 @@ fn a_breach_that_came_to_nothing_is_let_go_after_hours() {
     );
     assert!(night.told.is_empty());
 }
+
+#[test]
+fn near_capacity_fires_over_the_share_and_says_nothing_without_a_load_test() {
+    let rules = r#"
+version: rampart/v1
+rules:
+  - alert: NearCapacity
+    functions: ["guide/*"]
+    qps: {above_capacity: 80%, over: 1m}
+    for: 10s
+    severity: warning
+"#;
+    let night = Night::under(rules).tell(
+        r#"
+        load function guide/untested
+          0s..40m  qps 900
+        load function guide/feed
+          0s..10m  qps 200
+          10m..20m qps 251
+          20m..40m qps 251
+        capacity 2m..20m  100 pods 3
+        capacity 20m..35m 100 pods 4
+        at 9m59s  expect nothing
+        at 12m    expect NearCapacity firing
+        at 21m    expect nothing
+        at 40m    expect nothing
+        "#,
+    );
+    assert_eq!(night.told.len(), 2, "{:?}", night.lines());
+    assert!(
+        night.told[0].1.annotations["summary"].contains("of 300 QPS over 1m"),
+        "{:?}",
+        night.told[0].1.annotations
+    );
+    assert_eq!(night.told[0].1.annotations["value"], "81 %");
+    let view = night.overview();
+    assert_eq!((view[0].label_sets, view[0].unknown), (2, 2));
+    assert!(
+        view[0]
+            .last_unknown
+            .as_deref()
+            .is_some_and(|why| why.contains("no load test has measured what a pod carries")),
+        "{:?}",
+        view[0].last_unknown
+    );
+}

@@ -43,7 +43,6 @@ fn what_this_version_does_not_evaluate_says_so_at_its_place() {
             "objective",
         ),
         ("qps: {detect: early, false_pages: 1/3y}", "detect"),
-        ("qps: {above_capacity: 80%}", "above_capacity"),
     ] {
         let text = format!(
             "version: rampart/v1\nrules:\n  - alert: A\n    functions: ['*']\n    {declared}\n"
@@ -89,6 +88,28 @@ fn each_mistake_has_its_own_sentence() {
             "drop and absent_for at once",
         ),
         (rule("qps: {below: 0/s}"), "can never fire"),
+        (rule("qps: {above_capacity: 0%}"), "fires at the first call"),
+        (rule("qps: {above_capacity: 300/s}"), "above_capacity"),
+        (
+            rule("qps: {above_capacity: 80%, above: 5/s}"),
+            "above and above_capacity at once",
+        ),
+        (
+            rule("qps: {above_capacity: 80%}\n    by: [function, unit]"),
+            "for each function as a whole",
+        ),
+        (
+            rule("qps: {above_capacity: 80%, pods: {metric: \"it's\"}}"),
+            "not a metric name",
+        ),
+        (
+            rule("qps: {above_capacity: 80%, pods: {metric: ready, label: a-b}}"),
+            "not a label name",
+        ),
+        (
+            rule("qps: {above_capacity: 80%, pods: {label: function}}"),
+            "metric",
+        ),
         (rule("qps: {drop: 50%, against: [1d, 1d]}"), "twice"),
         (
             rule("qps: {absent_for: 2m}\n    every: 2h"),
@@ -268,6 +289,7 @@ fn the_schema_names_every_field() {
         "success_rate",
         "recover_above",
         "absent_for",
+        "above_capacity",
         "keep_firing_for",
         "rush",
         "min_completeness",

@@ -11,6 +11,7 @@ use crate::args::{IncidentCommand, Output, Remote};
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
 use crate::print::Table;
+use crate::results::path_part;
 
 /// Asks or acts, and prints what came of it.
 pub async fn run(remote: &Remote, command: IncidentCommand) -> Exit {
@@ -60,19 +61,6 @@ async fn answer(remote: &Remote, command: IncidentCommand) -> Result<Value, Clie
     }
 }
 
-/// An id as typed, safe in a path.
-fn path_part(id: &str) -> String {
-    id.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
-}
-
 fn print_list(incidents: &[Value], output: Output) -> Exit {
     if incidents.is_empty() && output == Output::Table {
         return say("no incidents\n");
@@ -116,15 +104,4 @@ fn print_one(incident: &Value) -> Exit {
         }
     }
     say(&text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_cannot_leave_their_place_in_the_path() {
-        assert_eq!(path_part("ab-9"), "ab-9");
-        assert_eq!(path_part("../x?y"), "..%2Fx%3Fy");
-    }
 }

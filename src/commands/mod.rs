@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod incident;
 mod init;
+mod limits;
 mod loadtest;
 mod mode;
 mod notify;
@@ -30,6 +31,7 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Incident(incident) => incident::run(remote, incident).await,
         Command::Loadtest(loadtest) => loadtest::run(remote, loadtest).await,
         Command::Notify(notify) => notify::run(remote, notify).await,
+        Command::Limits(limits) => limits::run(remote, limits).await,
         Command::Mode(mode) => mode::run(remote, mode).await,
         Command::Schema(schema) => schema::run(&schema),
         Command::Completions { shell } => {

@@ -183,6 +183,7 @@ pub(super) fn store_options(root: &Node, directory: PathBuf) -> store::Options {
         logs: kept("logs", defaults.logs),
         samples: kept("samples", defaults.samples),
         minutes: kept("minutes", defaults.minutes),
+        loadtests: kept("loadtests", defaults.loadtests),
     };
     options
 }

@@ -114,6 +114,11 @@ fn store() -> Shape {
             "minutes",
             Shape::Duration,
             "Counts per minute, which baselines need; 400d by default.",
+        )
+        .field(
+            "loadtests",
+            Shape::Duration,
+            "Results of load tests and the limits they led to; 400d by default.",
         );
     Shape::Record(
         Record::new("store", "The tables.")

@@ -39,6 +39,8 @@ pub struct Batch {
     pub logs: Option<RecordBatch>,
     /// Rows of `samples`, as [`crate::SampleRows`] makes them.
     pub samples: Option<RecordBatch>,
+    /// Rows of `loadtests`, as [`crate::LoadtestRows`] makes them.
+    pub loadtests: Option<RecordBatch>,
     /// How far their sources have been read with these rows.
     pub positions: Vec<Position>,
     /// The sender's key, if it sent one.
@@ -52,6 +54,7 @@ impl Batch {
             (Table::Invocations, &self.invocations),
             (Table::Logs, &self.logs),
             (Table::Samples, &self.samples),
+            (Table::Loadtests, &self.loadtests),
         ]
         .into_iter()
         .filter_map(|(table, rows)| {
@@ -65,6 +68,7 @@ impl Batch {
             Table::Invocations => self.invocations = Some(rows),
             Table::Logs => self.logs = Some(rows),
             Table::Samples => self.samples = Some(rows),
+            Table::Loadtests => self.loadtests = Some(rows),
             Table::Minutes => {}
         }
     }

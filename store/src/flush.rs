@@ -116,7 +116,12 @@ impl Flusher {
     fn write_files(&self, frozen: &Frozen) -> Result<Vec<TableFile>, FlushError> {
         let mut files = Vec::new();
         let mut minutes = Vec::new();
-        for table in [Table::Invocations, Table::Logs, Table::Samples] {
+        for table in [
+            Table::Invocations,
+            Table::Logs,
+            Table::Samples,
+            Table::Loadtests,
+        ] {
             let rows = frozen.rows.rows(table);
             self.write_table(table, rows, frozen.sequence, &mut files, |written| {
                 if table == Table::Invocations {

@@ -40,7 +40,10 @@ pub use rollup::{
     Counts, Delta, Dimension, FunctionSeen, Group, RollupStats, Rollups, Selection, SeriesKey,
     Sketch,
 };
-pub use rows::{Invocation, InvocationRows, LogLine, LogRows, Sample, SampleRows, series_id};
+pub use rows::{
+    Invocation, InvocationRows, Loadtest, LoadtestRows, LogLine, LogRows, Sample, SampleRows,
+    series_id,
+};
 pub use schema::{SchemaError, Table};
 pub use snapshot::{Snapshot, SnapshotFile};
 pub use sql::{QueryAnswer, QueryEngine, QueryError, QueryLimits};

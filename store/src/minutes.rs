@@ -25,7 +25,10 @@ pub fn minute_rows(invocations: &RecordBatch) -> RecordBatch {
         tracing::error!("a batch without the columns of invocations was to be summed");
         return rows.finish();
     };
-    let gathering = calls.gather(|call| Some(call.completed.div_euclid(MINUTE_US)), |_, _| {});
+    let gathering = calls.gather(
+        |call| Some(call.completed.div_euclid(MINUTE_US)),
+        |_, _, _| {},
+    );
     for cell in &gathering.cells {
         if let Some(codes) = gathering.keys.get(cell.key as usize) {
             let (texts, traffic) = calls.texts(codes);

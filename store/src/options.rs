@@ -32,6 +32,8 @@ pub struct Retention {
     pub samples: Duration,
     /// For the table `minutes`.
     pub minutes: Duration,
+    /// For the table `loadtests`.
+    pub loadtests: Duration,
 }
 
 impl Retention {
@@ -42,12 +44,14 @@ impl Retention {
             Table::Logs => self.logs,
             Table::Samples => self.samples,
             Table::Minutes => self.minutes,
+            Table::Loadtests => self.loadtests,
         }
     }
 }
 
 impl Default for Retention {
-    /// A week of invocations and samples, three days of logs, 400 days of minutes.
+    /// A week of invocations and samples, three days of logs, 400 days of minutes and
+    /// of load tests.
     fn default() -> Self {
         const DAY: Duration = Duration::from_hours(24);
         Retention {
@@ -55,6 +59,7 @@ impl Default for Retention {
             logs: 3 * DAY,
             samples: 7 * DAY,
             minutes: 400 * DAY,
+            loadtests: 400 * DAY,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The four tables: their names, columns and Arrow types.
+//! The five tables: their names, columns and Arrow types.
 //!
 //! Texts with few distinct values are dictionary-encoded in memory and in the write-ahead log.
 //! `attrs` and `labels` are maps, so SQL reaches one entry with `attrs['key']`; a sample's `series`
@@ -28,6 +28,8 @@ pub enum Table {
     Samples,
     /// Additive partial sums per series and minute; SUM over the partials gives the truth.
     Minutes,
+    /// One row per result of a load test, and per decision about the limits that follow from one.
+    Loadtests,
 }
 
 /// Why a batch is not one of a table.
@@ -56,11 +58,12 @@ pub enum SchemaError {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 4] = [
+    pub const ALL: [Table; 5] = [
         Table::Invocations,
         Table::Logs,
         Table::Samples,
         Table::Minutes,
+        Table::Loadtests,
     ];
 
     /// The name in SQL and in directory names.
@@ -70,6 +73,7 @@ impl Table {
             Table::Logs => "logs",
             Table::Samples => "samples",
             Table::Minutes => "minutes",
+            Table::Loadtests => "loadtests",
         }
     }
 
@@ -94,7 +98,7 @@ impl Table {
     /// The columns Parquet files are sorted by, most significant first.
     pub const fn sort_columns(self) -> &'static [&'static str] {
         match self {
-            Table::Invocations | Table::Logs => &["namespace", "function", "ts"],
+            Table::Invocations | Table::Logs | Table::Loadtests => &["namespace", "function", "ts"],
             Table::Samples => &["name", "series", "ts"],
             Table::Minutes => &["namespace", "function", "minute"],
         }
@@ -167,24 +171,24 @@ pub(crate) const fn outcome_column(outcome: Outcome) -> &'static str {
     outcome.as_str()
 }
 
-struct Schemas([SchemaRef; 4]);
+struct Schemas([SchemaRef; 5]);
 
 impl Schemas {
     fn with(&self, table: Table) -> &SchemaRef {
-        let [invocations, logs, samples, minutes] = &self.0;
+        let [invocations, logs, samples, minutes, loadtests] = &self.0;
         match table {
             Table::Invocations => invocations,
             Table::Logs => logs,
             Table::Samples => samples,
             Table::Minutes => minutes,
+            Table::Loadtests => loadtests,
         }
     }
 }
 
 static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
-    Schemas(
-        [invocations(), logs(), samples(), minutes()].map(|fields| Arc::new(Schema::new(fields))),
-    )
+    let tables = [invocations(), logs(), samples(), minutes(), loadtests()];
+    Schemas(tables.map(|fields| Arc::new(Schema::new(fields))))
 });
 
 /// A text with few distinct values.
@@ -298,6 +302,29 @@ fn minutes() -> Vec<Field> {
             .map(|name| required(name, DataType::UInt64)),
     );
     fields
+}
+
+fn loadtests() -> Vec<Field> {
+    vec![
+        required("ts", time(TimeUnit::Microsecond)),
+        optional("id", DataType::Utf8),
+        required("namespace", dictionary_type()),
+        required("function", dictionary_type()),
+        optional("version", dictionary_type()),
+        optional("digest", dictionary_type()),
+        required("kind", dictionary_type()),
+        optional("verdict", dictionary_type()),
+        optional("low", DataType::Float64),
+        optional("high", DataType::Float64),
+        optional("per_pod", DataType::Float64),
+        optional("per_cpu", DataType::Float64),
+        optional("concurrency", DataType::UInt64),
+        optional("cpu_limit", DataType::Float64),
+        optional("memory_limit", DataType::UInt64),
+        optional("scenario_hash", dictionary_type()),
+        optional("target", dictionary_type()),
+        optional("result", DataType::Utf8),
+    ]
 }
 
 /// A text column as dictionary codes; other text encodings are converted.

@@ -17,7 +17,7 @@ use crate::flush::{FlushError, Flusher};
 use crate::fs::{DiskFs, Fs, Lock};
 use crate::idempotency::{Begin, Ledger};
 use crate::journal::PAYLOAD_BYTES_MAX;
-use crate::options::Options;
+use crate::options::{Options, Retention};
 use crate::recovery::{Found, OpenError, Recovered, recover};
 use crate::rollup::{Counts, Rollups, SeriesKey};
 use crate::snapshot::Snapshot;
@@ -187,6 +187,11 @@ impl Store {
         self.shared.engine.query(self.snapshot(), sql, limits).await
     }
 
+    /// How long rows of each table stay.
+    pub fn retention(&self) -> &Retention {
+        &self.shared.options.retention
+    }
+
     /// The limits of a query that brings none.
     pub fn query_limits(&self) -> &QueryLimits {
         &self.shared.options.query
@@ -246,7 +251,12 @@ fn conform(mut batch: Batch) -> Result<Batch, CommitError> {
         .map(|(table, rows)| table.conform(rows).map(|rows| (table, rows)))
         .collect::<Result<_, _>>()
         .map_err(|error| CommitError::Schema(Arc::new(error)))?;
-    (batch.invocations, batch.logs, batch.samples) = (None, None, None);
+    (
+        batch.invocations,
+        batch.logs,
+        batch.samples,
+        batch.loadtests,
+    ) = (None, None, None, None);
     for (table, rows) in rows {
         batch.set(table, rows);
     }

@@ -145,6 +145,7 @@ fn schemas_completions_and_help() {
         "query",
         "incident",
         "notify",
+        "limits",
         "mode",
         "schema",
         "completions",

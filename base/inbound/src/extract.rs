@@ -1,9 +1,11 @@
 //! Extractors whose rejections are problem documents.
 
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,20 +24,32 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
         let (parts, body) = request.into_parts();
-        let limits = BodyLimits::small(JSON_BODY_BYTES_MAX);
-        let bytes = read_body(&parts.headers, body, &limits).await?;
+        let bytes = read_json(&parts.headers, body, JSON_BODY_BYTES_MAX).await?;
         if bytes.is_empty() {
             return parse(b"{}").map(Json);
         }
-        if !is_json(&parts.headers) {
-            return Err(
-                ProblemDocument::unsupported_media_type("the body must be JSON")
-                    .field("Content-Type")
-                    .hint("send `Content-Type: application/json`"),
-            );
-        }
         parse(&bytes).map(Json)
     }
+}
+
+/// Reads a body that says it is JSON, for documents that [`Json`] is too small for. An empty one needs
+/// not say so.
+///
+/// Errors: those of [`read_body`]; 415 for another `Content-Type`.
+pub async fn read_json(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<Bytes, ProblemDocument> {
+    let bytes = read_body(headers, body, &BodyLimits::small(bytes_max)).await?;
+    if !bytes.is_empty() && !is_json(headers) {
+        return Err(
+            ProblemDocument::unsupported_media_type("the body must be JSON")
+                .field("Content-Type")
+                .hint("send `Content-Type: application/json`"),
+        );
+    }
+    Ok(bytes)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -23,7 +23,7 @@ mod tokens;
 pub use access::{Access, Identity, Role, UnknownRole};
 pub use body::{BodyLimits, read_body};
 pub use description::complete_description;
-pub use extract::{JSON_BODY_BYTES_MAX, Json, Path, Query};
+pub use extract::{JSON_BODY_BYTES_MAX, Json, Path, Query, read_json};
 pub use gate::{Gate, GateError};
 pub use pipeline::{MissingPage, layer, layer_with_page};
 pub use problem::ProblemDocument;

@@ -64,6 +64,7 @@ impl Absent {
                 calls: 0,
                 failed: 0,
                 baseline: Some(recent.usual),
+                pods: None,
             },
         }
     }

@@ -1,6 +1,7 @@
 //! The kinds of conditions. Each is a small file: its shape, how it is read, and a pure verdict from
 //! counts.
 
+mod above_capacity;
 mod absent;
 mod qps;
 mod qps_drop;
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 use crate::layers::Layers;
 
+pub use above_capacity::AboveCapacity;
 pub use absent::Absent;
 pub use qps_drop::{Aggregate, QpsDrop};
 pub use qps_level::{QpsLevel, Side};
@@ -64,6 +66,8 @@ pub struct Evidence {
     pub failed: u64,
     /// What was to be expected, where the condition compares with the past.
     pub baseline: Option<f64>,
+    /// How many pods shared the calls, where the condition asks for that.
+    pub pods: Option<f64>,
 }
 
 /// What is declared to be wrong.
@@ -77,6 +81,8 @@ pub enum Condition {
     Absent(Absent),
     /// More or fewer calls than a fixed number.
     QpsLevel(QpsLevel),
+    /// More calls than the live pods carry.
+    AboveCapacity(AboveCapacity),
     /// Rampart itself does not see enough. Built in.
     TelemetryLate(TelemetryLate),
 }
@@ -89,6 +95,7 @@ impl Condition {
             Condition::QpsDrop(condition) => condition.against.over,
             Condition::Absent(condition) => condition.absent_for,
             Condition::QpsLevel(condition) => condition.over,
+            Condition::AboveCapacity(condition) => condition.over,
             Condition::TelemetryLate(_) => TelemetryLate::OVER,
         }
     }
@@ -100,6 +107,7 @@ impl Condition {
             Condition::QpsDrop(condition) => condition.drop.get(),
             Condition::Absent(condition) => condition.min_baseline.get(),
             Condition::QpsLevel(condition) => condition.threshold.get(),
+            Condition::AboveCapacity(condition) => condition.above.get(),
             Condition::TelemetryLate(condition) => condition.min_completeness.get(),
         }
     }
@@ -108,7 +116,10 @@ impl Condition {
     pub fn word(&self) -> &'static str {
         match self {
             Condition::SuccessRate(_) => "success_rate",
-            Condition::QpsDrop(_) | Condition::Absent(_) | Condition::QpsLevel(_) => "qps",
+            Condition::QpsDrop(_)
+            | Condition::Absent(_)
+            | Condition::QpsLevel(_)
+            | Condition::AboveCapacity(_) => "qps",
             Condition::TelemetryLate(_) => "completeness",
         }
     }
@@ -117,7 +128,9 @@ impl Condition {
     /// until the window is complete.
     pub fn trusts_what_is_seen(&self) -> bool {
         match self {
-            Condition::SuccessRate(_) | Condition::TelemetryLate(_) => true,
+            Condition::SuccessRate(_)
+            | Condition::AboveCapacity(_)
+            | Condition::TelemetryLate(_) => true,
             Condition::QpsLevel(condition) => condition.side == Side::Above,
             Condition::QpsDrop(_) | Condition::Absent(_) => false,
         }
@@ -130,6 +143,7 @@ impl Condition {
             Condition::QpsDrop(condition) => condition.describe(who, value, evidence),
             Condition::Absent(condition) => condition.describe(who, evidence),
             Condition::QpsLevel(condition) => condition.describe(who, value),
+            Condition::AboveCapacity(condition) => condition.describe(who, value, evidence),
             Condition::TelemetryLate(condition) => condition.describe(value),
         }
     }
@@ -141,6 +155,7 @@ impl Condition {
             Condition::QpsDrop(condition) => condition.summary(),
             Condition::Absent(condition) => condition.summary(),
             Condition::QpsLevel(condition) => condition.summary(),
+            Condition::AboveCapacity(condition) => condition.summary(),
             Condition::TelemetryLate(condition) => condition.summary(),
         }
     }
@@ -152,6 +167,7 @@ impl Condition {
             Condition::QpsDrop(condition) => condition.to_json(),
             Condition::Absent(condition) => condition.to_json(),
             Condition::QpsLevel(condition) => condition.to_json(),
+            Condition::AboveCapacity(condition) => condition.to_json(),
             Condition::TelemetryLate(condition) => condition.to_json(),
         }
     }
@@ -196,7 +212,7 @@ pub(crate) fn read(
 pub(crate) fn not_available(node: &declare::Node, what: &str, problems: &mut Problems) {
     problems
         .error(node, format!("`{what}` is not available in this version"))
-        .hint("`success_rate: {below, over, min_calls}` and `qps: {drop | absent_for | below | above}` are");
+        .hint("`success_rate: {below, over, min_calls}` and `qps: {drop | absent_for | below | above | above_capacity}` are");
 }
 
 /// Reads a window and checks that it can be evaluated.

@@ -2,19 +2,20 @@
 
 use declare::{Problems, Record, Shape};
 
-use super::{Condition, absent, not_available, qps_drop, qps_level};
+use super::{Condition, above_capacity, absent, not_available, qps_drop, qps_level};
 use crate::layers::Layers;
 
-const KINDS: &[&str] = &["drop", "absent_for", "below", "above"];
-const NOT_AVAILABLE: [&str; 3] = ["detect", "false_pages", "above_capacity"];
+const KINDS: &[&str] = &["drop", "absent_for", "below", "above", "above_capacity"];
+const NOT_AVAILABLE: [&str; 2] = ["detect", "false_pages"];
 
 pub(super) fn record() -> Record {
     let record = Record::new("qps", "fires on too few or too many calls per second");
-    let record = qps_level::fields(absent::fields(qps_drop::fields(record)))
+    let record = qps_level::fields(absent::fields(qps_drop::fields(record)));
+    let record = above_capacity::fields(record)
         .field(
             "over",
             Shape::Duration,
-            "the window, 1s to 15m; 5m for `drop`, 1m for `below` and `above` if left out",
+            "the window, 1s to 15m; 5m for `drop`, 1m for the others if left out",
         )
         .field(
             "min_baseline",
@@ -46,10 +47,11 @@ pub(super) fn read(
         ["drop"] => qps_drop::read(record, zone, problems).map(Condition::QpsDrop),
         ["absent_for"] => absent::read(record, problems).map(Condition::Absent),
         ["below" | "above"] => qps_level::read(record, problems).map(Condition::QpsLevel),
+        ["above_capacity"] => above_capacity::read(record, problems).map(Condition::AboveCapacity),
         [] => {
             problems
                 .error(record.place(), "`qps` does not say what is wrong")
-                .hint("write one of `drop`, `absent_for`, `below`, `above`");
+                .hint("write one of `drop`, `absent_for`, `below`, `above`, `above_capacity`");
             None
         }
         several => {

@@ -209,6 +209,7 @@ impl QpsDrop {
                     calls: tally.weighted,
                     failed: tally.failed,
                     baseline: Some(baseline),
+                    pods: None,
                 },
             }
         } else {

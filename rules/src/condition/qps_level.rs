@@ -81,6 +81,7 @@ impl QpsLevel {
                     calls: tally.weighted,
                     failed: tally.failed,
                     baseline: None,
+                    pods: None,
                 },
             }
         } else {

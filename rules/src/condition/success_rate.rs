@@ -148,6 +148,7 @@ impl SuccessRate {
                 calls: counted,
                 failed: tally.failed,
                 baseline: None,
+                pods: None,
             },
         }
     }

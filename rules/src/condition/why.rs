@@ -1,6 +1,7 @@
 //! Why a verdict is unknown. Typed, so that ten thousand idle functions cost no text.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::format_duration;
@@ -53,6 +54,12 @@ pub enum Why {
     },
     /// The group was not seen within memory.
     NotSeen,
+    /// No load test has measured the function.
+    Untested,
+    /// A load test has, and its figure must not be used.
+    CapacityUnusable(Arc<str>),
+    /// Nothing says how many pods there are.
+    NoPods,
     /// Earlier days or the last hours have not been read yet.
     HistoryUnread,
 }
@@ -100,6 +107,13 @@ impl fmt::Display for Why {
                 per_second(*needed)
             ),
             Why::NotSeen => f.write_str("no calls in the last 6 hours"),
+            Why::Untested => f.write_str("no load test has measured what a pod carries"),
+            Why::CapacityUnusable(why) => {
+                write!(f, "the measured capacity cannot be used: {why}")
+            }
+            Why::NoPods => f.write_str(
+                "it is not known how many pods there are: records name no instance, and no metric counts them",
+            ),
             Why::HistoryUnread => f.write_str("history is still being read"),
         }
     }

@@ -8,7 +8,10 @@ use std::time::Duration;
 use model::{FunctionId, Ratio, Timestamp};
 
 use super::sums::Sums;
-use crate::condition::{Absent, Condition, QpsDrop, QpsLevel, SuccessRate, TelemetryLate};
+use crate::capacity::Capacity;
+use crate::condition::{
+    AboveCapacity, Absent, Condition, QpsDrop, QpsLevel, SuccessRate, TelemetryLate,
+};
 use crate::condition::{Side, Verdict, Why};
 use crate::rule::{NoData, Rule, Settings};
 use crate::sight::Completeness;
@@ -46,6 +49,7 @@ pub(super) fn evaluate(
             Side::Above => Ok(above(condition, rule, sums, span)),
             Side::Below => below(condition, rule, settings, sums, span),
         },
+        Condition::AboveCapacity(condition) => Ok(above_capacity(condition, rule, sums, span)),
         Condition::QpsDrop(condition) => drop_of_calls(condition, rule, settings, sums, span),
         Condition::Absent(condition) => absent(condition, rule, settings, sums, span),
         Condition::TelemetryLate(condition) => Ok(telemetry_late(condition, sums, span)),
@@ -101,6 +105,25 @@ fn above(
         .iter()
         .map(|(key, tally)| (key.clone(), condition.evaluate(tally)))
         .collect()
+}
+
+fn above_capacity(
+    condition: &AboveCapacity,
+    rule: &Rule,
+    sums: &mut Sums<'_>,
+    span: Span<'_>,
+) -> Vec<(GroupKey, Verdict)> {
+    let tallies = newest(&rule.select, condition.over, sums, span, None);
+    let judged = tallies.iter().filter_map(|(key, tally)| {
+        let function = key.function_id(&rule.select.by)?;
+        let capacity = sums.view.capacity(&function);
+        let pods = match capacity {
+            Capacity::PerPod(_) => sums.view.pods(&function, condition.pods.as_ref(), span.now),
+            _ => None,
+        };
+        Some((key.clone(), condition.evaluate(tally, &capacity, pods)))
+    });
+    judged.collect()
 }
 
 fn below(

@@ -194,6 +194,7 @@ impl Advance<'_> {
             Condition::QpsDrop(_)
             | Condition::Absent(_)
             | Condition::QpsLevel(_)
+            | Condition::AboveCapacity(_)
             | Condition::TelemetryLate(_) => true,
             Condition::SuccessRate(_) => {
                 alert.is_some_and(|alert| alert.severity() == Severity::Critical)

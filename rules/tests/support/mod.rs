@@ -5,6 +5,7 @@
 //! load function guide/feed unit=a
 //!   0s..10m   qps 200 success 99.9%
 //!   10m..12m  qps 200 success 90%
+//! capacity 0s..10m 100 pods 3
 //! late 3m..5m 80%
 //! blind 6m..7m
 //! broken 7m..8m
@@ -23,8 +24,8 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use model::{Alert, AlertStatus, FunctionId, Labels, Mode, Ratio, Timestamp, parse_duration};
 use rules::{
-    Against, Baselines, By, Change, Completeness, Engine, EvaluationError, GroupKey, LagRate,
-    Phase, Recent, Recents, RuleSet, Select, StoredPhase, Tally, Windows,
+    Against, Baselines, By, Capacity, Change, Completeness, Engine, EvaluationError, GroupKey,
+    LagRate, Phase, PodsGauge, Recent, Recents, RuleSet, Select, StoredPhase, Tally, Windows,
 };
 
 /// Story time 0s: a Friday noon.
@@ -71,6 +72,8 @@ pub(crate) struct World {
     loads: Vec<Load>,
     /// Story seconds and the share of data that arrives; `None` when nobody knows.
     dim: Vec<(i64, i64, Option<f64>)>,
+    /// What one pod carries, and how many there are, of the function named before.
+    capacities: Vec<(i64, i64, FunctionId, f64, f64)>,
     /// Story seconds in which history cannot be read.
     broken: Vec<(i64, i64)>,
     /// Story seconds in which history has not been read yet.
@@ -88,6 +91,15 @@ impl World {
             return Err(EvaluationError::History("the story says so".to_owned()));
         }
         Ok(())
+    }
+
+    fn pods_of(&self, id: &FunctionId) -> Option<(f64, f64)> {
+        let known = self.capacities.iter();
+        let mut known =
+            known.filter(|(from, to, own, _, _)| own == id && (*from..*to).contains(&self.now));
+        known
+            .next()
+            .map(|(_, _, _, per_pod, pods)| (*per_pod, *pods))
     }
 
     fn story(timestamp: i64) -> i64 {
@@ -186,6 +198,15 @@ impl Windows for World {
                 })
                 .collect(),
         ))
+    }
+
+    fn capacity(&self, function: &FunctionId) -> Capacity {
+        let per_pod = self.pods_of(function).map(|(per_pod, _)| per_pod);
+        per_pod.map_or(Capacity::Untested, Capacity::PerPod)
+    }
+
+    fn pods(&self, function: &FunctionId, _: Option<&PodsGauge>, _: Timestamp) -> Option<f64> {
+        self.pods_of(function).map(|(_, pods)| pods)
     }
 
     fn completeness(&self, _: Option<&FunctionId>, from: Timestamp, to: Timestamp) -> Completeness {
@@ -306,6 +327,13 @@ impl Night {
                 ["blind", when] => {
                     let (from, to) = range(when);
                     self.world.dim.push((from, to, None));
+                }
+                ["capacity", when, per_pod, "pods", pods] => {
+                    let (function, _) = who.clone().expect("load function first");
+                    let (from, to) = range(when);
+                    let (per_pod, pods) = (per_pod.parse().unwrap(), pods.parse().unwrap());
+                    let known = (from, to, function, per_pod, pods);
+                    self.world.capacities.push(known);
                 }
                 ["broken", when] => self.world.broken.push(range(when)),
                 ["unread", when] => self.world.unread.push(range(when)),

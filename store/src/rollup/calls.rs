@@ -28,6 +28,7 @@ pub(crate) struct Calls {
     outcome: Words,
     outcomes: Vec<Option<Outcome>>,
     dimensions: [Words; 6],
+    instance: Option<Words>,
 }
 
 /// One call as counting sees it.
@@ -96,6 +97,7 @@ impl Calls {
                 Words::of(batch, "zone")?,
                 Words::of(batch, "traffic")?,
             ],
+            instance: Words::of(batch, "instance"),
         })
     }
 
@@ -108,11 +110,23 @@ impl Calls {
         (texts, traffic)
     }
 
-    /// Gathers every call for which `bucket` names one; `visit` is told each with its series.
+    /// The code of the instance that answered a row; `None` when the row does not say.
+    pub(crate) fn instance(&self, row: usize) -> Option<u32> {
+        let words = self.instance.as_ref()?;
+        let code = words.code(row);
+        (!words.text(code).is_empty()).then_some(code)
+    }
+
+    /// The name behind a code of [`Calls::instance`].
+    pub(crate) fn instance_name(&self, code: u32) -> &str {
+        self.instance.as_ref().map_or("", |words| words.text(code))
+    }
+
+    /// Gathers every call for which `bucket` names one; `visit` is told each with its series and row.
     pub(crate) fn gather(
         &self,
         mut bucket: impl FnMut(&Call) -> Option<i64>,
-        mut visit: impl FnMut(u32, &Call),
+        mut visit: impl FnMut(u32, usize, &Call),
     ) -> Gathering {
         let mut gathering = Gathering::default();
         let mut last: Option<(Codes, u32)> = None;
@@ -131,7 +145,7 @@ impl Calls {
             };
             last = Some((codes, key));
             gathering.count(key, bucket, &call);
-            visit(key, &call);
+            visit(key, row, &call);
         }
         gathering
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use model::{FunctionId, Timestamp, Traffic};
 
 use super::calls::{Codes, Gathered};
+use super::instances::{Instances, Noted};
 use super::latency::Latencies;
 use super::seconds::Seconds;
 use super::{
-    Applied, BACK_SECONDS, Counts, Delta, FunctionIndex, IDLE_SECONDS, Latency, RollupStats,
-    SeriesKey,
+    Applied, BACK_SECONDS, Counts, Delta, FunctionIndex, IDLE_SECONDS, INSTANCES_MAX, Latency,
+    MICROS, RollupStats, SeriesKey,
 };
 use crate::rows::intern::{CodeTable, hash_text, mix, seed};
 
@@ -34,6 +35,9 @@ pub(super) struct Directory {
     future_rows: u64,
     other_rows: u64,
     unreadable_rows: u64,
+    /// Instances of all functions together.
+    instances: usize,
+    other_instances: u64,
 }
 
 #[derive(Debug)]
@@ -54,6 +58,7 @@ pub(super) struct Function {
     pub(super) series: Vec<u32>,
     pub(super) first_seen: i64,
     pub(super) last_seen: i64,
+    pub(super) instances: Instances,
 }
 
 impl Directory {
@@ -73,6 +78,8 @@ impl Directory {
             future_rows: 0,
             other_rows: 0,
             unreadable_rows: 0,
+            instances: 0,
+            other_instances: 0,
         }
     }
 
@@ -84,6 +91,8 @@ impl Directory {
             future_rows: self.future_rows,
             other_rows: self.other_rows,
             unreadable_rows: self.unreadable_rows,
+            instances: self.instances as u64,
+            other_instances: self.other_instances,
         }
     }
 
@@ -120,6 +129,7 @@ impl Directory {
             .collect();
         let deltas = self.count(&series, applied);
         self.sketch(&series, applied.latencies);
+        self.answer(&series, applied);
         self.sweep();
         deltas
     }
@@ -199,6 +209,7 @@ impl Directory {
             series: Vec::new(),
             first_seen: i64::MAX,
             last_seen: i64::MIN,
+            instances: Instances::default(),
         });
         self.by_id.insert(id, at);
         at
@@ -282,6 +293,32 @@ impl Directory {
         }
     }
 
+    /// Notes which instances answered. Only live calls count: a pod that is tested by itself serves
+    /// nobody.
+    fn answer(&mut self, series: &[u32], applied: &Applied<'_>) {
+        for (key, instance, completed) in applied.answered.each() {
+            let owner = series
+                .get(key as usize)
+                .and_then(|at| self.series.get(*at))
+                .filter(|series| series.key.traffic == Traffic::Live)
+                .filter(|series| series.key.namespace != FunctionId::OTHER)
+                .map(|series| series.function);
+            let Some(function) = owner.and_then(|at| self.functions.get_mut(at)) else {
+                continue;
+            };
+            let hash = hash_text(self.seed, applied.calls.instance_name(instance));
+            let second = completed.min(self.now.as_micros()).div_euclid(MICROS);
+            match function
+                .instances
+                .note(hash, second, self.instances < INSTANCES_MAX)
+            {
+                Noted::Known => {}
+                Noted::Added => self.instances += 1,
+                Noted::Full => self.other_instances += 1,
+            }
+        }
+    }
+
     /// Looks at as many series as the time since the last look asks for.
     fn sweep(&mut self) {
         let now = self.now.as_seconds();
@@ -314,7 +351,14 @@ impl Directory {
         };
         series.seconds.sweep(now, horizon);
         series.latencies.sweep(now, horizon);
-        if now - series.counted_at.as_seconds() >= IDLE_SECONDS {
+        let (owner, idle) = (
+            series.function,
+            now - series.counted_at.as_seconds() >= IDLE_SECONDS,
+        );
+        if let Some(function) = self.functions.get_mut(owner) {
+            self.instances -= function.instances.forget_before(horizon);
+        }
+        if idle {
             self.forget(at);
         }
     }
@@ -332,6 +376,7 @@ impl Directory {
             && let Some(function) = self.functions.take(series.function)
         {
             self.by_id.remove(&function.id);
+            self.instances -= function.instances.len();
         }
     }
 

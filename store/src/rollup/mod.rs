@@ -9,6 +9,7 @@ pub(crate) mod calls;
 mod cell;
 mod counts;
 mod directory;
+mod instances;
 mod latency;
 mod read;
 mod seconds;
@@ -26,6 +27,7 @@ use serde::Serialize;
 
 use calls::{Call, Calls, Gathering};
 use directory::Directory;
+use instances::Answered;
 
 pub use counts::Counts;
 pub use select::{Dimension, Group, Selection, SeriesKey};
@@ -43,6 +45,10 @@ pub(crate) const SKETCH_SECONDS: i64 = 10;
 pub(crate) const IDLE_SECONDS: i64 = 6 * 3_600;
 /// How many series are told apart unless asked otherwise.
 pub(crate) const SERIES_MAX: usize = 400_000;
+/// How many instances of one function are told apart.
+pub(crate) const INSTANCES_OF_ONE_MAX: usize = 4_096;
+/// How many instances are told apart in all.
+pub(crate) const INSTANCES_MAX: usize = 262_144;
 /// How many points one timeline has at most.
 pub(crate) const TIMELINE_POINTS_MAX: usize = 10_000;
 
@@ -91,6 +97,10 @@ pub struct RollupStats {
     pub other_rows: u64,
     /// Rows whose outcome no vocabulary knows.
     pub unreadable_rows: u64,
+    /// Instances told apart.
+    pub instances: u64,
+    /// Times an instance was not counted because there were too many.
+    pub other_instances: u64,
 }
 
 /// The rollups. Readers see whole batches only.
@@ -132,15 +142,22 @@ impl Rollups {
         };
         let mut arrivals = Arrivals::new(now);
         let mut latencies = Vec::with_capacity(invocations.num_rows());
+        let mut answered = Answered::default();
         let gathering = calls.gather(
             |call| arrivals.second_of(call),
-            |key, call| latencies.push(Latency::of(key, call)),
+            |key, row, call| {
+                latencies.push(Latency::of(key, call));
+                if let Some(instance) = calls.instance(row) {
+                    answered.note(key, instance, call.completed);
+                }
+            },
         );
         latencies.sort_unstable();
         self.write().apply(&Applied {
             calls: &calls,
             gathering: &gathering,
             latencies: &latencies,
+            answered: &answered,
             arrivals: &arrivals,
         })
     }
@@ -169,6 +186,7 @@ struct Applied<'a> {
     gathering: &'a Gathering,
     /// Sorted by series, time and bin.
     latencies: &'a [Latency],
+    answered: &'a Answered,
     arrivals: &'a Arrivals,
 }
 

@@ -404,3 +404,39 @@ fn a_batch_of_another_table_adds_nothing() {
     let logs = crate::rows::LogRows::new().finish();
     assert!(Rollups::default().apply(&logs, Timestamp::EPOCH).is_empty());
 }
+
+#[test]
+fn instances_that_answered_live_calls_are_counted_for_a_while() {
+    let rollups = Rollups::new(SERIES_MAX);
+    let now = Timestamp::from_seconds(START);
+    let mut rows = InvocationRows::new();
+    let mut call = |instance: &str, ago: i64, traffic: Traffic| {
+        rows.push(&Invocation {
+            ts: Timestamp::from_seconds(START - ago),
+            namespace: "guide",
+            function: "feed",
+            instance,
+            unit: if ago % 2 == 0 { "a" } else { "b" },
+            outcome: Outcome::Ok,
+            traffic,
+            ..Invocation::default()
+        });
+    };
+    for ago in [3, 50, 4] {
+        call("pod-1", ago, Traffic::Live);
+    }
+    call("pod-2", 50, Traffic::Live);
+    call("pod-3", 120, Traffic::Live);
+    call("pod-4", 1, Traffic::Stress);
+    call("", 1, Traffic::Live);
+    rollups.apply(&rows.finish(), now);
+    let id = FunctionId::new("guide", "feed").unwrap();
+    let since = |seconds: i64| rollups.instances(&id, START - seconds);
+    assert_eq!((since(10), since(60), since(600)), (1, 2, 3));
+    assert_eq!(rollups.stats().instances, 3);
+    assert_eq!(rollups.stats().other_instances, 0);
+    assert_eq!(
+        rollups.instances(&FunctionId::new("guide", "gone").unwrap(), 0),
+        0
+    );
+}

@@ -3,6 +3,7 @@
 pub(crate) mod columns;
 pub(crate) mod intern;
 mod invocations;
+mod loadtests;
 mod logs;
 mod samples;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use arrow::error::ArrowError;
 use crate::schema::Table;
 
 pub use invocations::{Invocation, InvocationRows};
+pub use loadtests::{Loadtest, LoadtestRows};
 pub use logs::{LogLine, LogRows};
 pub use samples::{Sample, SampleRows, series_id};
 

@@ -15,11 +15,11 @@ pub enum QueryError {
     Syntax(String),
     /// It is SQL that is not answered here.
     #[error(
-        "{0} is not allowed; write one SELECT (WITH is fine) over the tables invocations, logs, samples and minutes"
+        "{0} is not allowed; write one SELECT (WITH is fine) over the tables invocations, logs, samples, minutes and loadtests"
     )]
     NotAllowed(String),
     /// A table that is not there.
-    #[error("there is no table {name:?}{}; the tables are invocations, logs, samples and minutes", suggest(suggestion.as_deref()))]
+    #[error("there is no table {name:?}{}; the tables are invocations, logs, samples, minutes and loadtests", suggest(suggestion.as_deref()))]
     UnknownTable {
         /// The table asked for.
         name: String,

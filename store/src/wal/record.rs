@@ -54,6 +54,7 @@ fn code(table: Table) -> u8 {
         Table::Logs => 2,
         Table::Samples => 3,
         Table::Minutes => 4,
+        Table::Loadtests => 5,
     }
 }
 

@@ -6,6 +6,7 @@
 mod damage;
 mod flush;
 mod limits;
+mod loadtests;
 mod manifest;
 mod power_loss;
 mod random;
