@@ -1,7 +1,11 @@
 //! The command line: names, flags and their help.
 
+mod loadtest;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+pub use loadtest::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -64,6 +68,9 @@ pub enum Command {
     /// Look at incidents and act on them
     #[command(subcommand)]
     Incident(IncidentCommand),
+    /// Send load to a pod and find out what it carries
+    #[command(subcommand)]
+    Loadtest(LoadtestCommand),
     /// Send test messages
     #[command(subcommand)]
     Notify(NotifyCommand),
@@ -247,6 +254,8 @@ pub enum SchemaKind {
     Rules,
     /// The alerting file
     Alerting,
+    /// Load plans
+    Loadtest,
     /// The HTTP API, as OpenAPI 3.1
     Openapi,
 }

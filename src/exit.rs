@@ -15,6 +15,10 @@ pub enum Exit {
     Findings,
     /// The configuration is invalid (`EX_CONFIG` of sysexits.h).
     InvalidConfiguration,
+    /// A load test's figures must not be believed.
+    InvalidResult,
+    /// A load test missed its objective.
+    ThresholdCrossed,
 }
 
 impl From<Exit> for ExitCode {
@@ -25,6 +29,8 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Findings => 3,
             Exit::InvalidConfiguration => 78,
+            Exit::InvalidResult => 98,
+            Exit::ThresholdCrossed => 99,
         })
     }
 }

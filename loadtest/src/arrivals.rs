@@ -66,7 +66,7 @@ impl Iterator for Slots {
             if wanted < stage_area {
                 let at = self.stage_start_s + time_of_area(stage.from, stage.to, seconds, wanted);
                 self.advance();
-                return Some(Nanos((at * 1e9) as u64));
+                return Some(Nanos((at * 1e9).round() as u64));
             }
             self.stage += 1;
             self.stage_start_s += seconds;
@@ -100,5 +100,113 @@ fn time_of_area(from: f64, to: f64, seconds: f64, area: f64) -> f64 {
         (2.0 * area / below).min(seconds)
     } else {
         0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn stage(seconds: f64, from: f64, to: f64) -> Stage {
+        Stage {
+            duration: Duration::from_secs_f64(seconds),
+            from,
+            to,
+        }
+    }
+
+    fn slots(arrivals: Arrivals, stages: &[Stage], index: u64, of: u64) -> Vec<f64> {
+        let plan = ArrivalPlan {
+            arrivals,
+            stages: stages.to_vec(),
+            index,
+            of,
+        };
+        Slots::new(plan, Random::new(7, index))
+            .map(|slot| slot.0 as f64 / 1e9)
+            .collect()
+    }
+
+    #[test]
+    fn even_slots_are_where_they_belong() {
+        let found = slots(Arrivals::Constant, &[stage(1.0, 4.0, 4.0)], 0, 1);
+        assert_eq!(found, [0.0, 0.25, 0.5, 0.75]);
+        // A rate that rises evenly from 0 to 8 has 4 calls in the second; the third comes at √(2·2/8).
+        let rising = slots(Arrivals::Constant, &[stage(1.0, 0.0, 8.0)], 0, 1);
+        let expected = [0.0, 0.5, 0.707_106_781, 0.866_025_404];
+        assert!(
+            rising.len() == 4
+                && rising
+                    .iter()
+                    .zip(expected)
+                    .all(|(a, b)| (a - b).abs() < 1e-8),
+            "{rising:?}"
+        );
+        // Over the edge of a stage, and through one without any call.
+        let edges = slots(
+            Arrivals::Constant,
+            &[
+                stage(0.5, 2.0, 2.0),
+                stage(1.0, 0.0, 0.0),
+                stage(0.5, 4.0, 4.0),
+            ],
+            0,
+            1,
+        );
+        assert_eq!(edges, [0.0, 1.5, 1.75]);
+    }
+
+    #[test]
+    fn threads_share_the_slots_without_gap_or_double() {
+        let stages = [stage(2.0, 100.0, 300.0)];
+        let whole = slots(Arrivals::Constant, &stages, 0, 1);
+        let mut shared: Vec<f64> = (0..3)
+            .flat_map(|index| slots(Arrivals::Constant, &stages, index, 3))
+            .collect();
+        shared.sort_by(f64::total_cmp);
+        assert_eq!(shared, whole);
+        assert_eq!(whole.len(), 400);
+    }
+
+    #[test]
+    fn poisson_callers_are_as_many_as_wanted_and_as_uneven_as_they_must_be() {
+        let stages = [stage(100.0, 200.0, 200.0)];
+        let threads = (0..4).flat_map(|index| slots(Arrivals::Poisson, &stages, index, 4));
+        let mut found: Vec<f64> = threads.collect();
+        found.sort_by(f64::total_cmp);
+        let count = found.len() as f64;
+        // 20 000 ± 4 standard deviations (√20 000 = 141).
+        assert!((count - 20_000.0).abs() < 566.0, "{count}");
+        // Counts of a second have a variance equal to their mean.
+        let mut seconds = [0.0_f64; 100];
+        found.iter().for_each(|at| seconds[*at as usize] += 1.0);
+        let variance = seconds.iter().map(|n| (n - 200.0).powi(2)).sum::<f64>() / 100.0;
+        assert!((120.0..300.0).contains(&variance), "{variance}");
+    }
+
+    #[test]
+    fn an_hour_does_not_drift() {
+        let last = slots(Arrivals::Constant, &[stage(3_600.0, 300.0, 300.0)], 0, 1);
+        assert_eq!(last.len(), 1_080_000);
+        assert!((last[1_079_999] - 1_079_999.0 / 300.0).abs() < 1e-6);
+    }
+
+    proptest! {
+        #[test]
+        fn slots_follow_the_area_under_the_rate(
+            rates in prop::collection::vec((0.1_f64..5.0, 0.0_f64..200.0, 0.0_f64..200.0), 1..6),
+        ) {
+            let stages: Vec<Stage> = rates.iter().map(|(seconds, from, to)| stage(*seconds, *from, *to)).collect();
+            let area: f64 = rates.iter().map(|(seconds, from, to)| seconds * (from + to) / 2.0).sum();
+            let total: f64 = rates.iter().map(|(seconds, ..)| seconds).sum();
+            let found = slots(Arrivals::Constant, &stages, 0, 1);
+            prop_assert!((found.len() as f64 - area).abs() <= 1.0 + 1e-6, "{} of {area}", found.len());
+            prop_assert!(found.windows(2).all(|pair| pair[0] <= pair[1]));
+            prop_assert!(found.iter().all(|at| *at <= total + 1e-6));
+        }
     }
 }

@@ -7,15 +7,23 @@
 
 pub mod arrivals;
 pub mod engine;
+pub mod grpc;
+pub mod h2;
+pub mod http1;
 pub mod outcome;
 pub mod plan;
 pub mod pod;
+pub mod report;
 pub mod request;
 pub mod result;
+pub mod run;
+pub mod search;
 pub mod serve;
 pub mod sizing;
 pub mod tally;
 pub mod timing;
+pub mod tls;
+pub mod view;
 
 mod random;
 

@@ -61,13 +61,15 @@ pub enum Failure {
     HeadTooLarge,
     /// An HTTP/2 stream was reset or refused by the other side.
     StreamReset,
+    /// Sent on to a place that is not the target.
+    Redirect,
     /// This machine has no port or file left: the generator's fault, never the target's.
     OutOfPorts,
 }
 
 impl Failure {
     /// Every failure, in the order of its place in a [`crate::tally::Tally`].
-    pub const ALL: [Failure; 11] = [
+    pub const ALL: [Failure; 12] = [
         Failure::Refused,
         Failure::Connect,
         Failure::ConnectTimeout,
@@ -78,6 +80,7 @@ impl Failure {
         Failure::Protocol,
         Failure::HeadTooLarge,
         Failure::StreamReset,
+        Failure::Redirect,
         Failure::OutOfPorts,
     ];
 
@@ -94,6 +97,7 @@ impl Failure {
             Failure::Protocol => "protocol",
             Failure::HeadTooLarge => "head_too_large",
             Failure::StreamReset => "stream_reset",
+            Failure::Redirect => "redirect",
             Failure::OutOfPorts => "out_of_ports",
         }
     }

@@ -137,6 +137,7 @@ pub struct Window {
     /// Not answered, by reason.
     pub failures: BTreeMap<String, u64>,
     /// Answers by status.
+    #[serde(deserialize_with = "by_status")]
     pub statuses: BTreeMap<u16, u64>,
     /// Connections made.
     pub connects: u64,
@@ -164,6 +165,23 @@ pub struct Window {
     pub cpu: f64,
     /// The most requests in flight.
     pub in_flight_max: u64,
+}
+
+/// Keys are text in JSON, and within a tagged enum such as [`Kept`] they are still text when they come
+/// here, so they are read as such.
+fn by_status<'de, D>(from: D) -> Result<BTreeMap<u16, u64>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    BTreeMap::<String, u64>::deserialize(from)?
+        .into_iter()
+        .map(|(status, count)| match status.parse() {
+            Ok(status) => Ok((status, count)),
+            Err(_) => Err(serde::de::Error::custom(format!(
+                "`{status}` is not a status"
+            ))),
+        })
+        .collect()
 }
 
 /// A distribution of times.

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod incident;
 mod init;
+mod loadtest;
 mod mode;
 mod notify;
 mod query;
@@ -27,6 +28,7 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Check(check) => check::run(&check),
         Command::Query(query) => query::run(remote, query).await,
         Command::Incident(incident) => incident::run(remote, incident).await,
+        Command::Loadtest(loadtest) => loadtest::run(remote, loadtest).await,
         Command::Notify(notify) => notify::run(remote, notify).await,
         Command::Mode(mode) => mode::run(remote, mode).await,
         Command::Schema(schema) => schema::run(&schema),
@@ -35,6 +37,15 @@ pub async fn run(arguments: Arguments) -> Exit {
             clap_complete::generate(shell, &mut Arguments::command(), "rampart", &mut script);
             say(&String::from_utf8_lossy(&script))
         }
+    }
+}
+
+/// Waits for the first signal that asks the program to end.
+pub async fn interrupted() -> std::io::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        asked = tokio::signal::ctrl_c() => asked,
+        _ = terminate.recv() => Ok(()),
     }
 }
 

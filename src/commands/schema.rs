@@ -12,6 +12,7 @@ pub fn run(arguments: &SchemaArguments) -> Exit {
         SchemaKind::Openapi => return say(&openapi::text()),
         SchemaKind::Main => (config::main_shape(), "rampart.yaml"),
         SchemaKind::Rules => (rules::shape(), "Rampart rules"),
+        SchemaKind::Loadtest => (loadtest::plan::shape(), "Rampart load plan"),
         SchemaKind::Alerting => (alerting::Config::shape(), "Rampart alerting"),
     };
     say(&format!("{:#}\n", declare::json_schema(&shape, title)))

@@ -1,5 +1,22 @@
 //! What to send, where, and what is wanted: a plan file as types that are already proven.
 
+pub mod caps;
+
+mod address;
+mod capacity;
+mod curve;
+mod files;
+mod load;
+mod objective;
+mod permission;
+mod read;
+mod requests;
+mod scenario;
+mod shape;
+mod target;
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +24,14 @@ use model::{AllowList, FunctionId, Ratio};
 
 use crate::request::RequestSet;
 use crate::sizing;
+
+pub use address::{Redirect, TargetError, may_follow, resolve};
+pub use permission::{
+    PERMISSION_DURATION_MAX, PERMISSION_FILE_BYTES_MAX, PERMISSION_KEY_BYTES_MIN, Permission,
+    PermissionError,
+};
+pub use read::read;
+pub use shape::shape;
 
 /// A whole plan.
 #[derive(Clone, Debug)]
@@ -94,6 +119,17 @@ pub struct Target {
     pub permission_file: Option<PathBuf>,
     /// Redirects that are followed; 0 takes the redirect itself as the answer.
     pub redirects_max: u32,
+    /// Of gRPC: where the descriptors of its messages come from.
+    pub descriptors: Option<Descriptors>,
+}
+
+/// Where the descriptors of gRPC messages come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Descriptors {
+    /// A compiled descriptor set, as `protoc --descriptor_set_out` writes it.
+    File(PathBuf),
+    /// The target's reflection service.
+    Reflection,
 }
 
 /// How much is sent, and when.

@@ -1,20 +1,64 @@
 //! What is sent: weighted requests, whose bytes are ready before the clock starts.
 
 mod expect;
+mod header;
+mod json;
+mod lines;
+mod template;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 
-pub use expect::Expect;
+pub use expect::{Expect, StatusSet};
+pub use header::{HeaderCheck, check_header, check_path};
+pub(crate) use header::{check_header_text, check_path_text};
+pub use json::JsonCheck;
+pub use lines::Lines;
+pub use template::{Template, TemplateError};
 
 use crate::random::Random;
+use wire::Wire;
+
+/// Sent with every request: the run it belongs to.
+pub const TEST_HEADER: &str = "x-rampart-test";
+/// Sent with every request, so that a chain can keep its load apart from users' calls.
+pub const TRAFFIC_HEADER: &str = "x-rampart-traffic";
+/// What [`TRAFFIC_HEADER`] says.
+pub const TRAFFIC_STRESS: &str = "stress";
 
 /// What varies from one sending to the next, of one thread.
 #[derive(Debug)]
 pub struct Filling {
     /// Random choices of templates.
     pub random: Random,
-    /// Counts this thread's requests; lines of a body file are taken in turn by it.
+    /// The number of the next request, `{{ number }}`; lines of a body file are taken in turn by it.
+    /// Writing a request ([`Request::write_http1`], [`Request::parts`]) moves it on by `step`.
     pub number: u64,
+    /// How far it moves.
+    pub step: u64,
+}
+
+impl Filling {
+    /// For thread `thread` (from 0) of `threads` over all workers: each takes its own numbers, so that
+    /// no two requests of a run have the same one.
+    pub fn new(random: Random, thread: u64, threads: u64) -> Self {
+        Filling {
+            random,
+            number: thread,
+            step: threads.max(1),
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self) {
+        self.number = self.number.wrapping_add(self.step);
+    }
 }
 
 /// The requests of a plan with their weights.
@@ -32,17 +76,52 @@ pub struct Request {
     pub name: String,
     /// `GET`; of gRPC always `POST`.
     pub method: http::Method,
-    /// Path and query, behind the target's own path. Of gRPC `/package.Service/Method`.
+    /// Path and query, behind the target's own path; a [`Template`]. Of gRPC `/package.Service/Method`.
     pub path: String,
-    /// Further headers, names in lower case.
+    /// Further headers, names in lower case, values are [`Template`]s. One of these names replaces what
+    /// would be sent by itself: `host`, `user-agent`, `content-type`.
     pub headers: Vec<(String, String)>,
-    /// What is sent along.
+    /// What is sent along as it stands, unless `body_template` is there.
     pub body: Bytes,
+    /// A body that varies.
+    pub body_template: Option<Template>,
+    /// What `{{ line }}` stands for.
+    pub lines: Option<Arc<Lines>>,
     /// What counts as a success.
     pub expect: Expect,
     /// How often among the others.
     pub weight: u64,
-    wire: Bytes,
+    /// The call, of gRPC; its body is encoded before the run.
+    pub grpc: Option<GrpcCall>,
+    wire: Wire,
+}
+
+/// A gRPC call as a plan names it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GrpcCall {
+    /// `package.Service/Method`.
+    pub service_method: String,
+    /// The message in protobuf's JSON form.
+    pub message: serde_json::Value,
+}
+
+/// Why a text of a plan cannot be used as what it stands for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TextError {
+    /// What is wrong.
+    pub message: String,
+    /// The way out.
+    pub hint: String,
+}
+
+impl TextError {
+    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        TextError {
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
 }
 
 /// What is the same for every request of a run.
@@ -58,6 +137,24 @@ pub struct Envelope {
     pub run_id: String,
     /// Whether the connection is used again.
     pub keep_alive: bool,
+}
+
+/// One request for HTTP/2, where the transport writes the frames.
+#[derive(Clone, Debug)]
+pub struct Parts<'a> {
+    /// `:method`
+    pub method: &'a http::Method,
+    /// `:scheme`
+    pub scheme: &'static str,
+    /// `:authority`; a `host` header of the plan replaces the target's own.
+    pub authority: &'a str,
+    /// `:path`, the target's own path included.
+    pub path: Cow<'a, str>,
+    /// Everything else but `content-length`. A gRPC request's have no `content-type` and no `te`: the
+    /// transport sets them.
+    pub headers: Cow<'a, [(HeaderName, HeaderValue)]>,
+    /// What is sent along; empty means none.
+    pub body: Bytes,
 }
 
 impl RequestSet {
@@ -91,10 +188,15 @@ impl RequestSet {
         &self.requests
     }
 
+    /// Every kind of request, to put encoded bodies into before [`RequestSet::prepare`].
+    pub fn requests_mut(&mut self) -> &mut [Request] {
+        &mut self.requests
+    }
+
     /// Writes down once what is the same for every request.
     pub fn prepare(&mut self, envelope: &Envelope) {
         for request in &mut self.requests {
-            request.wire = request.serialise(envelope);
+            request.wire = Wire::new(request, envelope);
         }
     }
 }
@@ -102,22 +204,50 @@ impl RequestSet {
 impl Request {
     /// A GET of a path that expects any status below 400.
     pub fn get(path: &str) -> Self {
+        Request::new(http::Method::GET, path)
+    }
+
+    /// A request without headers and body that expects any status below 400.
+    pub fn new(method: http::Method, path: &str) -> Self {
         Request {
-            name: format!("GET {path}"),
-            method: http::Method::GET,
+            name: format!("{method} {path}"),
+            method,
             path: path.to_owned(),
             headers: Vec::new(),
             body: Bytes::new(),
+            body_template: None,
+            lines: None,
             expect: Expect::default(),
             weight: 1,
-            wire: Bytes::new(),
+            grpc: None,
+            wire: Wire::default(),
         }
     }
 
     /// Appends the whole HTTP/1.1 request. Call [`RequestSet::prepare`] before.
     #[inline]
-    pub fn write_http1(&self, _filling: &mut Filling, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.wire);
+    pub fn write_http1(&self, filling: &mut Filling, out: &mut Vec<u8>) {
+        match self.wire.fixed_http1() {
+            Some(bytes) => out.extend_from_slice(bytes),
+            None => self.wire.write_http1(filling, self.lines.as_deref(), out),
+        }
+        filling.advance();
+    }
+
+    /// The request in parts, with the same choices as [`Request::write_http1`] makes. Call
+    /// [`RequestSet::prepare`] before.
+    pub fn parts(&self, filling: &mut Filling) -> Parts<'_> {
+        let parts = self
+            .wire
+            .parts(&self.method, filling, self.lines.as_deref());
+        filling.advance();
+        parts
+    }
+
+    /// Whether it is not the same for every sending. Of a fixed request what [`Request::parts`] gives
+    /// may be kept.
+    pub fn varies(&self) -> bool {
+        self.wire.fixed_http1().is_none()
     }
 
     /// Whether an answer has no body whatever its head says.
@@ -125,23 +255,8 @@ impl Request {
         self.method == http::Method::HEAD
     }
 
-    fn serialise(&self, envelope: &Envelope) -> Bytes {
-        let mut head = format!(
-            "{} {}{} HTTP/1.1\r\nhost: {}\r\nuser-agent: rampart\r\nx-rampart-test: {}\r\nx-rampart-traffic: stress\r\n",
-            self.method, envelope.base_path, self.path, envelope.authority, envelope.run_id
-        );
-        for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        if !envelope.keep_alive {
-            head.push_str("connection: close\r\n");
-        }
-        if !self.body.is_empty() {
-            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
-        }
-        head.push_str("\r\n");
-        let mut wire = head.into_bytes();
-        wire.extend_from_slice(&self.body);
-        wire.into()
+    /// Whether a redirect may be followed: only where nothing is sent along.
+    pub fn may_follow(&self) -> bool {
+        self.method == http::Method::GET || self.method == http::Method::HEAD
     }
 }

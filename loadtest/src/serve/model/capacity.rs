@@ -53,7 +53,7 @@ pub fn simulate(plan: &ModelPlan, arrivals: Arrivals, rate: f64) -> Simulated {
 /// never does. A call that is shed counts as one that failed. A short trial may pass a little above this
 /// rate, while the queue is still filling.
 pub fn rate_within(plan: &ModelPlan, arrivals: Arrivals, objective: &Objective) -> f64 {
-    let (mut low, mut high) = (0.0, plan.capacity() * 1.001);
+    let (mut low, mut high) = (0.0, plan.capacity());
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(low, high);
         if meets(plan, arrivals, middle, objective) {

@@ -2,15 +2,17 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use model::{Clock, SystemClock};
 
+pub mod ledger;
+
 use crate::arrivals::ArrivalPlan;
 use crate::plan::Protocol;
-use crate::request::RequestSet;
+use crate::request::{Envelope, RequestSet};
 use crate::tally::Tally;
 use crate::timing::Nanos;
 
@@ -44,18 +46,63 @@ impl RunClock {
     }
 }
 
+/// Why an engine could not work at all; what happens to single requests is a [`crate::Failure`].
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The kernel refused something that every sender needs.
+    #[error("the sender cannot {doing}: {source}")]
+    Kernel {
+        /// What it was doing.
+        doing: &'static str,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The host cannot be a name in a certificate.
+    #[error("`{host}` cannot be the name in a certificate; write a host name or an address")]
+    ServerName {
+        /// The host as written.
+        host: String,
+    },
+    /// A request cannot be put into the protocol's own form.
+    #[error("request `{name}` cannot be sent: {cause}; check its path and the headers")]
+    Request {
+        /// What reports call it.
+        name: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+impl EngineError {
+    /// For `map_err`: what was being done when the kernel refused.
+    pub fn kernel<E: Into<std::io::Error>>(doing: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| EngineError::Kernel {
+            doing,
+            source: source.into(),
+        }
+    }
+}
+
 /// Stops every thread of a run; the first reason given stays.
 #[derive(Debug, Default)]
 pub struct Stop {
     raised: AtomicBool,
     reason: std::sync::Mutex<Option<String>>,
-    in_flight: AtomicU64,
+    above: Option<Arc<Stop>>,
 }
 
 impl Stop {
     /// Nobody wants to stop.
     pub fn new() -> Arc<Self> {
         Arc::new(Self::default())
+    }
+
+    /// One that is raised with another, and by itself without raising that.
+    pub fn below(above: &Arc<Stop>) -> Arc<Self> {
+        Arc::new(Stop {
+            above: Some(Arc::clone(above)),
+            ..Self::default()
+        })
     }
 
     /// Nothing more is sent from now on; what is in flight is given up.
@@ -72,19 +119,17 @@ impl Stop {
     #[inline]
     pub fn is_raised(&self) -> bool {
         self.raised.load(Ordering::Relaxed)
+            || self.above.as_ref().is_some_and(|above| above.is_raised())
     }
 
     /// Why, when somebody wanted it.
     pub fn reason(&self) -> Option<String> {
-        self.reason
+        let held = self
+            .reason
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
-    }
-
-    /// Requests in flight over all threads, kept by the engines for the cap.
-    pub fn in_flight(&self) -> &AtomicU64 {
-        &self.in_flight
+            .clone();
+        held.or_else(|| self.above.as_ref()?.reason())
     }
 }
 
@@ -93,8 +138,12 @@ impl Stop {
 pub struct Job {
     /// The address that was allowed and is connected to; names are never resolved again.
     pub address: SocketAddr,
-    /// What the name in `Host`, `:authority` and the certificate is.
+    /// The name that the certificate must hold.
     pub host: String,
+    /// What is the same for every request.
+    pub envelope: Envelope,
+    /// Redirects within the same host and port that are followed.
+    pub redirects_max: u32,
     /// How requests are carried.
     pub protocol: Protocol,
     /// TLS settings, when the target is https.
@@ -103,8 +152,6 @@ pub struct Job {
     pub requests: Arc<RequestSet>,
     /// This thread's share of the load.
     pub load: Share,
-    /// Whether connections are used again.
-    pub keep_alive: bool,
     /// No answer in this time is a failure.
     pub timeout: Duration,
     /// Requests of this thread in flight at most.
@@ -115,6 +162,8 @@ pub struct Job {
     pub seed: u64,
     /// Number of this thread over all workers, from 0.
     pub thread: u64,
+    /// Threads over all workers.
+    pub threads: u64,
     /// When the first slot is due at the earliest.
     pub start: Nanos,
     /// When nothing more comes due. Answers are waited for until `timeout` later.

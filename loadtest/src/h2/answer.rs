@@ -1,0 +1,177 @@
+//! One request on its way, and reading what comes back.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::ResponseFuture;
+use h2::{RecvStream, SendStream};
+use http::HeaderMap;
+
+use super::BODY_KEPT_BYTES_MAX;
+use super::failure::of_stream;
+use super::inbox::{Inbox, What};
+use super::lane::Lane;
+use super::watch::Watch;
+use super::wire::Stamp;
+use crate::grpc;
+use crate::outcome::{Failure, Outcome};
+use crate::request::{Expect, RequestSet};
+use crate::timing::{Nanos, Timing};
+
+/// One request, from the moment it is due.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    /// When it was due.
+    pub(super) intended: Nanos,
+    /// When a stream was free for it.
+    pub(super) eligible: Nanos,
+    /// Which of the plan's requests it is.
+    pub(super) request: usize,
+}
+
+impl Call {
+    /// Its instants, had it ended now without ever having had a stream: the target's doing.
+    pub(super) fn never_sent(&self, now: Nanos) -> Timing {
+        let now = now.max(self.intended);
+        Timing {
+            intended: self.intended,
+            eligible: now,
+            written: now,
+            done: now,
+        }
+    }
+}
+
+/// A request that ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// The connection that carried it.
+    pub(super) lane: Rc<Lane>,
+    /// Its instants.
+    pub(super) timing: Timing,
+    /// What came of it.
+    pub(super) outcome: Outcome,
+}
+
+/// What reading an answer needs, the same for all of a thread.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) requests: Arc<RequestSet>,
+    pub(super) is_grpc: bool,
+    pub(super) inbox: Rc<Inbox>,
+    pub(super) watch: Arc<Watch>,
+}
+
+/// A stream that was opened for a request.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) lane: Rc<Lane>,
+    pub(super) call: Call,
+    pub(super) stamp: Stamp,
+    pub(super) response: ResponseFuture,
+    pub(super) body: SendStream<Bytes>,
+    /// How long an answer may take from now on.
+    pub(super) patience: Duration,
+}
+
+impl Reader {
+    /// Reads an answer to its end and tells the loop.
+    pub(super) async fn read(self: Rc<Self>, sent: Sent) {
+        let Sent {
+            lane,
+            call,
+            stamp,
+            response,
+            mut body,
+            patience,
+        } = sent;
+        let read = tokio::time::timeout(patience, self.answer(call.request, response)).await;
+        let outcome = read.unwrap_or_else(|_| {
+            body.send_reset(h2::Reason::CANCEL);
+            Outcome::Failed(Failure::Timeout)
+        });
+        let done = self.watch.happened();
+        let written = stamp.get().max(call.intended).max(call.eligible);
+        let timing = Timing {
+            intended: call.intended,
+            eligible: call.eligible,
+            written,
+            done: done.max(written),
+        };
+        let ended = Ended {
+            lane,
+            timing,
+            outcome,
+        };
+        self.inbox.put(done, What::Ended(Box::new(ended)));
+    }
+
+    async fn answer(&self, request: usize, response: ResponseFuture) -> Outcome {
+        let Some(request) = self.requests.requests().get(request) else {
+            return Outcome::Failed(Failure::Protocol);
+        };
+        let read = read_all(response, &request.expect, self.is_grpc).await;
+        let answer = match read {
+            Ok(answer) => answer,
+            Err(error) => return Outcome::Failed(of_stream(&error)),
+        };
+        let status = answer.status;
+        if self.is_grpc {
+            let expected = request.expect.grpc_status;
+            return grpc::outcome(status, &answer.headers, &answer.trailers, expected);
+        }
+        let header = |name: &str| answer.headers.get(name).map(http::HeaderValue::as_bytes);
+        match (request.expect.judge(status, &header, &answer.body), status) {
+            (true, _) => Outcome::Ok { status },
+            (false, 429) => Outcome::Limited,
+            (false, _) => Outcome::Unexpected { status },
+        }
+    }
+}
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    trailers: HeaderMap,
+}
+
+async fn read_all(
+    response: ResponseFuture,
+    expect: &Expect,
+    with_trailers: bool,
+) -> Result<Answer, h2::Error> {
+    let (head, mut stream) = response.await?.into_parts();
+    let mut body = Vec::new();
+    let kept_max = if expect.needs_body() {
+        BODY_KEPT_BYTES_MAX
+    } else {
+        0
+    };
+    while let Some(piece) = next_piece(&mut stream).await? {
+        let room = kept_max.saturating_sub(body.len()).min(piece.len());
+        body.extend_from_slice(piece.get(..room).unwrap_or_default());
+    }
+    let trailers = if with_trailers {
+        stream.trailers().await?
+    } else {
+        None
+    };
+    Ok(Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body,
+        trailers: trailers.unwrap_or_default(),
+    })
+}
+
+/// The next piece of a body; the peer may send as much again at once.
+async fn next_piece(stream: &mut RecvStream) -> Result<Option<Bytes>, h2::Error> {
+    let Some(piece) = stream.data().await.transpose()? else {
+        return Ok(None);
+    };
+    stream.flow_control().release_capacity(piece.len())?;
+    Ok(Some(piece))
+}

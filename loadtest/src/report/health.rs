@@ -1,0 +1,109 @@
+//! Whether the generator itself kept up: the words that the screen, the text and the page share.
+
+use super::words;
+
+/// The generator's lateness at its 99th percentile that is always allowed, in ms.
+pub const LAG_MS_MAX: f64 = 1.0;
+/// Or so much of the objective's latency, whichever is more.
+pub const LAG_SHARE_MAX: f64 = 0.05;
+/// The longest the generator's loop may be away, in ms.
+pub const LOOP_GAP_MS_MAX: f64 = 5.0;
+/// Share of a sending thread's CPU above which its times are not to be believed.
+pub const CPU_SHARE_MAX: f64 = 0.8;
+
+/// What is known of the generator.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Health {
+    /// 99th percentile of its own lateness, in ms.
+    pub lag_p99_ms: f64,
+    /// The longest its loop was away, in ms.
+    pub loop_gap_ms: f64,
+    /// Share of its threads' time, 0 to 1.
+    pub cpu: f64,
+    /// The objective's latency in ms, when there is one.
+    pub objective_ms: Option<f64>,
+}
+
+impl Health {
+    /// The lateness that is allowed, in ms.
+    pub fn lag_ms_max(&self) -> f64 {
+        self.objective_ms
+            .map_or(LAG_MS_MAX, |ms| LAG_MS_MAX.max(ms * LAG_SHARE_MAX))
+    }
+
+    /// Why its figures may not be believed; empty when it is healthy.
+    pub fn troubles(&self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        if self.lag_p99_ms > self.lag_ms_max() {
+            troubles.push(format!(
+                "it sends late: p99 {} (limit {})",
+                words::ms(self.lag_p99_ms),
+                words::ms(self.lag_ms_max())
+            ));
+        }
+        if self.loop_gap_ms > LOOP_GAP_MS_MAX {
+            troubles.push(format!(
+                "its loop was away for {} (limit {})",
+                words::ms(self.loop_gap_ms),
+                words::ms(LOOP_GAP_MS_MAX)
+            ));
+        }
+        if self.cpu > CPU_SHARE_MAX {
+            troubles.push(format!(
+                "it uses {} of its CPU (limit {})",
+                words::cpu(self.cpu),
+                words::cpu(CPU_SHARE_MAX)
+            ));
+        }
+        troubles
+    }
+
+    /// `healthy`, or why not.
+    pub fn words(&self) -> String {
+        let troubles = self.troubles();
+        if troubles.is_empty() {
+            "healthy".to_owned()
+        } else {
+            troubles.join("; ")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_speaks_for_itself() {
+        let fine = Health {
+            lag_p99_ms: 0.9,
+            loop_gap_ms: 4.9,
+            cpu: 0.79,
+            objective_ms: None,
+        };
+        assert_eq!(fine.words(), "healthy");
+        let late = Health {
+            lag_p99_ms: 2.0,
+            ..fine
+        };
+        assert_eq!(late.words(), "it sends late: p99 2ms (limit 1ms)");
+        // A tenth of a second of objective leaves 5 ms.
+        assert_eq!(
+            Health {
+                objective_ms: Some(100.0),
+                ..late
+            }
+            .words(),
+            "healthy"
+        );
+        let busy = Health {
+            cpu: 0.93,
+            loop_gap_ms: 7.5,
+            ..fine
+        };
+        assert_eq!(
+            busy.words(),
+            "its loop was away for 7.5ms (limit 5ms); it uses 93% of its CPU (limit 80%)"
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! `rampart loadtest run`: one load, and what came of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::words::{self, milliseconds};
+use super::{
+    Context, ProductionWatch, RunError, guard, preflight, ready, senders, subject, validity,
+};
+use crate::engine::Stop;
+use crate::plan::{Abort, Load, LoadModel, Plan, Stage, caps};
+use crate::result::{RunResult, Second, Threshold, Window};
+use crate::tally::Tally;
+
+/// Sends the plan's load and gives what came of it, with the tally of everything after the warm-up.
+/// Stopped early it gives what there is.
+pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally), RunError> {
+    let id = subject::id(context);
+    // Callers of the closed model send as fast as they are answered.
+    let highest = plan.load.peak_rate().unwrap_or(caps::RATE_PER_SECOND_MAX);
+    let ready = ready::make(plan, &id, highest, context)?;
+    preflight::check(&ready, &plan.load, &context.clock, &context.stop)?;
+    let mut about = subject::begun(plan, &id, context);
+    let load = with_warm_up(&plan.load);
+    let words = words::load(&plan.load.model, plan.load.duration);
+    context.observer.begun(&about, &words, load.duration);
+    let mut seen = Seen::new(plan.load.warm_up);
+    let began = context.clock.now();
+    let stop = Stop::below(&context.stop);
+    let observer = &mut *context.observer;
+    let sent = while_guarded(&plan.abort, context.production, &stop, || {
+        senders::send(&ready, &load, &context.clock, &stop, |at, tally| {
+            let second = seen.add(at, &tally);
+            observer.second(&second, &seen.total);
+        })
+    });
+    context.observer.ended();
+    sent?;
+    about.seconds = context.clock.now().since(began) as f64 / 1e9;
+    let thresholds = thresholds(plan, &seen.total);
+    let result = RunResult {
+        subject: about,
+        load: words,
+        total: Window::of(&seen.total),
+        thresholds,
+        invalid: validity::faults(&seen.total, &plan.load.model, plan.objective.as_ref()),
+        stopped: stop.reason(),
+        seconds: seen.seconds,
+    };
+    Ok((result, seen.total))
+}
+
+/// Does something while the plan's guards look after it.
+pub(super) fn while_guarded<T>(
+    abort: &Abort,
+    production: Option<&dyn ProductionWatch>,
+    stop: &Stop,
+    what: impl FnOnce() -> T,
+) -> T {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| guard::watch(abort, production, stop, &over));
+        let done = what();
+        over.store(true, Ordering::Relaxed);
+        done
+    })
+}
+
+/// The same load with its warm-up in front, at the rate with which it begins.
+pub(super) fn with_warm_up(load: &Load) -> Load {
+    let mut whole = load.clone();
+    whole.duration = load.warm_up + load.duration;
+    if let LoadModel::Open { stages, .. } = &mut whole.model
+        && !load.warm_up.is_zero()
+        && let Some(first) = stages.first().copied()
+    {
+        stages.insert(
+            0,
+            Stage {
+                duration: load.warm_up,
+                from: first.from,
+                to: first.from,
+            },
+        );
+    }
+    whole
+}
+
+/// Seconds so far, and the sum of those that count.
+#[derive(Debug)]
+struct Seen {
+    warm_up_seconds: u32,
+    seconds: Vec<Second>,
+    total: Tally,
+}
+
+impl Seen {
+    fn new(warm_up: Duration) -> Self {
+        let warm_up_seconds = warm_up.as_secs_f64().ceil() as u32;
+        Seen {
+            warm_up_seconds,
+            seconds: Vec::new(),
+            total: Tally::default(),
+        }
+    }
+
+    fn add(&mut self, at: u32, tally: &Tally) -> Second {
+        let warm_up = at < self.warm_up_seconds;
+        if !warm_up {
+            self.total.add_after(tally);
+        }
+        let second = Second::of(f64::from(at), warm_up, tally);
+        self.seconds.push(second);
+        second
+    }
+}
+
+/// Each part of the objective against what was measured.
+fn thresholds(plan: &Plan, total: &Tally) -> Vec<Threshold> {
+    let Some(objective) = &plan.objective else {
+        return Vec::new();
+    };
+    let counts = &total.counts;
+    let latency_ms = total.latency.quantile(objective.quantile) as f64 / 1e6;
+    let latency = Threshold {
+        wanted: format!(
+            "{} ≤ {}",
+            words::percentile(objective.quantile),
+            model::format_duration(objective.latency)
+        ),
+        got: milliseconds(latency_ms),
+        held: counts.done() > 0 && latency_ms <= objective.latency.as_secs_f64() * 1e3,
+    };
+    let judged = counts.done() - counts.limited;
+    let share = if judged > 0 {
+        counts.ok as f64 / judged as f64
+    } else {
+        0.0
+    };
+    let success = Threshold {
+        wanted: format!("success rate ≥ {}", objective.success_rate),
+        got: format!("{:.3}%", share * 100.0),
+        held: judged > 0 && share >= objective.success_rate.get(),
+    };
+    vec![latency, success]
+}

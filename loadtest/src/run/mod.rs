@@ -1,0 +1,84 @@
+//! Runs and searches as they happen: threads, clocks, guards, and the results that come of them.
+//!
+//! Owns: the way from a proven plan to a result: preflight, sending, watching, stopping, judging whether
+//! the figures may be believed.
+//! Never: writes files or speaks to a Rampart server; the caller does both with what it is given.
+//! Entry point: [`run`] and [`find_capacity`].
+
+pub mod control;
+pub mod observer;
+
+mod calibration;
+mod capacity;
+mod gather;
+mod guard;
+mod load;
+mod preflight;
+mod ready;
+mod senders;
+mod subject;
+mod validity;
+mod words;
+
+use std::sync::Arc;
+
+pub use capacity::find_capacity;
+pub use guard::ProductionWatch;
+pub use load::run;
+pub use observer::{Observer, Unwatched};
+
+use crate::engine::{EngineError, RunClock, Stop};
+
+/// What every run is given by its caller.
+pub struct Context<'a> {
+    /// The run's clock.
+    pub clock: RunClock,
+    /// Raised from outside to end it early; results are given all the same.
+    pub stop: Arc<Stop>,
+    /// Told what happens.
+    pub observer: &'a mut dyn Observer,
+    /// How many production calls fail, as a server sees it.
+    pub production: Option<&'a dyn ProductionWatch>,
+    /// Signs permissions for production targets.
+    pub permission_key: Option<&'a [u8]>,
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The target may not be sent to, or cannot be found.
+    #[error(transparent)]
+    Target(#[from] crate::plan::TargetError),
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] crate::tls::TlsError),
+    /// The permission for a production target is missing or not good.
+    #[error(transparent)]
+    Permission(#[from] crate::plan::PermissionError),
+    /// The pod's own figures cannot be read.
+    #[error(transparent)]
+    Pod(#[from] crate::pod::PodError),
+    /// The one request that was sent first did not go well.
+    #[error("{0}; nothing more was sent")]
+    Preflight(String),
+    /// The plan lacks what a search needs.
+    #[error(
+        "the plan says no objective, so there is nothing to hold a load against; add objective: {{p99: 100ms, success_rate: 99.9%}}"
+    )]
+    NoObjective,
+    /// The machine does not let us send.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The built-in null server cannot be started.
+    #[error(transparent)]
+    Serve(#[from] crate::serve::ServeError),
+    /// Threads cannot be started.
+    #[error("cannot start a sending thread: {0}")]
+    Thread(std::io::Error),
+    /// It was stopped before anything was measured.
+    #[error("stopped before anything was measured: {0}")]
+    Stopped(String),
+}
+
+#[cfg(test)]
+mod tests;

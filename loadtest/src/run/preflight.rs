@@ -1,0 +1,117 @@
+//! One request of each kind before anything else: does the target answer as the plan expects?
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ready::Ready;
+use super::{RunError, senders};
+use crate::engine::{RunClock, Stop};
+use crate::outcome::Failure;
+use crate::plan::{Arrivals, Load, LoadModel, Stage};
+use crate::request::RequestSet;
+use crate::tally::Tally;
+
+/// Kinds of requests that are tried.
+const KINDS_MAX: usize = 20;
+/// How often a slot that the machine was too busy for is tried again.
+const TRIES_MAX: u32 = 10;
+/// A stage of one slot: the first is at its beginning, the second would be at its end.
+const ONE_SLOT: Duration = Duration::from_millis(10);
+
+/// Sends each kind of request once. The error is a sentence on the first that did not go well.
+pub(super) fn check(
+    ready: &Ready,
+    load: &Load,
+    clock: &RunClock,
+    stop: &Arc<Stop>,
+) -> Result<(), RunError> {
+    let per_second = 1.0 / ONE_SLOT.as_secs_f64();
+    let once = Load {
+        model: LoadModel::Open {
+            arrivals: Arrivals::Constant,
+            stages: vec![Stage {
+                duration: ONE_SLOT,
+                from: per_second,
+                to: per_second,
+            }],
+        },
+        warm_up: Duration::ZERO,
+        duration: ONE_SLOT,
+        connections_max: 1,
+        in_flight_max: 1,
+        threads: 1,
+        ..load.clone()
+    };
+    for request in ready.requests.requests().iter().take(KINDS_MAX) {
+        let mut one = request.clone();
+        one.weight = 1;
+        let Some(requests) = RequestSet::new(vec![one]) else {
+            continue;
+        };
+        let ready = Ready {
+            requests,
+            ..ready.clone()
+        };
+        let total = send_once(&ready, &once, clock, stop)?;
+        if let Some(sentence) = complaint(&request.name, &ready, load.timeout, &total) {
+            return Err(RunError::Preflight(sentence));
+        }
+    }
+    Ok(())
+}
+
+/// Sends the one request. A busy machine may miss its slot; then it is tried again.
+fn send_once(
+    ready: &Ready,
+    once: &Load,
+    clock: &RunClock,
+    stop: &Arc<Stop>,
+) -> Result<Tally, RunError> {
+    let mut total = Tally::default();
+    for _ in 0..TRIES_MAX {
+        senders::send(ready, once, clock, &Stop::below(stop), |_, tally| {
+            total.add_after(&tally)
+        })?;
+        if let Some(reason) = stop.reason() {
+            return Err(RunError::Stopped(reason));
+        }
+        if total.counts.done() > 0 {
+            break;
+        }
+    }
+    Ok(total)
+}
+
+/// What went wrong with the one request; `None` when nothing did.
+fn complaint(name: &str, ready: &Ready, timeout: Duration, total: &Tally) -> Option<String> {
+    let counts = &total.counts;
+    if counts.ok > 0 {
+        return None;
+    }
+    let place = format!("{} ({})", ready.envelope.authority, ready.address);
+    let failure = Failure::ALL
+        .into_iter()
+        .find(|failure| counts.failures[*failure as usize] > 0);
+    let status = total.statuses.keys().next();
+    Some(match (failure, status) {
+        (_, Some(429)) => {
+            format!("{name} at {place} answered 429: a flow limit refuses already a single request")
+        }
+        (_, Some(status)) => format!(
+            "{name} at {place} answered {status}, or with something the plan does not expect"
+        ),
+        (Some(Failure::Refused), _) => format!("nobody listens at {place}"),
+        (Some(Failure::Timeout | Failure::ConnectTimeout), _) => format!(
+            "{name} at {place} was not answered within {}",
+            model::format_duration(timeout)
+        ),
+        (Some(Failure::Tls), _) => format!(
+            "the TLS handshake with {place} failed; a private authority is named by target.ca_file"
+        ),
+        (Some(Failure::Redirect), _) => format!(
+            "{name} at {place} was redirected to another place; make that the target if it is the one to be tested"
+        ),
+        (Some(failure), _) => format!("{name} at {place} failed: {}", failure.word()),
+        (None, None) => format!("{name} at {place} was not answered"),
+    })
+}

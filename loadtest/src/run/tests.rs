@@ -1,0 +1,222 @@
+//! Runs and searches over real sockets, against the built-in pods.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Context, Observer, RunError, Unwatched, find_capacity, run};
+use crate::engine::{RunClock, Stop};
+use crate::plan::{self, Plan};
+use crate::result::{RunResult, Second, Subject, Verdict};
+use crate::serve::model::{self, ModelPlan, ServiceTime};
+use crate::tally::Tally;
+
+fn read(text: &str) -> Plan {
+    plan::read("plan.yaml", text, Path::new("."), |_| None)
+        .unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn context<'a>(stop: &Arc<Stop>, observer: &'a mut dyn Observer) -> Context<'a> {
+    Context {
+        clock: RunClock::start(),
+        stop: Arc::clone(stop),
+        observer,
+        production: None,
+        permission_key: None,
+    }
+}
+
+fn run_plan(text: &str) -> Result<RunResult, RunError> {
+    let (stop, mut observer) = (Stop::new(), Unwatched);
+    run(&read(text), &mut context(&stop, &mut observer)).map(|(result, _)| result)
+}
+
+fn pod(workers: u32, service: Duration) -> crate::serve::Serving {
+    model::spawn(ModelPlan {
+        workers,
+        service: ServiceTime::Constant(service),
+        ..ModelPlan::default()
+    })
+    .unwrap()
+}
+
+fn plan_for(address: std::net::SocketAddr, rest: &str) -> String {
+    format!(
+        "target: {{url: \"http://{address}\"}}\nallow: [\"127.0.0.0/8\"]\nrequests: [{{method: GET, path: /feed}}]\n{rest}"
+    )
+}
+
+#[test]
+fn a_load_within_the_objective() {
+    let pod = pod(8, Duration::from_millis(5));
+    let result = run_plan(&plan_for(
+        pod.address(),
+        "load: {rate: 200/s, arrivals: constant, warm_up: 1s, duration: 2s}\nobjective: {p99: 2s, success_rate: 99%}",
+    ))
+    .unwrap();
+    // Slots at the edge of the warm-up may count on either side of it.
+    assert!(
+        result.total.intended.abs_diff(400) <= 5,
+        "{}",
+        result.total.intended
+    );
+    let offered = result.total.sent + result.total.missed;
+    assert!(offered.abs_diff(result.total.intended) <= 5, "{offered}");
+    assert!(result.total.ok.abs_diff(result.total.sent) <= 5 && result.total.failures.is_empty());
+    assert!(
+        result.thresholds.iter().all(|threshold| threshold.held),
+        "{:?}",
+        result.thresholds
+    );
+    assert_eq!(result.thresholds.len(), 2);
+    assert!(
+        result.total.service.min_ms >= 4.9,
+        "{:?}",
+        result.total.service
+    );
+    assert!(result.seconds.first().unwrap().warm_up && !result.seconds.last().unwrap().warm_up);
+    assert_eq!(result.load, "open, even, 200/s for 2s");
+    assert_eq!(result.stopped, None);
+}
+
+#[test]
+fn more_than_the_pod_carries_misses_the_objective() {
+    // Two workers of 20 ms carry 100/s; 300/s queue up.
+    let pod = pod(2, Duration::from_millis(20));
+    let result = run_plan(&plan_for(
+        pod.address(),
+        "load: {rate: 300/s, duration: 2s}\nobjective: {p99: 100ms, success_rate: 99%}",
+    ))
+    .unwrap();
+    assert!(!result.thresholds[0].held, "{:?}", result.thresholds);
+    assert!(
+        result.total.latency.p99_ms > 500.0,
+        "{:?}",
+        result.total.latency
+    );
+}
+
+#[test]
+fn callers_of_the_closed_model() {
+    let pod = pod(4, Duration::from_millis(10));
+    let result = run_plan(&plan_for(
+        pod.address(),
+        "load: {closed: {connections: 4}, duration: 1s}",
+    ))
+    .unwrap();
+    assert!(result.total.ok > 50, "{:?}", result.total);
+    assert_eq!((result.total.in_flight_max, result.total.connects), (4, 4));
+}
+
+#[test]
+fn nothing_more_is_sent_when_the_first_request_fails() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let error = run_plan(&plan_for(gone, "load: {rate: 10/s, duration: 1s}")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("nobody listens at {gone} ({gone}); nothing more was sent")
+    );
+
+    let pod = pod(1, Duration::from_millis(1));
+    let address = pod.address();
+    let expects = format!(
+        "target: {{url: \"http://{address}\"}}\nallow: [\"127.0.0.0/8\"]\nrequests: [{{method: GET, path: /feed, expect: {{status: 201}}}}]\nload: {{rate: 10/s, duration: 1s}}"
+    );
+    let error = run_plan(&expects).unwrap_err().to_string();
+    assert!(
+        error.starts_with(&format!("GET /feed at {address} ({address}) answered 200")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_target_that_is_not_allowed_gets_nothing() {
+    let text = "target: {url: \"http://127.0.0.1:9\"}\nallow: [\"10.0.0.0/8\"]\nrequests: [{method: GET, path: /}]\nload: {rate: 10/s, duration: 1s}";
+    let error = run_plan(text).unwrap_err();
+    assert!(matches!(error, RunError::Target(_)), "{error}");
+    assert!(error.to_string().contains("127.0.0.1"), "{error}");
+}
+
+#[test]
+fn production_needs_a_permission() {
+    let pod = pod(1, Duration::from_millis(1));
+    let text = format!(
+        "target: {{url: \"http://{}\", production: true, permission_file: none.json}}\nallow: [\"127.0.0.0/8\"]\nrequests: [{{method: GET, path: /}}]\nload: {{rate: 10/s, duration: 1s}}",
+        pod.address()
+    );
+    let error = run_plan(&text).unwrap_err().to_string();
+    assert!(error.contains("RAMPART_PERMISSION_KEY"), "{error}");
+}
+
+/// Puts the kill file in place after the first second.
+struct Kills(std::path::PathBuf, u32);
+
+impl Observer for Kills {
+    fn begun(&mut self, _: &Subject, _: &str, _: Duration) {}
+    fn second(&mut self, _: &Second, _: &Tally) {
+        self.1 += 1;
+        std::fs::write(&self.0, "").unwrap();
+    }
+    fn note(&mut self, _: &str) {}
+    fn ended(&mut self) {}
+}
+
+#[test]
+fn the_kill_file_ends_a_run_and_its_result_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rampart.stop");
+    let pod = pod(4, Duration::from_millis(1));
+    let text = plan_for(
+        pod.address(),
+        &format!(
+            "load: {{rate: 50/s, duration: 10m}}\nabort: {{kill_file: {}}}",
+            file.display()
+        ),
+    );
+    let (stop, mut observer) = (Stop::new(), Kills(file, 0));
+    let (result, _) = run(&read(&text), &mut context(&stop, &mut observer)).unwrap();
+    assert!(
+        result.stopped.as_deref().unwrap().contains("kill file"),
+        "{:?}",
+        result.stopped
+    );
+    assert!(result.total.ok > 0 && observer.1 < 60);
+}
+
+#[test]
+fn a_search_that_is_stopped_says_what_it_knows() {
+    let pod = pod(4, Duration::from_millis(10));
+    let text = plan_for(
+        pod.address(),
+        "objective: {p99: 100ms, success_rate: 99%}\ncapacity: {start: 20/s, max: 1000/s, soak: 20s, searches: 1}",
+    );
+    let stop = Stop::new();
+    let stopper = std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            std::thread::sleep(Duration::from_secs(6));
+            stop.raise("interrupted");
+        }
+    });
+    let mut observer = Unwatched;
+    let result = find_capacity(&read(&text), &mut context(&stop, &mut observer)).unwrap();
+    stopper.join().unwrap();
+    let (Verdict::AtLeast { why, .. } | Verdict::Invalid { why } | Verdict::Noisy { why, .. }) =
+        &result.verdict
+    else {
+        panic!("{:?}", result.verdict);
+    };
+    assert!(why.contains("interrupted"), "{why}");
+}
+
+#[test]
+fn a_search_needs_an_objective() {
+    let pod = pod(1, Duration::from_millis(1));
+    let (stop, mut observer) = (Stop::new(), Unwatched);
+    let plan = read(&plan_for(pod.address(), "load: {rate: 10/s, duration: 1s}"));
+    let error = find_capacity(&plan, &mut context(&stop, &mut observer)).unwrap_err();
+    assert!(error.to_string().contains("add objective"), "{error}");
+}

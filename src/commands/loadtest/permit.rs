@@ -1,0 +1,27 @@
+//! `rampart loadtest permit`: a signed permission for a production target.
+
+use loadtest::plan::permission;
+use model::{Clock, SystemClock};
+
+use super::lead::PERMISSION_KEY;
+use super::plan;
+use crate::args::PermitArguments;
+use crate::commands::{complain, say};
+use crate::exit::Exit;
+
+/// Prints the permission; it goes into the file that `target.permission_file` names.
+pub(super) fn run(arguments: &PermitArguments) -> Exit {
+    let Some(key) = std::env::var(PERMISSION_KEY).ok().filter(|key| !key.is_empty()) else {
+        return complain(
+            &format!("set {PERMISSION_KEY} to the key with which permissions are signed"),
+            Exit::Failed,
+        );
+    };
+    let plan = match plan::read(&arguments.plan) {
+        Ok(plan) => plan,
+        Err(exit) => return exit,
+    };
+    let expires = SystemClock::new().now().plus(arguments.lasts);
+    let permission = permission::sign(&plan.target, arguments.rate_max, expires, key.as_bytes());
+    say(&format!("{permission}\n"))
+}
