@@ -168,6 +168,10 @@ mod tests {
             let even = rate_within(&plan, Arrivals::Constant, &objective(100));
             assert!((even / rate - 1.0).abs() < 0.005, "{even} of {rate}");
             let random = rate_within(&plan, Arrivals::Poisson, &objective(100));
+            assert!(
+                even <= rate && random < rate,
+                "{even} and {random} of {rate}"
+            );
             let theory = rate - 25.0;
             assert!(
                 (random - theory).abs() < rate * 0.02,
