@@ -9,7 +9,7 @@ use super::{Context, Observer, RunError, calibration, preflight, ready, senders,
 use crate::engine::{RunClock, Stop};
 use crate::plan::{Arrivals, Load, LoadModel, Objective, Plan, Stage};
 use crate::pod::{PodFigures, PodReader};
-use crate::result::{CapacityResult, Second, Subject};
+use crate::result::{CapacityResult, LimitsPublish, Second, Subject};
 use crate::search::{Block, Finding, Observation, Search, Step, Trial, hints};
 use crate::sizing;
 use crate::tally::Tally;
@@ -76,6 +76,10 @@ fn result(plan: &Plan, objective: &Objective, about: Subject, finding: Finding) 
     CapacityResult {
         limits: per_pod.zip(mean).map(|(per_pod, mean_ms)| {
             sizing::limits(per_pod, std::time::Duration::from_secs_f64(mean_ms / 1e3))
+        }),
+        limits_publish: Some(LimitsPublish {
+            publish: plan.limits.publish,
+            max_change: plan.limits.max_change.get(),
         }),
         pods: per_pod
             .zip(plan.sizing.as_ref())

@@ -32,7 +32,10 @@ pub(super) async fn lead<T: Send + 'static>(
         Some(address) => Some(
             Control::open(address, Arc::clone(&stop))
                 .map(|control| {
-                    tell(&format!("POST http://{}/stop ends this run", control.address()));
+                    tell(&format!(
+                        "POST http://{}/stop ends this run",
+                        control.address()
+                    ));
                     control
                 })
                 .map_err(|error| complain(&error.to_string(), Exit::Failed))?,
@@ -40,15 +43,19 @@ pub(super) async fn lead<T: Send + 'static>(
         None => None,
     };
     let server = plan.server.as_ref().map(results::remote_of);
-    let burn = server.zip(plan.function.clone()).map(|(server, function)| Burn {
-        server,
-        function,
-        runtime: Handle::current(),
-    });
+    let burn = server
+        .zip(plan.function.clone())
+        .map(|(server, function)| Burn {
+            server,
+            function,
+            runtime: Handle::current(),
+        });
     let settings = Settings::from_environment(arguments.quiet, plan.objective);
     let done = tokio::task::spawn_blocking(move || {
         let mut observer = view::open(&settings, &stop);
-        let key = std::env::var(PERMISSION_KEY).ok().filter(|key| !key.is_empty());
+        let key = std::env::var(PERMISSION_KEY)
+            .ok()
+            .filter(|key| !key.is_empty());
         let mut context = Context {
             clock: RunClock::start(),
             stop,
@@ -62,7 +69,10 @@ pub(super) async fn lead<T: Send + 'static>(
     match done.await {
         Ok((plan, Ok(result))) => Ok((plan, result)),
         Ok((_, Err(error))) => Err(complain(&error.to_string(), exit_of(&error))),
-        Err(error) => Err(complain(&format!("the run broke off: {error}"), Exit::Failed)),
+        Err(error) => Err(complain(
+            &format!("the run broke off: {error}"),
+            Exit::Failed,
+        )),
     }
 }
 
@@ -103,18 +113,23 @@ pub(super) async fn deliver(
         Output::Table | Output::Csv => say(&loadtest::report::text(&kept)),
     };
     match loadtest::report::write(&plan.output, &kept, total) {
-        Ok(paths) => paths.iter().for_each(|path| tell(&format!("wrote {}", path.display()))),
+        Ok(paths) => paths
+            .iter()
+            .for_each(|path| tell(&format!("wrote {}", path.display()))),
         Err(error) => exit = complain(&error.to_string(), Exit::Failed),
     }
-    let Some(server) = plan.server.as_ref().filter(|_| !arguments.keep_local) else { return exit };
+    let Some(server) = plan.server.as_ref().filter(|_| !arguments.keep_local) else {
+        return exit;
+    };
     match results::keep(&results::remote_of(server), &kept).await {
         Ok(sentence) => {
             tell(&sentence);
             exit
         }
-        Err(error) => {
-            complain(&format!("the result was not kept by the server: {error}"), Exit::Failed)
-        }
+        Err(error) => complain(
+            &format!("the result was not kept by the server: {error}"),
+            Exit::Failed,
+        ),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `rampart loadtest permit`: a signed permission for a production target.
 
-use loadtest::plan::permission;
+use loadtest::plan::Permission;
 use model::{Clock, SystemClock};
 
 use super::lead::PERMISSION_KEY;
@@ -11,7 +11,10 @@ use crate::exit::Exit;
 
 /// Prints the permission; it goes into the file that `target.permission_file` names.
 pub(super) fn run(arguments: &PermitArguments) -> Exit {
-    let Some(key) = std::env::var(PERMISSION_KEY).ok().filter(|key| !key.is_empty()) else {
+    let Some(key) = std::env::var(PERMISSION_KEY)
+        .ok()
+        .filter(|key| !key.is_empty())
+    else {
         return complain(
             &format!("set {PERMISSION_KEY} to the key with which permissions are signed"),
             Exit::Failed,
@@ -21,7 +24,16 @@ pub(super) fn run(arguments: &PermitArguments) -> Exit {
         Ok(plan) => plan,
         Err(exit) => return exit,
     };
-    let expires = SystemClock::new().now().plus(arguments.lasts);
-    let permission = permission::sign(&plan.target, arguments.rate_max, expires, key.as_bytes());
-    say(&format!("{permission}\n"))
+    let now = SystemClock::new().now();
+    let expires = now + arguments.lasts;
+    match Permission::sign(
+        &plan.target,
+        arguments.rate_max.get(),
+        expires,
+        now,
+        key.as_bytes(),
+    ) {
+        Ok(permission) => say(&format!("{permission}\n")),
+        Err(error) => complain(&error.to_string(), Exit::Failed),
+    }
 }

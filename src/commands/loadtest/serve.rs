@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use ::model::{Ratio, parse_duration};
 use loadtest::engine::{RunClock, Stop};
 use loadtest::plan::Arrivals;
 use loadtest::serve::model::{self, Leak, ModelPlan, ServiceTime, Shed, Stall};
 use loadtest::serve::{ServeError, null};
-use ::model::{Ratio, parse_duration};
 
 use crate::args::{ServeModelArguments, ServeNullArguments, ShedKind};
 use crate::commands::{complain, tell};
@@ -56,11 +56,11 @@ async fn serve(work: impl FnOnce(Arc<Stop>) -> Result<(), ServeError> + Send + '
 
 fn plan(arguments: &ServeModelArguments) -> Result<ModelPlan, String> {
     let base = match arguments.capacity {
-        Some(rate) => {
-            model::carrying(rate.get(), Arrivals::Poisson, 0.99, arguments.p99).ok_or_else(|| {
-                "no pod of this kind carries that rate within that latency; give --p99 more time".to_owned()
-            })?
-        }
+        Some(rate) => model::carrying(rate.get(), Arrivals::Poisson, 0.99, arguments.p99)
+            .ok_or_else(|| {
+                "no pod of this kind carries that rate within that latency; give --p99 more time"
+                    .to_owned()
+            })?,
         None => ModelPlan {
             workers: arguments.pool,
             service: service(&arguments.service)?,
@@ -74,7 +74,9 @@ fn plan(arguments: &ServeModelArguments) -> Result<ModelPlan, String> {
             ShedKind::Unavailable => Shed::Unavailable,
             ShedKind::TooManyRequests => Shed::TooManyRequests,
         },
-        leak: arguments.leak.map(|percent| Leak::Time { percent_per_thousand: percent }),
+        leak: arguments.leak.map(|percent| Leak::Time {
+            percent_per_thousand: percent,
+        }),
         stall: arguments.stall.as_deref().map(stall).transpose()?,
         fail_share: arguments.fail,
         seed: arguments.seed,
@@ -85,7 +87,8 @@ fn plan(arguments: &ServeModelArguments) -> Result<ModelPlan, String> {
 
 /// `10ms`, `exponential:10ms`, `bimodal:5ms,80ms,10%`.
 fn service(text: &str) -> Result<ServiceTime, String> {
-    let time = |text: &str| parse_duration(text.trim()).map_err(|error| format!("--service: {error}"));
+    let time =
+        |text: &str| parse_duration(text.trim()).map_err(|error| format!("--service: {error}"));
     match text.split_once(':') {
         None => Ok(ServiceTime::Constant(time(text)?)),
         Some(("constant", mean)) => Ok(ServiceTime::Constant(time(mean)?)),
@@ -107,8 +110,12 @@ fn stall(text: &str) -> Result<Stall, String> {
     let (every, pause) = text
         .split_once(',')
         .ok_or("--stall is written EVERY,PAUSE, such as 30s,500ms")?;
-    let time = |text: &str| parse_duration(text.trim()).map_err(|error| format!("--stall: {error}"));
-    Ok(Stall { every: time(every)?, pause: time(pause)? })
+    let time =
+        |text: &str| parse_duration(text.trim()).map_err(|error| format!("--stall: {error}"));
+    Ok(Stall {
+        every: time(every)?,
+        pause: time(pause)?,
+    })
 }
 
 #[cfg(test)]
@@ -121,13 +128,28 @@ mod tests {
     fn service_times_as_they_are_written() {
         let ms = Duration::from_millis;
         assert_eq!(service("10ms"), Ok(ServiceTime::Constant(ms(10))));
-        assert_eq!(service("exponential:20ms"), Ok(ServiceTime::Exponential { mean: ms(20) }));
+        assert_eq!(
+            service("exponential:20ms"),
+            Ok(ServiceTime::Exponential { mean: ms(20) })
+        );
         let bimodal = service("bimodal:5ms, 80ms, 10%").unwrap();
         assert!((bimodal.mean_nanos() - 12.5e6).abs() < 1.0);
-        for wrong in ["", "10", "pareto:10ms", "bimodal:5ms,80ms", "bimodal:5ms,80ms,200%"] {
+        for wrong in [
+            "",
+            "10",
+            "pareto:10ms",
+            "bimodal:5ms,80ms",
+            "bimodal:5ms,80ms,200%",
+        ] {
             assert!(service(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(stall("30s,500ms"), Ok(Stall { every: ms(30_000), pause: ms(500) }));
+        assert_eq!(
+            stall("30s,500ms"),
+            Ok(Stall {
+                every: ms(30_000),
+                pause: ms(500)
+            })
+        );
         assert!(stall("30s").is_err());
     }
 }

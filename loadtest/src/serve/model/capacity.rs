@@ -60,7 +60,7 @@ pub fn simulate(plan: &ModelPlan, arrivals: Arrivals, rate: f64) -> Simulated {
 /// never does. A call that is shed counts as one that failed. A short trial may pass a little above this
 /// rate, while the queue is still filling.
 pub fn rate_within(plan: &ModelPlan, arrivals: Arrivals, objective: &Objective) -> f64 {
-    let (mut low, mut high) = (0.0, plan.capacity() * 1.001);
+    let (mut low, mut high) = (0.0, plan.capacity());
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(low, high);
         if meets(plan, arrivals, middle, objective) {
@@ -203,6 +203,10 @@ mod tests {
             let even = rate_within(&plan, Arrivals::Constant, &objective(100));
             assert!((even / rate - 1.0).abs() < 0.005, "{even} of {rate}");
             let random = rate_within(&plan, Arrivals::Poisson, &objective(100));
+            assert!(
+                even <= rate && random < rate,
+                "{even} and {random} of {rate}"
+            );
             let theory = rate - 25.0;
             assert!(
                 (random - theory).abs() < rate * 0.02,
