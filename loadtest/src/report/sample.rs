@@ -213,6 +213,7 @@ pub(crate) fn capacity() -> CapacityResult {
         per_pod: Some(297.0),
         per_cpu: Some(148.5),
         mean_latency_ms: Some(41.7),
+        limits_publish: None,
         limits: Some(limits),
         pods: Some(sizing::Pods {
             per_zone: 39,

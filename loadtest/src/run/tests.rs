@@ -89,7 +89,12 @@ fn more_than_the_pod_carries_misses_the_objective() {
     ))
     .unwrap();
     assert!(!result.thresholds[0].held, "{:?}", result.thresholds);
-    assert!(result.total.latency.p99_ms > 500.0, "{slowest}");
+    let slowest = result
+        .seconds
+        .iter()
+        .map(|second| second.p99_ms)
+        .fold(0.0, f64::max);
+    assert!(slowest > 500.0, "{slowest}");
 }
 
 #[test]
