@@ -14,8 +14,9 @@ use crate::search::warm_up::WarmUp;
 
 /// Each rate of the climb is so many times the one before.
 const CLIMB_FACTOR: f64 = 2.0;
-/// A later search that fails where the ones before held goes down by this factor first.
-const NEAR_BELOW: f64 = 0.97;
+/// A later search that fails where the ones before held goes down by this share of it first, and by twice
+/// as much each further time.
+const NEAR_BELOW: f64 = 0.02;
 /// One that holds there only looks whether it fails so much higher: the lowest result counts, so how much
 /// better this one is matters no more than to tell noise.
 const NEAR_ABOVE: f64 = 1.15;
@@ -26,10 +27,14 @@ const PRECISION_SHARE: f64 = 0.5;
 const FLOOR_SHARE: f64 = 1.0 / 16.0;
 /// Trials of one search at most.
 const TRIALS_MAX: usize = 80;
+/// Rates are products: two that are meant to be the same may differ in their last digits.
+const SAME_RATE: f64 = 1e-9;
 const WARM_UP: Duration = Duration::from_secs(5);
 const BLOCK: Duration = Duration::from_secs(1);
 const COOL_DOWN: Duration = Duration::from_secs(1);
 const COOL_DOWN_AFTER_OVERLOAD: Duration = Duration::from_secs(5);
+/// A target whose queue takes longer than this to drain is not waited for.
+const COOL_DOWN_MAX: Duration = Duration::from_secs(60);
 
 /// What every search of one plan has in common.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +103,7 @@ pub(super) struct Hunt {
     blind: Option<String>,
     /// Whether any rate was carried so far.
     is_warm: bool,
+    was_warmed_twice: bool,
     is_over: Option<Ending>,
     cool_down: Duration,
     log: Log,
@@ -116,6 +122,7 @@ impl Hunt {
             soak_rate_max: f64::INFINITY,
             blind: None,
             is_warm: false,
+            was_warmed_twice: false,
             is_over: None,
             cool_down: Duration::ZERO,
             log: Log::default(),
@@ -207,13 +214,8 @@ impl Hunt {
                 }
             }
             (Some((low, _)), Some(high)) => {
-                let near =
-                    if high <= self.held_before * (1.0 + 1e-9) && self.held_before.is_finite() {
-                        high * NEAR_BELOW
-                    } else {
-                        0.0
-                    };
-                Next::Try((low * high).sqrt().max(near), Purpose::Bisect)
+                let middle = (low * high).sqrt();
+                Next::Try(middle.max(self.just_below(high)), Purpose::Bisect)
             }
             (Some((low, _)), None) => Next::Try(
                 (low * self.climb_factor()).min(self.terms.ceiling),
@@ -228,6 +230,16 @@ impl Hunt {
         let ahead = |(rate, _): &&(f64, Purpose)| *rate > low && *rate < high;
         let (rate, purpose) = self.approach.iter().find(ahead)?;
         Some(Next::Try(*rate, *purpose))
+    }
+
+    /// Where a later search tries next when it failed where the ones before held; 0 elsewhere.
+    fn just_below(&self, high: f64) -> f64 {
+        let gap = 1.0 - high / self.held_before;
+        if self.held_before.is_finite() && gap > -SAME_RATE {
+            self.held_before * (1.0 - (2.0 * gap).max(NEAR_BELOW))
+        } else {
+            0.0
+        }
     }
 
     fn next_below(&self, high: f64) -> Next {
@@ -254,10 +266,9 @@ impl Hunt {
         } else {
             NEAR_ABOVE
         };
-        // The rates are products, so a bracket of exactly that width may be off by a rounding.
         self.blind.is_some()
             || low >= self.terms.ceiling
-            || high.is_some_and(|high| high / low <= width_max * (1.0 + 1e-9))
+            || high.is_some_and(|high| high / low <= width_max + SAME_RATE)
     }
 
     fn climb_factor(&self) -> f64 {
@@ -368,7 +379,7 @@ impl Hunt {
         };
         self.log.judged(observation, &judgement);
         self.cool_down = match judgement.class {
-            Class::Overloaded => COOL_DOWN_AFTER_OVERLOAD,
+            Class::Overloaded => time_to_drain(observation),
             Class::Carried | Class::Unclear => COOL_DOWN,
         };
         match trial.purpose {
@@ -383,15 +394,28 @@ impl Hunt {
                 "{held:.0}/s held although {failed:.0}/s did not: the lower load counts"
             ));
         }
-        if !self.is_warm && self.book.low().is_some() {
-            self.is_warm = true;
-            if let Some(failed) = self.book.high() {
-                // What failed before the target carried anything failed cold, perhaps: it is tried again.
-                self.log.note(format!(
-                    "{failed:.0}/s failed before anything was carried: it is tried again"
-                ));
-                self.book.forget_failures();
-            }
+        self.learn_whether_warm();
+    }
+
+    /// What failed before the target carried anything failed cold, perhaps. So it is warmed up once more
+    /// after its first failure, and what failed is tried again once something was carried.
+    fn learn_whether_warm(&mut self) {
+        if self.is_warm {
+            return;
+        }
+        self.is_warm = self.book.low().is_some();
+        let Some(failed) = self.book.high() else {
+            return;
+        };
+        if self.is_warm || !self.was_warmed_twice {
+            self.log.note(format!(
+                "{failed:.0}/s failed before anything was carried: it is tried again"
+            ));
+            self.book.forget_failures();
+        }
+        if !self.was_warmed_twice {
+            self.was_warmed_twice = true;
+            self.warm_up = WarmUp::default();
         }
     }
 
@@ -449,4 +473,20 @@ impl Hunt {
             self.log,
         )
     }
+}
+
+/// How long the target needs for the calls that it still has, at its pace at the end of the trial.
+fn time_to_drain(observation: &Observation) -> Duration {
+    let last = observation.blocks.last();
+    let in_flight = last
+        .and_then(|block| block.in_flight.last())
+        .map_or(0.0, |count| *count as f64);
+    let pace = last.map_or(0.0, |block| block.done as f64 / block.seconds);
+    let seconds = if pace > 0.0 {
+        in_flight / pace
+    } else {
+        f64::INFINITY
+    };
+    let drained = Duration::try_from_secs_f64(seconds).unwrap_or(COOL_DOWN_MAX);
+    drained.clamp(COOL_DOWN_AFTER_OVERLOAD, COOL_DOWN_MAX)
 }
