@@ -33,6 +33,8 @@ const WARM_UP: Duration = Duration::from_secs(5);
 const BLOCK: Duration = Duration::from_secs(1);
 const COOL_DOWN: Duration = Duration::from_secs(1);
 const COOL_DOWN_AFTER_OVERLOAD: Duration = Duration::from_secs(5);
+/// What a queue seems to need to drain, times this.
+const DRAIN_ALLOWANCE: f64 = 1.5;
 /// A target whose queue takes longer than this to drain is not waited for.
 const COOL_DOWN_MAX: Duration = Duration::from_secs(60);
 
@@ -291,6 +293,9 @@ impl Hunt {
         }
         let first = (low * soak::SHARE).min(self.soak_rate_max);
         let held = self.soaks.low().map(|(rate, _)| rate);
+        if let Some(open) = self.soaks.open() {
+            return Want::Try(self.trial(open, Purpose::Soak));
+        }
         let rate = match (held, self.soaks.high()) {
             (None, None) => first,
             (None, Some(failed)) if first < failed => first,
@@ -427,14 +432,11 @@ impl Hunt {
 
     fn learn_soak(&mut self, observation: &Observation, judgement: &Judgement) {
         let rate = observation.trial.rate;
-        if judgement.class == Class::Overloaded {
-            self.soaks.note_failed(rate);
-            self.log.note(format!(
-                "{rate:.0}/s did not hold for long: {}",
-                judgement.why
-            ));
-        } else {
-            self.soaks.note_held(rate);
+        self.soaks.note_soak(rate, judgement);
+        if self.soaks.high().is_some_and(|failed| failed <= rate) {
+            let why = &judgement.why;
+            self.log
+                .note(format!("{rate:.0}/s did not hold for long: {why}"));
         }
     }
 
@@ -465,6 +467,11 @@ impl Hunt {
         }
     }
 
+    /// The rates that it tried.
+    pub(super) fn book(&self) -> &Book {
+        &self.book
+    }
+
     /// What is kept of it.
     pub(super) fn into_log(self) -> (Option<f64>, Option<f64>, Log) {
         (
@@ -483,7 +490,7 @@ fn time_to_drain(observation: &Observation) -> Duration {
         .map_or(0.0, |count| *count as f64);
     let pace = last.map_or(0.0, |block| block.done as f64 / block.seconds);
     let seconds = if pace > 0.0 {
-        in_flight / pace
+        DRAIN_ALLOWANCE * in_flight / pace
     } else {
         f64::INFINITY
     };

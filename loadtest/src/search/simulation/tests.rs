@@ -49,7 +49,7 @@ impl Scenario {
             self.service,
             &objective(),
             &self.trouble,
-            (50.0, 420.0),
+            (50.0, 700.0),
         )
     }
 
@@ -205,10 +205,10 @@ fn the_simulated_truth_is_that_of_theory() {
 #[test]
 fn fast_503s_are_no_capacity() {
     let trouble = Trouble {
-        queue_max: Some(12),
+        queue_max: Some(40),
         ..Trouble::default()
     };
-    let scenario = Scenario::new("fast 503s", FOUR_EXPONENTIAL, trouble);
+    let scenario = Scenario::new("fast 503s", (4, Service::Exponential(0.006)), trouble);
     let truth = scenario.truth();
     let runs = scenario.play_all(truth, right_or_unsure(truth));
     assert!(confirmed(&runs) * 5 >= runs.len() * 4);
@@ -233,7 +233,7 @@ fn probe() {
         "noise2",
         FOUR_EXPONENTIAL,
         Trouble {
-            noise: Some((30.0, 0.02)),
+            noise: Some((30.0, 0.015)),
             ..Trouble::default()
         },
     );
@@ -267,7 +267,7 @@ fn probe() {
             leak_after: Some(12_000),
             ..Trouble::default()
         },
-        200.0,
+        202.0,
         60,
     );
     tt(
@@ -295,7 +295,7 @@ fn probe() {
         "holelater",
         FOUR_EXPONENTIAL,
         Trouble {
-            hole: Some((200.0, 225.0)),
+            hole: Some((195.0, 228.0)),
             ..Trouble::default()
         },
         200.0,
