@@ -139,6 +139,11 @@ impl Book {
         };
     }
 
+    /// Forgets what a rate's trials said: it is tried anew.
+    pub(super) fn reopen(&mut self, rate: f64) {
+        *self.point(rate) = Point::new(rate);
+    }
+
     /// Notes that a rate counts as failed.
     pub(super) fn note_failed(&mut self, rate: f64) {
         self.point(rate).standing = Standing::Failed;

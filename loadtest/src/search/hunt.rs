@@ -1,15 +1,17 @@
 //! One search: warm-up, climb, bisection, soak. [`Hunt::want`] says what to send, [`Hunt::learn`] takes
 //! what was seen. What is wanted follows from what is known, so asking twice gives the same answer.
 
+mod learn;
+
 use std::time::Duration;
 
 use crate::plan::{CapacityPlan, Objective};
 use crate::search::book::Book;
-use crate::search::judge::{Class, Judge, Judgement};
+use crate::search::judge::Judge;
 use crate::search::length;
 use crate::search::log::Log;
 use crate::search::soak;
-use crate::search::trial::{Observation, Purpose, Trial};
+use crate::search::trial::{Purpose, Trial};
 use crate::search::warm_up::WarmUp;
 
 /// Each rate of the climb is so many times the one before.
@@ -31,12 +33,7 @@ const TRIALS_MAX: usize = 80;
 const SAME_RATE: f64 = 1e-9;
 const WARM_UP: Duration = Duration::from_secs(5);
 const BLOCK: Duration = Duration::from_secs(1);
-const COOL_DOWN: Duration = Duration::from_secs(1);
 const COOL_DOWN_AFTER_OVERLOAD: Duration = Duration::from_secs(5);
-/// What a queue seems to need to drain, times this.
-const DRAIN_ALLOWANCE: f64 = 1.5;
-/// A target whose queue takes longer than this to drain is not waited for.
-const COOL_DOWN_MAX: Duration = Duration::from_secs(60);
 
 /// What every search of one plan has in common.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +102,11 @@ pub(super) struct Hunt {
     blind: Option<String>,
     /// Whether any rate was carried so far.
     is_warm: bool,
+    /// The lower end of the bracket while it is tried anew, because a soak below it failed.
+    doubted: Option<f64>,
+    was_doubted: bool,
+    /// Trials in a row in which no call was answered.
+    silent_trials: u32,
     was_warmed_twice: bool,
     is_over: Option<Ending>,
     cool_down: Duration,
@@ -124,6 +126,9 @@ impl Hunt {
             soak_rate_max: f64::INFINITY,
             blind: None,
             is_warm: false,
+            doubted: None,
+            was_doubted: false,
+            silent_trials: 0,
             was_warmed_twice: false,
             is_over: None,
             cool_down: Duration::ZERO,
@@ -364,101 +369,6 @@ impl Hunt {
         }
     }
 
-    /// Takes what was seen of a valid trial.
-    pub(super) fn learn(&mut self, observation: &Observation) {
-        let trial = observation.trial;
-        if trial.purpose == Purpose::WarmUp {
-            self.warm_up.note(observation);
-            self.log.warm_up(observation);
-            if self.warm_up.is_unsettled() {
-                self.log
-                    .note("latency or CPU per call still fell when the warm-up ended".to_owned());
-            }
-            self.cool_down = COOL_DOWN;
-            return;
-        }
-        let judge = self.terms.judge;
-        let judgement = match trial.purpose {
-            Purpose::Soak => soak::judge(&judge, observation),
-            _ => judge.trial(observation),
-        };
-        self.log.judged(observation, &judgement);
-        self.cool_down = match judgement.class {
-            Class::Overloaded => time_to_drain(observation),
-            Class::Carried | Class::Unclear => COOL_DOWN,
-        };
-        match trial.purpose {
-            Purpose::Soak => self.learn_soak(observation, &judgement),
-            Purpose::Climb => self.learn_climb(observation, &judgement),
-            _ => self
-                .book
-                .note(trial.rate, &judgement, judge.calls(observation), &judge),
-        }
-        if let Some((held, failed)) = self.book.contradiction() {
-            self.log.note(format!(
-                "{held:.0}/s held although {failed:.0}/s did not: the lower load counts"
-            ));
-        }
-        self.learn_whether_warm();
-    }
-
-    /// What failed before the target carried anything failed cold, perhaps. So it is warmed up once more
-    /// after its first failure, and what failed is tried again once something was carried.
-    fn learn_whether_warm(&mut self) {
-        if self.is_warm {
-            return;
-        }
-        self.is_warm = self.book.low().is_some();
-        let Some(failed) = self.book.high() else {
-            return;
-        };
-        if self.is_warm || !self.was_warmed_twice {
-            self.log.note(format!(
-                "{failed:.0}/s failed before anything was carried: it is tried again"
-            ));
-            self.book.forget_failures();
-        }
-        if !self.was_warmed_twice {
-            self.was_warmed_twice = true;
-            self.warm_up = WarmUp::default();
-        }
-    }
-
-    fn learn_climb(&mut self, observation: &Observation, judgement: &Judgement) {
-        let rate = observation.trial.rate;
-        self.book
-            .note_climb(rate, judgement, self.terms.judge.calls(observation));
-    }
-
-    fn learn_soak(&mut self, observation: &Observation, judgement: &Judgement) {
-        let rate = observation.trial.rate;
-        self.soaks.note_soak(rate, judgement);
-        if self.soaks.high().is_some_and(|failed| failed <= rate) {
-            let why = &judgement.why;
-            self.log
-                .note(format!("{rate:.0}/s did not hold for long: {why}"));
-        }
-    }
-
-    /// Takes a trial that says nothing, before it is run again.
-    pub(super) fn note_invalid(&mut self, observation: &Observation, why: &str) {
-        self.log.invalid(observation, why);
-        self.cool_down = COOL_DOWN_AFTER_OVERLOAD;
-    }
-
-    /// The generator cannot: what was carried so far is a lower limit.
-    pub(super) fn go_blind(&mut self, trial: &Trial, why: String) {
-        let low = self.book.low().map(|(low, _)| low);
-        if self.blind.is_some() || trial.purpose == Purpose::Soak {
-            self.is_over = Some(match low {
-                Some(low) => Ending::Short { low, why },
-                None => Ending::Nothing { why },
-            });
-        } else {
-            self.blind = Some(why);
-        }
-    }
-
     /// How it ended when somebody stops it now.
     pub(super) fn stop(&self, why: String) -> Ending {
         match self.book.low() {
@@ -480,20 +390,4 @@ impl Hunt {
             self.log,
         )
     }
-}
-
-/// How long the target needs for the calls that it still has, at its pace at the end of the trial.
-fn time_to_drain(observation: &Observation) -> Duration {
-    let last = observation.blocks.last();
-    let in_flight = last
-        .and_then(|block| block.in_flight.last())
-        .map_or(0.0, |count| *count as f64);
-    let pace = last.map_or(0.0, |block| block.done as f64 / block.seconds);
-    let seconds = if pace > 0.0 {
-        DRAIN_ALLOWANCE * in_flight / pace
-    } else {
-        f64::INFINITY
-    };
-    let drained = Duration::try_from_secs_f64(seconds).unwrap_or(COOL_DOWN_MAX);
-    drained.clamp(COOL_DOWN_AFTER_OVERLOAD, COOL_DOWN_MAX)
 }
