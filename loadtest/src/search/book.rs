@@ -67,6 +67,13 @@ impl Book {
             .max_by(|one, other| one.0.total_cmp(&other.0))
     }
 
+    /// The highest rate that is proven to have held, whatever failed below it.
+    pub(super) fn highest_held(&self) -> Option<f64> {
+        let held = |point: &&Point| point.standing == Standing::Held { proven: true };
+        let held = self.points.iter().filter(held);
+        held.map(|point| point.rate).max_by(f64::total_cmp)
+    }
+
     /// A rate whose trials so far leave it open.
     pub(super) fn open(&self) -> Option<f64> {
         let point = self
@@ -120,9 +127,21 @@ impl Book {
         point.standing = point.decide(judgement, judge, enough);
     }
 
-    /// Notes that a rate counts as held.
-    pub(super) fn note_held(&mut self, rate: f64) {
-        self.point(rate).standing = Standing::Held { proven: true };
+    /// Notes a soak: one that is unclear is done again, two that are not carried are enough.
+    pub(super) fn note_soak(&mut self, rate: f64, judgement: &Judgement) {
+        let point = self.point(rate);
+        point.add(judgement, Vec::new());
+        point.standing = match judgement.class {
+            Class::Carried => Standing::Held { proven: true },
+            Class::Overloaded => Standing::Failed,
+            Class::Unclear if point.trials > 1 => Standing::Failed,
+            Class::Unclear => Standing::Open,
+        };
+    }
+
+    /// Forgets what a rate's trials said: it is tried anew.
+    pub(super) fn reopen(&mut self, rate: f64) {
+        *self.point(rate) = Point::new(rate);
     }
 
     /// Notes that a rate counts as failed.

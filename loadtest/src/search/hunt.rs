@@ -1,22 +1,25 @@
 //! One search: warm-up, climb, bisection, soak. [`Hunt::want`] says what to send, [`Hunt::learn`] takes
 //! what was seen. What is wanted follows from what is known, so asking twice gives the same answer.
 
+mod learn;
+
 use std::time::Duration;
 
 use crate::plan::{CapacityPlan, Objective};
 use crate::result::TrialResult;
 use crate::search::book::Book;
-use crate::search::judge::{Class, Judge, Judgement};
+use crate::search::judge::Judge;
 use crate::search::length;
 use crate::search::log::Log;
 use crate::search::soak;
-use crate::search::trial::{Observation, Purpose, Trial};
+use crate::search::trial::{Purpose, Trial};
 use crate::search::warm_up::WarmUp;
 
 /// Each rate of the climb is so many times the one before.
 const CLIMB_FACTOR: f64 = 2.0;
-/// A later search that fails where the ones before held goes down by this factor first.
-const NEAR_BELOW: f64 = 0.97;
+/// A later search that fails where the ones before held goes down by this share of it first, and by twice
+/// as much each further time.
+const NEAR_BELOW: f64 = 0.02;
 /// One that holds there only looks whether it fails so much higher: the lowest result counts, so how much
 /// better this one is matters no more than to tell noise.
 const NEAR_ABOVE: f64 = 1.15;
@@ -27,9 +30,10 @@ const PRECISION_SHARE: f64 = 0.5;
 const FLOOR_SHARE: f64 = 1.0 / 16.0;
 /// Trials of one search at most.
 const TRIALS_MAX: usize = 80;
+/// Rates are products: two that are meant to be the same may differ in their last digits.
+const SAME_RATE: f64 = 1e-9;
 const WARM_UP: Duration = Duration::from_secs(5);
 const BLOCK: Duration = Duration::from_secs(1);
-const COOL_DOWN: Duration = Duration::from_secs(1);
 const COOL_DOWN_AFTER_OVERLOAD: Duration = Duration::from_secs(5);
 
 /// What every search of one plan has in common.
@@ -99,6 +103,12 @@ pub(super) struct Hunt {
     blind: Option<String>,
     /// Whether any rate was carried so far.
     is_warm: bool,
+    /// The lower end of the bracket while it is tried anew, because a soak below it failed.
+    doubted: Option<f64>,
+    was_doubted: bool,
+    /// Trials in a row in which no call was answered.
+    silent_trials: u32,
+    was_warmed_twice: bool,
     is_over: Option<Ending>,
     cool_down: Duration,
     log: Log,
@@ -117,6 +127,10 @@ impl Hunt {
             soak_rate_max: f64::INFINITY,
             blind: None,
             is_warm: false,
+            doubted: None,
+            was_doubted: false,
+            silent_trials: 0,
+            was_warmed_twice: false,
             is_over: None,
             cool_down: Duration::ZERO,
             log: Log::default(),
@@ -213,13 +227,8 @@ impl Hunt {
                 }
             }
             (Some((low, _)), Some(high)) => {
-                let near =
-                    if high <= self.held_before * (1.0 + 1e-9) && self.held_before.is_finite() {
-                        high * NEAR_BELOW
-                    } else {
-                        0.0
-                    };
-                Next::Try((low * high).sqrt().max(near), Purpose::Bisect)
+                let middle = (low * high).sqrt();
+                Next::Try(middle.max(self.just_below(high)), Purpose::Bisect)
             }
             (Some((low, _)), None) => Next::Try(
                 (low * self.climb_factor()).min(self.terms.ceiling),
@@ -234,6 +243,16 @@ impl Hunt {
         let ahead = |(rate, _): &&(f64, Purpose)| *rate > low && *rate < high;
         let (rate, purpose) = self.approach.iter().find(ahead)?;
         Some(Next::Try(*rate, *purpose))
+    }
+
+    /// Where a later search tries next when it failed where the ones before held; 0 elsewhere.
+    fn just_below(&self, high: f64) -> f64 {
+        let gap = 1.0 - high / self.held_before;
+        if self.held_before.is_finite() && gap > -SAME_RATE {
+            self.held_before * (1.0 - (2.0 * gap).max(NEAR_BELOW))
+        } else {
+            0.0
+        }
     }
 
     fn next_below(&self, high: f64) -> Next {
@@ -260,10 +279,9 @@ impl Hunt {
         } else {
             NEAR_ABOVE
         };
-        // The rates are products, so a bracket of exactly that width may be off by a rounding.
         self.blind.is_some()
             || low >= self.terms.ceiling
-            || high.is_some_and(|high| high / low <= width_max * (1.0 + 1e-9))
+            || high.is_some_and(|high| high / low <= width_max + SAME_RATE)
     }
 
     fn climb_factor(&self) -> f64 {
@@ -286,6 +304,9 @@ impl Hunt {
         }
         let first = (low * soak::SHARE).min(self.soak_rate_max);
         let held = self.soaks.low().map(|(rate, _)| rate);
+        if let Some(open) = self.soaks.open() {
+            return Want::Try(self.trial(open, Purpose::Soak));
+        }
         let rate = match (held, self.soaks.high()) {
             (None, None) => first,
             (None, Some(failed)) if first < failed => first,
@@ -354,97 +375,17 @@ impl Hunt {
         }
     }
 
-    /// Takes what was seen of a valid trial.
-    pub(super) fn learn(&mut self, observation: &Observation) {
-        let trial = observation.trial;
-        if trial.purpose == Purpose::WarmUp {
-            self.warm_up.note(observation);
-            self.log.warm_up(observation);
-            if self.warm_up.is_unsettled() {
-                self.log
-                    .note("latency or CPU per call still fell when the warm-up ended".to_owned());
-            }
-            self.cool_down = COOL_DOWN;
-            return;
-        }
-        let judge = self.terms.judge;
-        let judgement = match trial.purpose {
-            Purpose::Soak => soak::judge(&judge, observation),
-            _ => judge.trial(observation),
-        };
-        self.log.judged(observation, &judgement);
-        self.cool_down = match judgement.class {
-            Class::Overloaded => COOL_DOWN_AFTER_OVERLOAD,
-            Class::Carried | Class::Unclear => COOL_DOWN,
-        };
-        match trial.purpose {
-            Purpose::Soak => self.learn_soak(observation, &judgement),
-            Purpose::Climb => self.learn_climb(observation, &judgement),
-            _ => self
-                .book
-                .note(trial.rate, &judgement, judge.calls(observation), &judge),
-        }
-        if let Some((held, failed)) = self.book.contradiction() {
-            self.log.note(format!(
-                "{held:.0}/s held although {failed:.0}/s did not: the lower load counts"
-            ));
-        }
-        if !self.is_warm && self.book.low().is_some() {
-            self.is_warm = true;
-            if let Some(failed) = self.book.high() {
-                // What failed before the target carried anything failed cold, perhaps: it is tried again.
-                self.log.note(format!(
-                    "{failed:.0}/s failed before anything was carried: it is tried again"
-                ));
-                self.book.forget_failures();
-            }
-        }
-    }
-
-    fn learn_climb(&mut self, observation: &Observation, judgement: &Judgement) {
-        let rate = observation.trial.rate;
-        self.book
-            .note_climb(rate, judgement, self.terms.judge.calls(observation));
-    }
-
-    fn learn_soak(&mut self, observation: &Observation, judgement: &Judgement) {
-        let rate = observation.trial.rate;
-        if judgement.class == Class::Overloaded {
-            self.soaks.note_failed(rate);
-            self.log.note(format!(
-                "{rate:.0}/s did not hold for long: {}",
-                judgement.why
-            ));
-        } else {
-            self.soaks.note_held(rate);
-        }
-    }
-
-    /// Takes a trial that says nothing, before it is run again.
-    pub(super) fn note_invalid(&mut self, observation: &Observation, why: &str) {
-        self.log.invalid(observation, why);
-        self.cool_down = COOL_DOWN_AFTER_OVERLOAD;
-    }
-
-    /// The generator cannot: what was carried so far is a lower limit.
-    pub(super) fn go_blind(&mut self, trial: &Trial, why: String) {
-        let low = self.book.low().map(|(low, _)| low);
-        if self.blind.is_some() || trial.purpose == Purpose::Soak {
-            self.is_over = Some(match low {
-                Some(low) => Ending::Short { low, why },
-                None => Ending::Nothing { why },
-            });
-        } else {
-            self.blind = Some(why);
-        }
-    }
-
     /// How it ended when somebody stops it now.
     pub(super) fn stop(&self, why: String) -> Ending {
         match self.book.low() {
             Some((low, true)) => Ending::Short { low, why },
             Some((_, false)) | None => Ending::Nothing { why },
         }
+    }
+
+    /// The rates that it tried.
+    pub(super) fn book(&self) -> &Book {
+        &self.book
     }
 
     /// What is kept of it.

@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use model::Ratio;
+
 use crate::plan::{CapacityPlan, Objective};
 use crate::search::Search;
 use crate::search::trial::{Block, Finding, Observation, Step, Trial};
@@ -183,12 +185,12 @@ impl Target {
         if start > at {
             self.waiting.push_back(start);
         }
-        let service = self.service_time(at, rate);
+        let service = self.service_time(at);
         self.workers[first] = start + service;
         (Answer::Ok, start + service, service)
     }
 
-    fn service_time(&mut self, at: f64, rate: f64) -> f64 {
+    fn service_time(&mut self, at: f64) -> f64 {
         self.calls += 1;
         self.calls_since_rest += 1;
         let mut time = match self.service {
@@ -410,17 +412,25 @@ pub(super) fn play(
     }
 }
 
-/// A search with the plan of the examples.
-pub(super) fn search(objective: Objective, soak: Duration, calibrated_max: f64) -> Search {
-    let plan = CapacityPlan {
+/// The plan of the examples.
+pub(super) fn plan() -> CapacityPlan {
+    CapacityPlan {
         start: 20.0,
         max: 5_000.0,
-        soak,
+        soak: Duration::from_secs(20),
         searches: 3,
         precision: 0.05,
         pods: 1,
-    };
-    Search::new(plan, objective, calibrated_max)
+    }
+}
+
+/// The objective of the examples.
+pub(super) fn objective() -> Objective {
+    Objective {
+        quantile: 0.99,
+        latency: Duration::from_millis(100),
+        success_rate: Ratio::new(0.99).unwrap(),
+    }
 }
 
 #[cfg(test)]

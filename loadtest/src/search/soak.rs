@@ -30,22 +30,29 @@ pub(super) fn block(soak: Duration) -> Duration {
     (soak / 10).clamp(BLOCK_MIN, BLOCK_MAX)
 }
 
-/// Judges a finished soak. Its rate was carried already, so a soak is overloaded only when it shows so.
+/// Judges a finished soak. Its rate is below one that was carried, so what leans to carried is; what leans
+/// to overloaded without being certain stays open.
 pub(super) fn judge(judge: &Judge, observation: &Observation) -> Judgement {
     let whole = judge.trial(observation);
-    if whole.class == Class::Overloaded {
+    if whole.class == Class::Overloaded && whole.certain {
         return whole;
     }
     let shows_trends = observation.trial.duration >= TREND_SOAK_MIN;
     let trend = || latency_drift(&observation.blocks).or_else(|| memory_drift(&observation.blocks));
-    match late_overload(judge, observation).or_else(|| trend().filter(|_| shows_trends)) {
-        Some(why) => Judgement::overloaded(why),
-        None => Judgement {
-            class: Class::Carried,
-            leans_to_carried: true,
-            ..whole
-        },
+    if let Some(why) =
+        late_overload(judge, observation).or_else(|| trend().filter(|_| shows_trends))
+    {
+        return Judgement {
+            certain: true,
+            ..Judgement::overloaded(why)
+        };
     }
+    let class = if whole.leans_to_carried {
+        Class::Carried
+    } else {
+        Class::Unclear
+    };
+    Judgement { class, ..whole }
 }
 
 /// The last third alone misses the objective.

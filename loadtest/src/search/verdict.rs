@@ -10,7 +10,7 @@ const SPREAD_MAX: f64 = 0.15;
 /// The finding of searches that are over, in order.
 pub(super) fn finding(hunts: Vec<(Hunt, Ending)>) -> Finding {
     let (hunts, endings): (Vec<Hunt>, Vec<Ending>) = hunts.into_iter().unzip();
-    let verdict = verdict(&endings);
+    let verdict = verdict(&endings, contradiction(&hunts));
     let mut finding = Finding {
         spread: spread(&endings),
         verdict,
@@ -50,7 +50,7 @@ pub(super) fn lowest(hunts: &[(Hunt, Ending)]) -> Option<&Hunt> {
 }
 
 /// The lowest result counts, and only results that agree count at all.
-fn verdict(endings: &[Ending]) -> Verdict {
+fn verdict(endings: &[Ending], contradiction: Option<(f64, f64)>) -> Verdict {
     let of_search = |number: usize, why: &str| match endings.len() {
         1 => why.to_owned(),
         _ => format!("search {}: {why}", number + 1),
@@ -72,6 +72,16 @@ fn verdict(endings: &[Ending]) -> Verdict {
         };
     };
     let low = low_of(lowest);
+    if let Some((failed, held)) = contradiction {
+        let why = format!(
+            "{held:.0}/s held and {failed:.0}/s did not: something else than the load changes what the target carries"
+        );
+        return Verdict::Noisy {
+            low,
+            high: held.max(highest),
+            why,
+        };
+    }
     if let Some(spread) = spread(endings).filter(|spread| *spread > SPREAD_MAX) {
         let why = format!(
             "{} searches differ by {:.0} %: something else than the load changes what the target carries",
@@ -98,6 +108,19 @@ fn verdict(endings: &[Ending]) -> Verdict {
             why: "no rate failed".to_owned(),
         },
     }
+}
+
+/// The lowest rate that failed and the highest that held in any search, when the latter is much higher.
+fn contradiction(hunts: &[Hunt]) -> Option<(f64, f64)> {
+    let failed = hunts
+        .iter()
+        .filter_map(|hunt| hunt.book().high())
+        .min_by(f64::total_cmp)?;
+    let held = hunts
+        .iter()
+        .filter_map(|hunt| hunt.book().highest_held())
+        .max_by(f64::total_cmp)?;
+    (held > failed * (1.0 + SPREAD_MAX)).then_some((failed, held))
 }
 
 fn low_of(ending: &Ending) -> f64 {
