@@ -58,7 +58,6 @@ pub(super) struct Asked {
     /// From 0, over all connections.
     pub(super) number: usize,
     pub(super) request: Request<()>,
-    pub(super) body: Bytes,
     pub(super) respond: SendResponse<Bytes>,
     resets: Arc<Seen>,
 }
@@ -171,12 +170,10 @@ async fn handle<F, A>(
         let _ = stream.flow_control().release_capacity(piece.len());
         body.extend_from_slice(&piece);
     }
-    let body = Bytes::from(body);
-    seen.bodies.lock().unwrap().push(body.clone());
+    seen.bodies.lock().unwrap().push(body.into());
     let asked = Asked {
         number,
         request: Request::from_parts(head, ()),
-        body,
         respond,
         resets: Arc::clone(&seen),
     };
