@@ -170,11 +170,13 @@ impl Reader {
                 _ => Judged::Is(Outcome::Failed(Failure::Redirect)),
             };
         }
-        Judged::Is(match (expect.judge(status, &header, &answer.body), status) {
-            (true, _) => Outcome::Ok { status },
-            (false, 429) => Outcome::Limited,
-            (false, _) => Outcome::Unexpected { status },
-        })
+        Judged::Is(
+            match (expect.judge(status, &header, &answer.body), status) {
+                (true, _) => Outcome::Ok { status },
+                (false, 429) => Outcome::Limited,
+                (false, _) => Outcome::Unexpected { status },
+            },
+        )
     }
 }
 

@@ -3,9 +3,9 @@
 mod peer;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -158,9 +158,16 @@ fn slots_are_sent_answered_and_counted_once() {
     }
     .run();
     let counts = &tally.counts;
-    assert_eq!((counts.intended, counts.sent, counts.ok), (40, 40, 40), "{counts:?}");
+    assert_eq!(
+        (counts.intended, counts.sent, counts.ok),
+        (40, 40, 40),
+        "{counts:?}"
+    );
     assert_eq!((counts.connects, counts.missed), (1, 0));
-    assert!(counts.bytes_in > 400 && counts.bytes_out > 100, "{counts:?}");
+    assert!(
+        counts.bytes_in > 400 && counts.bytes_out > 100,
+        "{counts:?}"
+    );
     assert_eq!(tally.statuses, [(200, 40)].into());
     assert_eq!(tally.latency.count(), 40);
     assert_eq!(tally.threads, 1);
@@ -173,8 +180,15 @@ fn slots_are_sent_answered_and_counted_once() {
         .unzip();
     let posts = own.iter().filter(|own| **own).count();
     assert!((5..35).contains(&posts), "{posts} of 40");
-    let mut pages: Vec<&str> = paths.into_iter().filter(|path| path.contains('?')).collect();
-    assert!(pages.iter().all(|page| page.starts_with("http://feed.test/base/feed?page=")));
+    let mut pages: Vec<&str> = paths
+        .into_iter()
+        .filter(|path| path.contains('?'))
+        .collect();
+    assert!(
+        pages
+            .iter()
+            .all(|page| page.starts_with("http://feed.test/base/feed?page="))
+    );
     pages.sort_unstable();
     pages.dedup();
     assert_eq!(pages.len(), 40 - posts, "each sending has its own number");
@@ -184,7 +198,13 @@ fn slots_are_sent_answered_and_counted_once() {
         assert!(!headers.contains_key("connection"));
     }
     let bodies = peer.seen.bodies.lock().unwrap();
-    assert_eq!(bodies.iter().filter(|body| &body[..] == b"{\"a\":1}").count(), posts);
+    assert_eq!(
+        bodies
+            .iter()
+            .filter(|body| &body[..] == b"{\"a\":1}")
+            .count(),
+        posts
+    );
 }
 
 #[test]
@@ -202,7 +222,11 @@ fn one_stream_at_a_time_makes_callers_wait_and_that_is_the_targets_doing() {
     assert_eq!((tally.counts.ok, tally.counts.connects), (20, 1));
     assert_eq!(peer.seen.at_once_max.load(Ordering::SeqCst), 1);
     // The last of 20 that come within 200 ms and take 30 ms each waits for most of 600 ms.
-    assert!(tally.back_pressure.max() > 200_000_000, "{}", tally.back_pressure.max());
+    assert!(
+        tally.back_pressure.max() > 200_000_000,
+        "{}",
+        tally.back_pressure.max()
+    );
     assert!(tally.latency.max() > tally.service.quantile(0.5) + 200_000_000);
     assert!(tally.service.min() >= 29_000_000, "{}", tally.service.min());
 }
@@ -237,7 +261,11 @@ fn what_a_goaway_lets_live_is_answered_and_the_rest_goes_over_a_new_connection()
     .start(|asked| reply_after(asked, Duration::from_millis(20)));
     let tally = Test::slots(peer.address, 40).run();
     let counts = &tally.counts;
-    assert_eq!(counts.ok + failures(&tally, Failure::StreamReset), 40, "{counts:?}");
+    assert_eq!(
+        counts.ok + failures(&tally, Failure::StreamReset),
+        40,
+        "{counts:?}"
+    );
     assert!(counts.ok >= 35, "{counts:?}");
     assert!(counts.connects >= 2, "{counts:?}");
 }
@@ -263,7 +291,12 @@ fn streams_that_the_target_cuts_or_refuses_are_failures_and_not_sent_again() {
         }
     });
     let tally = Test::slots(refusing.address, 20).run();
-    assert_eq!(failures(&tally, Failure::StreamReset), 10, "{:?}", tally.counts);
+    assert_eq!(
+        failures(&tally, Failure::StreamReset),
+        10,
+        "{:?}",
+        tally.counts
+    );
     assert_eq!((tally.counts.ok, tally.counts.connects), (10, 1));
     assert_eq!(refusing.seen.requests.load(Ordering::SeqCst), 20);
 }
@@ -278,11 +311,18 @@ fn an_answer_that_never_comes_is_cancelled_on_the_wire() {
     }
     .run();
     assert_eq!(failures(&tally, Failure::Timeout), 10, "{:?}", tally.counts);
-    assert!(tally.latency.min() >= 149_000_000, "{}", tally.latency.min());
+    assert!(
+        tally.latency.min() >= 149_000_000,
+        "{}",
+        tally.latency.min()
+    );
     let resets = peer.seen.resets.lock().unwrap();
     // The last ones may be under way when the engine closes.
     assert!(resets.len() >= 5, "{resets:?}");
-    assert!(resets.iter().all(|reason| *reason == Reason::CANCEL), "{resets:?}");
+    assert!(
+        resets.iter().all(|reason| *reason == Reason::CANCEL),
+        "{resets:?}"
+    );
 }
 
 #[test]
@@ -303,17 +343,32 @@ fn bodies_larger_than_the_window_are_read_to_the_end_and_judged() {
                     return;
                 }
             }
-            stream.send_data(Bytes::from(vec![b'x'; PIECE]), false).unwrap();
+            stream
+                .send_data(Bytes::from(vec![b'x'; PIECE]), false)
+                .unwrap();
         }
         stream.send_data(Bytes::new(), true).unwrap();
     });
     let tally = Test::slots(peer.address, 4).run();
-    assert_eq!((tally.counts.ok, tally.counts.limited), (1, 3), "{:?}", tally.counts);
+    assert_eq!(
+        (tally.counts.ok, tally.counts.limited),
+        (1, 3),
+        "{:?}",
+        tally.counts
+    );
     assert!(tally.counts.bytes_in > 12 * u64::from(STREAM_WINDOW_BYTES));
 
     let json = Peer::plain().start(|asked| async move {
         let good = asked.number % 2 == 0;
-        reply(asked, 200, if good { b"{\"ok\":true}" } else { b"{\"ok\":0}" });
+        reply(
+            asked,
+            200,
+            if good {
+                b"{\"ok\":true}"
+            } else {
+                b"{\"ok\":0}"
+            },
+        );
     });
     let mut request = Request::get("/x");
     request.expect.json = vec![JsonCheck::parse("/ok == true").unwrap()];
@@ -331,11 +386,20 @@ fn nobody_there_fails_every_caller_and_the_target_is_not_flooded() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let open = Test::slots(address, 40).run();
-    assert_eq!(failures(&open, Failure::Refused), open.counts.intended, "{:?}", open.counts);
+    assert_eq!(
+        failures(&open, Failure::Refused),
+        open.counts.intended,
+        "{:?}",
+        open.counts
+    );
     assert_eq!((open.counts.intended, open.counts.sent), (40, 0));
     let closed = Test::callers(address, 4).run();
     assert_eq!(failures(&closed, Failure::Refused), closed.counts.intended);
-    assert!((4..=24).contains(&closed.counts.intended), "{:?}", closed.counts);
+    assert!(
+        (4..=24).contains(&closed.counts.intended),
+        "{:?}",
+        closed.counts
+    );
 }
 
 #[test]
@@ -364,7 +428,10 @@ fn more_than_the_cap_is_missed_and_never_queued() {
     }
     .run();
     let counts = &tally.counts;
-    assert_eq!((counts.intended, counts.sent, counts.capped, counts.missed), (30, 5, 25, 25));
+    assert_eq!(
+        (counts.intended, counts.sent, counts.capped, counts.missed),
+        (30, 5, 25, 25)
+    );
     assert_eq!(tally.in_flight_max, 5);
     assert_eq!(failures(&tally, Failure::Timeout), 5);
 }
@@ -378,7 +445,11 @@ fn slots_of_a_stall_are_missed_and_not_sent_in_a_burst() {
     }
     .run();
     let counts = &tally.counts;
-    assert_eq!((counts.intended, counts.ok + counts.missed), (100, 100), "{counts:?}");
+    assert_eq!(
+        (counts.intended, counts.ok + counts.missed),
+        (100, 100),
+        "{counts:?}"
+    );
     assert!(counts.missed >= 45, "{counts:?}");
     assert_eq!(counts.capped, 0);
     assert!(tally.lag.max() >= 90_000_000);
@@ -394,11 +465,19 @@ fn callers_share_connections_evenly_and_ask_again_once_answered() {
     .run();
     let counts = &tally.counts;
     assert_eq!(counts.connects, 2);
-    assert_eq!((counts.ok, counts.intended), (counts.sent, counts.sent), "{counts:?}");
+    assert_eq!(
+        (counts.ok, counts.intended),
+        (counts.sent, counts.sent),
+        "{counts:?}"
+    );
     assert!(counts.ok > 6, "{counts:?}");
     let at_once = peer.seen.at_once_max.load(Ordering::SeqCst);
     assert!((4..=6).contains(&at_once), "{at_once}");
-    assert_eq!(tally.back_pressure.max(), 0, "a closed model has no instant to be late for");
+    assert_eq!(
+        tally.back_pressure.max(),
+        0,
+        "a closed model has no instant to be late for"
+    );
 }
 
 #[test]

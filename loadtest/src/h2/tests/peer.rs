@@ -164,7 +164,10 @@ async fn handle<F, A>(
     seen.at_once_max.fetch_max(at_once, Ordering::SeqCst);
     let (head, mut stream) = request.into_parts();
     let path = head.uri.to_string();
-    seen.heads.lock().unwrap().push((path, head.headers.clone()));
+    seen.heads
+        .lock()
+        .unwrap()
+        .push((path, head.headers.clone()));
     let mut body = Vec::new();
     while let Some(Ok(piece)) = stream.data().await {
         let _ = stream.flow_control().release_capacity(piece.len());
