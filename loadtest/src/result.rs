@@ -67,6 +67,9 @@ pub struct RunResult {
     pub seconds: Vec<Second>,
     /// Each part of the objective.
     pub thresholds: Vec<Threshold>,
+    /// Seconds that `total` leaves out because the generator itself failed in them.
+    #[serde(default)]
+    pub left_out: u32,
     /// Why the figures must not be believed; empty when they may.
     pub invalid: Vec<String>,
     /// Why it ended early, when it did.

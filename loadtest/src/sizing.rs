@@ -5,6 +5,9 @@ use std::time::Duration;
 use model::Ratio;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::{LimitsPlan, Publish};
+use crate::result::Verdict;
+
 /// The sale to be survived.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
@@ -64,13 +67,101 @@ impl Plan {
     }
 }
 
+/// What one pod, and each CPU of it, carries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Capacity {
+    /// Calls per second of one pod.
+    pub per_pod: f64,
+    /// Calls per second for each CPU that a pod may use; `None` when that is not known.
+    pub per_cpu: Option<f64>,
+}
+
+/// Divides the rate that a target carried by the pods behind it, and by the CPUs that each may use.
+/// `None` without a rate or a pod.
+pub fn capacity(rate: f64, pods: u32, pod_cpus: Option<f64>) -> Option<Capacity> {
+    let per_pod = rate / f64::from(pods);
+    (per_pod.is_finite() && per_pod > 0.0).then(|| Capacity {
+        per_pod,
+        per_cpu: pod_cpus
+            .filter(|cpus| *cpus > 0.0)
+            .map(|cpus| per_pod / cpus),
+    })
+}
+
+/// On top of the calls in flight that Little's law gives: they are a mean.
+const CONCURRENCY_FACTOR: f64 = 1.2;
+
 /// Limits from a measured capacity: the rate itself, and by Little's law (L = λ·W) the calls in
 /// flight at that rate and mean latency, with a fifth on top.
 pub fn limits(capacity: f64, mean_latency: Duration) -> Limits {
-    let in_flight = capacity * mean_latency.as_secs_f64() * 1.2;
+    let in_flight = capacity * mean_latency.as_secs_f64() * CONCURRENCY_FACTOR;
     Limits {
         qps: capacity,
         concurrency: (in_flight.ceil() as u64).max(1),
+    }
+}
+
+/// Whether new limits are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Publication {
+    /// At once.
+    Now,
+    /// A person is to confirm, for this reason.
+    Ask(String),
+    /// Not at all, for this reason.
+    No(String),
+}
+
+impl Limits {
+    /// The largest change of the two against earlier limits, as a share of those: 0.3 is 30 %, up or down.
+    /// Infinite when an earlier limit was zero.
+    pub fn change_from(&self, earlier: &Limits) -> f64 {
+        let change = |new: f64, old: f64| {
+            if new == old {
+                0.0
+            } else {
+                (new / old - 1.0).abs()
+            }
+        };
+        let concurrency = change(self.concurrency as f64, earlier.concurrency as f64);
+        change(self.qps, earlier.qps).max(concurrency)
+    }
+
+    /// Whether these may take the place of the limits in force. Limits that were confirmed by every search
+    /// and change little need nobody's word under `publish: auto`; a rate that the target held at least
+    /// would limit it below what it can do, so a person decides.
+    pub fn publication(
+        &self,
+        plan: &LimitsPlan,
+        verdict: &Verdict,
+        in_force: Option<&Limits>,
+    ) -> Publication {
+        let percent = |share: f64| (share * 100.0).round();
+        match (plan.publish, verdict) {
+            (Publish::Never, _) => Publication::No("the plan publishes no limits".to_owned()),
+            (_, Verdict::Noisy { why, .. } | Verdict::Invalid { why }) => {
+                Publication::No(why.clone())
+            }
+            (Publish::Ask, _) => {
+                Publication::Ask("the plan asks before limits are published".to_owned())
+            }
+            (Publish::Auto, Verdict::AtLeast { why, .. }) => {
+                Publication::Ask(format!("the capacity is a lower bound only: {why}"))
+            }
+            (Publish::Auto, Verdict::Confirmed { .. }) => match in_force {
+                None => Publication::Ask(
+                    "no limits are in force that these could be compared with".to_owned(),
+                ),
+                Some(earlier) if self.change_from(earlier) > plan.max_change.get() => {
+                    Publication::Ask(format!(
+                        "they differ from those in force by {} %; {} % may be taken without asking",
+                        percent(self.change_from(earlier)),
+                        percent(plan.max_change.get())
+                    ))
+                }
+                Some(_) => Publication::Now,
+            },
+        }
     }
 }
 
@@ -123,5 +214,113 @@ mod tests {
     fn limits_follow_littles_law() {
         let limits = limits(300.0, Duration::from_millis(40));
         assert_eq!((limits.qps, limits.concurrency), (300.0, 15));
+    }
+
+    #[test]
+    fn a_rate_is_shared_by_pods_and_cpus() {
+        let found = |per_pod, per_cpu| Some(Capacity { per_pod, per_cpu });
+        assert_eq!(capacity(600.0, 2, Some(1.5)), found(300.0, Some(200.0)));
+        assert_eq!(capacity(600.0, 2, None), found(300.0, None));
+        assert_eq!(capacity(600.0, 2, Some(0.0)), found(300.0, None));
+        assert_eq!(capacity(600.0, 0, None), None);
+        assert_eq!(capacity(0.0, 1, None), None);
+    }
+
+    #[test]
+    fn a_small_sale_still_has_its_pods_in_every_zone_that_may_be_left() {
+        let plan = Plan {
+            peak: 0.0,
+            growth: ratio(0.0),
+            utilisation: ratio(100.0),
+            zones: 3,
+            zones_lost: 0,
+            spare: 0,
+        };
+        // (peak, zones, lost, spare) → (per zone, total)
+        for ((peak, zones, lost, spare), (per_zone, total)) in [
+            ((0.0, 3, 0, 0), (0, 0)),
+            ((300.0, 1, 0, 0), (1, 1)),
+            ((301.0, 1, 0, 0), (2, 2)),
+            ((300.0, 3, 2, 0), (1, 3)),
+            ((900.0, 3, 2, 1), (4, 12)),
+            ((900.0, 3, 0, 1), (2, 6)),
+        ] {
+            let plan = Plan {
+                peak,
+                zones,
+                zones_lost: lost,
+                spare,
+                ..plan
+            };
+            assert_eq!(plan.pods(300.0), Some(Pods { per_zone, total }), "{plan:?}");
+        }
+        assert_eq!(plan.pods(f64::NAN), None);
+    }
+
+    #[test]
+    fn only_sure_limits_that_change_little_need_no_word() {
+        let limits = |qps, concurrency| Limits { qps, concurrency };
+        let plan = |publish| LimitsPlan {
+            publish,
+            max_change: ratio(30.0),
+        };
+        let confirmed = Verdict::Confirmed {
+            low: 300.0,
+            high: 306.0,
+        };
+        let at_least = Verdict::AtLeast {
+            low: 300.0,
+            why: "the generator".to_owned(),
+        };
+        let noisy = Verdict::Noisy {
+            low: 200.0,
+            high: 300.0,
+            why: "spread".to_owned(),
+        };
+        let new = limits(300.0, 15);
+        assert_eq!(new.change_from(&limits(300.0, 12)), 0.25);
+        assert_eq!(new.change_from(&limits(0.0, 15)), f64::INFINITY);
+        for (publish, verdict, in_force, wanted) in [
+            (Publish::Auto, &confirmed, Some(limits(250.0, 14)), "now"),
+            (
+                Publish::Auto,
+                &confirmed,
+                Some(limits(200.0, 15)),
+                "ask: they differ from those in force by 50 %",
+            ),
+            (
+                Publish::Auto,
+                &confirmed,
+                Some(limits(300.0, 30)),
+                "ask: they differ from those in force by 50 %",
+            ),
+            (
+                Publish::Auto,
+                &confirmed,
+                None,
+                "ask: no limits are in force",
+            ),
+            (
+                Publish::Auto,
+                &at_least,
+                Some(new),
+                "ask: the capacity is a lower bound only: the generator",
+            ),
+            (Publish::Auto, &noisy, Some(new), "no: spread"),
+            (Publish::Ask, &confirmed, Some(new), "ask: the plan asks"),
+            (
+                Publish::Never,
+                &confirmed,
+                Some(new),
+                "no: the plan publishes no limits",
+            ),
+        ] {
+            let got = match new.publication(&plan(publish), verdict, in_force.as_ref()) {
+                Publication::Now => "now".to_owned(),
+                Publication::Ask(why) => format!("ask: {why}"),
+                Publication::No(why) => format!("no: {why}"),
+            };
+            assert!(got.starts_with(wanted), "{got} is not {wanted}");
+        }
     }
 }

@@ -28,7 +28,7 @@ use crate::sizing;
 pub use address::{Redirect, TargetError, may_follow, resolve};
 pub use permission::{
     PERMISSION_DURATION_MAX, PERMISSION_FILE_BYTES_MAX, PERMISSION_KEY_BYTES_MIN, Permission,
-    PermissionError,
+    PermissionError, check_permission,
 };
 pub use read::read;
 pub use shape::shape;
@@ -69,6 +69,15 @@ pub struct Plan {
     /// SHA-256 over what is sent (target path, requests, bodies, objective), in hexadecimal: results are
     /// comparable when it is the same.
     pub scenario_hash: String,
+}
+
+impl Plan {
+    /// The highest rate that a run or a capacity search of this plan may reach, calls per second.
+    pub fn rate_max(&self) -> f64 {
+        self.capacity
+            .max
+            .max(self.load.peak_rate().unwrap_or(caps::RATE_PER_SECOND_MAX))
+    }
 }
 
 /// A Rampart server.

@@ -1,5 +1,6 @@
 //! A signed, expiring permission to send load to a target that serves real users.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use model::{Rate, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::Target;
 use super::files::{ReadError, read_text};
+use super::{Plan, Target};
 
 /// The shortest key that signs.
 pub const PERMISSION_KEY_BYTES_MIN: usize = 16;
@@ -32,6 +33,30 @@ pub struct Permission {
     pub signature: String,
 }
 
+impl fmt::Display for Permission {
+    /// As its file holds it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string_pretty(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Whether a plan may be sent: always to a target that is not marked as production, otherwise with a
+/// permission for the highest rate that anything in the plan asks for. `key` is the one permissions are
+/// signed with.
+pub fn check_permission(
+    plan: &Plan,
+    key: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<(), PermissionError> {
+    if !plan.target.production {
+        return Ok(());
+    }
+    let path = plan.target.permission_file.as_ref();
+    let permission = Permission::read(path.ok_or(PermissionError::NoFile)?)?;
+    let key = key.ok_or(PermissionError::NoKey)?;
+    permission.verify(&plan.target, plan.rate_max(), now, key)
+}
+
 /// Why a permission does not permit.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum PermissionError {
@@ -51,6 +76,14 @@ pub enum PermissionError {
         /// What is to be tested.
         target: String,
     },
+    /// The plan names none.
+    #[error(
+        "a target that serves real users needs a signed permission: name it with `permission_file`"
+    )]
+    NoFile,
+    /// It cannot be verified.
+    #[error("a permission cannot be verified without its key: set RAMPART_PERMISSION_KEY")]
+    NoKey,
     /// Nobody could trust what it signs.
     #[error(
         "the key has {bytes} bytes, it needs {PERMISSION_KEY_BYTES_MIN}: set RAMPART_PERMISSION_KEY to a random text"
@@ -333,7 +366,7 @@ mod tests {
     fn a_file_is_read_as_it_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("permission.json");
-        std::fs::write(&path, serde_json::to_string_pretty(&signed()).unwrap()).unwrap();
+        std::fs::write(&path, signed().to_string()).unwrap();
         assert_eq!(Permission::read(&path).unwrap(), signed());
         for (text, why) in [
             ("{", "EOF"),

@@ -8,8 +8,8 @@ use model::{AllowList, Rate, Ratio};
 use super::caps::RATE_PER_SECOND_MAX;
 use super::files::Files;
 use super::{
-    Abort, LimitsPlan, LoadModel, Output, Plan, PodSources, Publish, Server, capacity, load,
-    objective, requests, scenario, shape, target,
+    Abort, CapacityPlan, LimitsPlan, LoadModel, Output, Plan, PodSources, Publish, Server,
+    capacity, load, objective, requests, scenario, shape, target,
 };
 
 /// Limits that change more than this are not taken without asking.
@@ -48,7 +48,7 @@ fn build(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<Plan
     let objective = node
         .field("objective")
         .and_then(|node| objective::read(node, load.as_ref(), problems));
-    let capacity = capacity::read(node.field("capacity"), problems);
+    let mut capacity = capacity::read(node.field("capacity"), problems);
     if let Some(key) = node
         .key("capacity")
         .filter(|_| !is_meant(node, "objective"))
@@ -74,6 +74,15 @@ fn build(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<Plan
                 "a closed load has no rate that a permission could limit",
             )
             .hint("send a `rate` to production targets");
+    }
+    if target.production && node.field("capacity").is_none() {
+        // A search that nobody asked for goes no further than the load that somebody did ask for.
+        let peak = load.peak_rate()?;
+        capacity = capacity.map(|capacity| CapacityPlan {
+            start: capacity.start.min(peak),
+            max: peak,
+            ..capacity
+        });
     }
     let requests = requests?;
     Some(Plan {

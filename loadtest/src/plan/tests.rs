@@ -829,6 +829,46 @@ fn body_files_are_limited() {
 }
 
 #[test]
+fn production_is_sent_to_with_a_permission_for_all_of_the_plan() {
+    let key = b"a key that is long enough".as_slice();
+    let now = model::Timestamp::from_seconds(1_790_000_000);
+    let folder = folder();
+    let write = |rate| {
+        let target = Target::parse("https://feed.example.com").unwrap();
+        let until = now + Duration::from_hours(1);
+        let permission = Permission::sign(&target, rate, until, now, key).unwrap();
+        std::fs::write(folder.path().join("p.json"), permission.to_string()).unwrap();
+    };
+    let production = SMALL.replace(
+        "http://127.0.0.1:8080",
+        "{url: \"https://feed.example.com/v1\", production: true, permission_file: p.json}",
+    );
+    let load = read_in(folder.path(), &production).unwrap();
+    let search = production.clone() + "objective: {p90: 1s}\ncapacity: {start: 5/s, max: 40/s}\n";
+    let search = read_in(folder.path(), &search).unwrap();
+    assert_eq!((load.rate_max(), search.rate_max()), (10.0, 40.0));
+    let unreadable = check_permission(&load, Some(key), now).unwrap_err();
+    assert!(
+        matches!(unreadable, PermissionError::Unreadable { .. }),
+        "{unreadable}"
+    );
+    write(10.0);
+    assert_eq!(check_permission(&load, Some(key), now), Ok(()));
+    assert_eq!(
+        check_permission(&load, None, now),
+        Err(PermissionError::NoKey)
+    );
+    let above = check_permission(&search, Some(key), now).unwrap_err();
+    assert!(
+        matches!(above, PermissionError::RateAbove { .. }),
+        "{above}"
+    );
+    write(40.0);
+    assert_eq!(check_permission(&search, Some(key), now), Ok(()));
+    assert_eq!(check_permission(&plan(SMALL), None, now), Ok(()));
+}
+
+#[test]
 fn calls_needed_follow_the_percentile() {
     let needed = |quantile| {
         Objective {

@@ -102,6 +102,7 @@ pub(crate) fn run() -> (RunResult, Tally) {
         ],
         total: total_window,
         seconds,
+        left_out: 0,
         invalid: vec![],
         stopped: None,
     };

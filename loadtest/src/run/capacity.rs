@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::load::while_guarded;
+use super::validity::Sieve;
 use super::words::{self, milliseconds};
-use super::{
-    Context, Observer, RunError, calibration, preflight, ready, senders, subject, validity,
-};
+use super::{Context, Observer, RunError, calibration, preflight, ready, senders, subject};
 use crate::engine::{RunClock, Stop};
 use crate::plan::{Arrivals, Load, LoadModel, Objective, Plan, Stage};
 use crate::pod::{PodFigures, PodReader};
@@ -172,13 +171,17 @@ impl Bench<'_> {
                 ..Open::default()
             },
             total: Tally::default(),
+            sieve: Sieve::new(Some(self.objective)),
         };
         let (clock, ready) = (self.clock, self.ready);
         senders::send(ready, &load, clock, &enough, |at, tally| {
-            gathered.total.add_after(&tally);
+            let counts = gathered.sieve.admit(&tally);
+            if counts {
+                gathered.total.add_after(&tally);
+                gathered.block.add(&tally);
+            }
             self.observer
                 .second(&Second::of(f64::from(at), false, &tally), &gathered.total);
-            gathered.block.add(&tally);
             if gathered.block.tally.span_nanos as f64 / 1e9 + 0.05 < trial.block.as_secs_f64() {
                 return;
             }
@@ -192,8 +195,7 @@ impl Bench<'_> {
             let figures = self.read_pod();
             gathered.close(figures, self.objective);
         }
-        gathered.observation.faults =
-            validity::faults(&gathered.total, &load.model, Some(self.objective));
+        gathered.observation.faults = gathered.sieve.faults();
         Ok(gathered.observation)
     }
 
@@ -237,6 +239,7 @@ struct Gathered {
     observation: Observation,
     block: Open,
     total: Tally,
+    sieve: Sieve,
 }
 
 /// The block at hand.

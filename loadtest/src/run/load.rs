@@ -1,14 +1,12 @@
 //! `rampart loadtest run`: one load, and what came of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
+use super::validity::Sieve;
 use super::words::{self, milliseconds};
-use super::{
-    Context, ProductionWatch, RunError, guard, preflight, ready, senders, subject, validity,
-};
+use super::{Context, ProductionWatch, RunError, guard, preflight, ready, senders, subject};
 use crate::engine::Stop;
-use crate::plan::{Abort, Load, LoadModel, Plan, Stage, caps};
+use crate::plan::{Abort, Load, LoadModel, Objective, Plan, Stage, caps};
 use crate::result::{RunResult, Second, Threshold, Window};
 use crate::tally::Tally;
 
@@ -24,7 +22,7 @@ pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally),
     let load = with_warm_up(&plan.load);
     let words = words::load(&plan.load.model, plan.load.duration);
     context.observer.begun(&about, &words, load.duration);
-    let mut seen = Seen::new(plan.load.warm_up);
+    let mut seen = Seen::new(&plan.load, plan.objective.as_ref());
     let began = context.clock.now();
     let stop = Stop::below(&context.stop);
     let observer = &mut *context.observer;
@@ -43,7 +41,8 @@ pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally),
         load: words,
         total: Window::of(&seen.total),
         thresholds,
-        invalid: validity::faults(&seen.total, &plan.load.model, plan.objective.as_ref()),
+        left_out: seen.sieve.left_out(),
+        invalid: seen.sieve.faults(),
         stopped: stop.reason(),
         seconds: seen.seconds,
     };
@@ -91,22 +90,23 @@ pub(super) fn with_warm_up(load: &Load) -> Load {
 struct Seen {
     warm_up_seconds: u32,
     seconds: Vec<Second>,
+    sieve: Sieve,
     total: Tally,
 }
 
 impl Seen {
-    fn new(warm_up: Duration) -> Self {
-        let warm_up_seconds = warm_up.as_secs_f64().ceil() as u32;
+    fn new(load: &Load, objective: Option<&Objective>) -> Self {
         Seen {
-            warm_up_seconds,
+            warm_up_seconds: load.warm_up.as_secs_f64().ceil() as u32,
             seconds: Vec::new(),
+            sieve: Sieve::new(objective),
             total: Tally::default(),
         }
     }
 
     fn add(&mut self, at: u32, tally: &Tally) -> Second {
         let warm_up = at < self.warm_up_seconds;
-        if !warm_up {
+        if !warm_up && self.sieve.admit(tally) {
             self.total.add_after(tally);
         }
         let second = Second::of(f64::from(at), warm_up, tally);

@@ -58,6 +58,9 @@ pub enum RunError {
     /// The pod's own figures cannot be read.
     #[error(transparent)]
     Pod(#[from] crate::pod::PodError),
+    /// gRPC messages cannot be prepared.
+    #[error(transparent)]
+    Grpc(#[from] crate::grpc::GrpcError),
     /// The one request that was sent first did not go well.
     #[error("{0}; nothing more was sent")]
     Preflight(String),

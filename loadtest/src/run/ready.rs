@@ -52,7 +52,8 @@ pub(super) fn make(
         keep_alive: target.keep_alive,
     };
     let mut requests = match target.protocol {
-        Protocol::Http1 | Protocol::Http2 | Protocol::Grpc => plan.requests.clone(),
+        Protocol::Grpc => crate::grpc::prepare(plan, address, tls.as_ref(), &envelope)?,
+        Protocol::Http1 | Protocol::Http2 => plan.requests.clone(),
     };
     requests.prepare(&envelope);
     Ok(Ready {

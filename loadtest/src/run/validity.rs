@@ -1,75 +1,112 @@
-//! Whether the figures of a run may be believed: a slow generator is never reported as a slow pod.
+//! Whether figures may be believed: a slow generator is never reported as a slow pod.
+//!
+//! Judged second by second. A second in which the generator itself failed says nothing about the pod, so
+//! it is left out, whatever the pod did in it; when too many are, nothing of the span is believed.
 
 use crate::outcome::Failure;
-use crate::plan::{LoadModel, Objective};
+use crate::plan::Objective;
+use crate::report::health::Health;
 use crate::tally::Tally;
 
-use super::words::milliseconds;
-
-/// Generator lag at its 99th percentile that is always tolerated, in nanoseconds.
-const LAG_NANOS_MAX: u64 = 1_000_000;
-/// The same as a share of the objective's latency.
-const LAG_SHARE_MAX: f64 = 0.05;
-/// Longest time the loop may be away, in nanoseconds.
-const LOOP_GAP_NANOS_MAX: u64 = 5_000_000;
-/// Largest share of its threads' time that the sender may use.
-const CPU_SHARE_MAX: f64 = 0.8;
 /// Smallest share of the slots that must be offered to the target.
 const OFFERED_SHARE_MIN: f64 = 0.995;
+/// Largest share of the seconds that may be left out.
+const LEFT_OUT_SHARE_MAX: f64 = 0.2;
+/// A shorter rest of a second, in which answers are waited for, is not judged, in nanoseconds.
+const JUDGED_NANOS_MIN: u64 = 200_000_000;
 
-/// Why the figures of a span must not be believed, in sentences; none when they may.
-pub(super) fn faults(
-    tally: &Tally,
-    model: &LoadModel,
-    objective: Option<&Objective>,
-) -> Vec<String> {
-    let mut faults = Vec::new();
-    let counts = &tally.counts;
-    let lag_max = objective.map_or(LAG_NANOS_MAX, |objective| {
-        let share = objective.latency.as_nanos() as f64 * LAG_SHARE_MAX;
-        LAG_NANOS_MAX.max(share as u64)
-    });
-    let lag = tally.lag.quantile(0.99);
-    if lag > lag_max {
-        faults.push(format!(
-            "the generator was late: p99 of its own lag is {}, more than {}",
-            milliseconds(lag as f64 / 1e6),
-            milliseconds(lag_max as f64 / 1e6)
-        ));
+/// Lets the seconds pass that say something about the pod.
+#[derive(Clone, Debug)]
+pub(super) struct Sieve {
+    objective: Option<Objective>,
+    kept: u32,
+    left_out: u32,
+    first_trouble: Option<String>,
+    out_of_ports: u64,
+    capped: u64,
+}
+
+impl Sieve {
+    /// Nothing seen yet.
+    pub(super) fn new(objective: Option<&Objective>) -> Self {
+        Sieve {
+            objective: objective.copied(),
+            kept: 0,
+            left_out: 0,
+            first_trouble: None,
+            out_of_ports: 0,
+            capped: 0,
+        }
     }
-    if tally.loop_gap_nanos_max > LOOP_GAP_NANOS_MAX {
-        faults.push(format!(
-            "the generator was away for {} at a time; something else used its CPU, or it was stopped",
-            milliseconds(tally.loop_gap_nanos_max as f64 / 1e6)
-        ));
+
+    /// Whether a second counts.
+    pub(super) fn admit(&mut self, second: &Tally) -> bool {
+        self.out_of_ports += second.counts.failures[Failure::OutOfPorts as usize];
+        self.capped += second.counts.capped;
+        if second.span_nanos < JUDGED_NANOS_MIN {
+            return true;
+        }
+        let troubles = troubles(second, self.objective.as_ref());
+        if troubles.is_empty() {
+            self.kept += 1;
+            return true;
+        }
+        self.left_out += 1;
+        self.first_trouble
+            .get_or_insert_with(|| troubles.join("; "));
+        false
     }
-    if tally.cpu_share() > CPU_SHARE_MAX {
-        faults.push(format!(
-            "the generator used {:.0} % of its threads' CPU; give it more threads or workers",
-            tally.cpu_share() * 100.0
-        ));
+
+    /// Seconds that were left out.
+    pub(super) fn left_out(&self) -> u32 {
+        self.left_out
     }
-    let out_of_ports = counts.failures[Failure::OutOfPorts as usize];
-    if out_of_ports > 0 {
-        faults.push(format!(
-            "this machine ran out of ports or files {out_of_ports} times; keep connections alive, or raise `ulimit -n` and net.ipv4.ip_local_port_range"
-        ));
+
+    /// Why nothing of the span may be believed, in sentences; none when it may.
+    pub(super) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let seconds = self.kept + self.left_out;
+        if f64::from(self.left_out) > f64::from(seconds) * LEFT_OUT_SHARE_MAX {
+            let first = self.first_trouble.as_deref().unwrap_or("it was late");
+            faults.push(format!(
+                "the generator failed in {} of {seconds} seconds; first: {first}",
+                self.left_out
+            ));
+        }
+        if self.out_of_ports > 0 {
+            faults.push(format!(
+                "this machine ran out of ports or files {} times; keep connections alive, or raise `ulimit -n` and net.ipv4.ip_local_port_range",
+                self.out_of_ports
+            ));
+        }
+        if self.capped > 0 {
+            faults.push(format!(
+                "{} calls were not sent because as many were in flight as load.in_flight_max allows",
+                self.capped
+            ));
+        }
+        faults
     }
-    if counts.capped > 0 {
-        faults.push(format!(
-            "{} calls were not sent because as many were in flight as load.in_flight_max allows",
-            counts.capped
-        ));
+}
+
+/// What was wrong with the generator in a second.
+fn troubles(second: &Tally, objective: Option<&Objective>) -> Vec<String> {
+    let counts = &second.counts;
+    let mut troubles = Health {
+        lag_p99_ms: second.lag.quantile(0.99) as f64 / 1e6,
+        loop_gap_ms: second.loop_gap_nanos_max as f64 / 1e6,
+        cpu: second.cpu_share(),
+        objective_ms: objective.map(|objective| objective.latency.as_secs_f64() * 1e3),
     }
-    let late = counts.missed - counts.capped.min(counts.missed);
-    let is_open = matches!(model, LoadModel::Open { .. });
-    if is_open && (late as f64) > counts.intended as f64 * (1.0 - OFFERED_SHARE_MIN) {
-        faults.push(format!(
-            "{late} of {} calls that were due were missed by the generator",
+    .troubles();
+    let late = counts.missed.saturating_sub(counts.capped);
+    if late as f64 > counts.intended as f64 * (1.0 - OFFERED_SHARE_MIN) {
+        troubles.push(format!(
+            "it missed {late} of {} calls that were due",
             counts.intended
         ));
     }
-    faults
+    troubles
 }
 
 #[cfg(test)]
@@ -90,29 +127,29 @@ mod tests {
         tally.counts.intended = 1_000;
         for _ in 0..1_000 {
             let timing = Timing {
-                intended: Nanos(0),
-                eligible: Nanos(0),
                 written: Nanos(20_000),
                 done: Nanos(9_000_000),
+                ..Timing::default()
             };
             tally.record(&timing, Outcome::Ok { status: 200 });
         }
         tally
     }
 
-    fn found(change: impl FnOnce(&mut Tally)) -> String {
-        let mut tally = healthy();
-        change(&mut tally);
-        let model = LoadModel::Open {
-            arrivals: crate::plan::Arrivals::Poisson,
-            stages: Vec::new(),
-        };
-        let objective = Objective {
+    fn sieve() -> Sieve {
+        Sieve::new(Some(&Objective {
             quantile: 0.99,
             latency: Duration::from_millis(100),
             success_rate: model::Ratio::new(0.999).unwrap(),
-        };
-        faults(&tally, &model, Some(&objective)).join("; ")
+        }))
+    }
+
+    fn found(change: impl FnOnce(&mut Tally)) -> String {
+        let mut tally = healthy();
+        change(&mut tally);
+        let mut sieve = sieve();
+        sieve.admit(&tally);
+        sieve.faults().join("; ")
     }
 
     #[test]
@@ -125,9 +162,11 @@ mod tests {
             "",
             "5 % of the objective are allowed"
         );
-        assert!(found(late(6_000_000)).contains("p99 of its own lag is 6.00ms, more than 5.00ms"));
-        assert!(found(|tally| tally.loop_gap_nanos_max = 6_000_000).contains("away for 6.00ms"));
-        assert!(found(|tally| tally.cpu_nanos = 810_000_000).contains("81 %"));
+        assert!(found(late(6_000_000)).contains("it sends late: p99 6"));
+        assert!(
+            found(|tally| tally.loop_gap_nanos_max = 6_000_000).contains("its loop was away for 6")
+        );
+        assert!(found(|tally| tally.cpu_nanos = 810_000_000).contains("81"));
         assert!(
             found(|tally| tally.counts.failures[Failure::OutOfPorts as usize] = 2)
                 .contains("ports or files 2 times")
@@ -138,5 +177,40 @@ mod tests {
         );
         assert_eq!(found(|tally| tally.counts.missed = 5), "");
         assert!(found(|tally| tally.counts.missed = 6).contains("6 of 1000"));
+    }
+
+    #[test]
+    fn a_few_bad_seconds_are_left_out_and_many_spoil_the_span() {
+        let bad = Tally {
+            loop_gap_nanos_max: 50_000_000,
+            ..healthy()
+        };
+        let good = healthy();
+        let mut sieve = sieve();
+        let admitted: Vec<bool> = (0..10)
+            .map(|at| sieve.admit(if at < 2 { &bad } else { &good }))
+            .collect();
+        assert_eq!(admitted.iter().filter(|admitted| **admitted).count(), 8);
+        assert_eq!((sieve.left_out(), sieve.faults().len()), (2, 0));
+        assert!(!sieve.admit(&bad));
+        assert!(
+            sieve.faults()[0]
+                .starts_with("the generator failed in 3 of 11 seconds; first: its loop was away"),
+            "{:?}",
+            sieve.faults()
+        );
+    }
+
+    #[test]
+    fn the_rest_of_a_second_is_not_judged() {
+        let rest = Tally {
+            span_nanos: 5_000_000,
+            cpu_nanos: 5_000_000,
+            loop_gap_nanos_max: 9_000_000,
+            ..healthy()
+        };
+        let mut sieve = sieve();
+        assert!(sieve.admit(&rest));
+        assert_eq!(sieve.faults(), [] as [String; 0]);
     }
 }

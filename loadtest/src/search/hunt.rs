@@ -139,7 +139,10 @@ impl Hunt {
                 (low * (0.5 + shift), Purpose::Climb),
                 (low * (0.75 + shift), Purpose::Climb),
                 (low, Purpose::Bisect),
-                ((low * NEAR_ABOVE).min(lowest.terms.ceiling), Purpose::Climb),
+                (
+                    (low * NEAR_ABOVE).min(lowest.terms.ceiling),
+                    Purpose::Bisect,
+                ),
             ];
         }
         if let (Some((low, _)), Some(high)) = (lowest.soaks.low(), lowest.soaks.high()) {
@@ -210,16 +213,18 @@ impl Hunt {
                 }
             }
             (Some((low, _)), Some(high)) => {
-                let near = if self.held_before.is_finite() {
-                    high * NEAR_BELOW
-                } else {
-                    0.0
-                };
+                let near =
+                    if high <= self.held_before * (1.0 + 1e-9) && self.held_before.is_finite() {
+                        high * NEAR_BELOW
+                    } else {
+                        0.0
+                    };
                 Next::Try((low * high).sqrt().max(near), Purpose::Bisect)
             }
-            (Some((low, _)), None) => {
-                Next::Try((low * CLIMB_FACTOR).min(self.terms.ceiling), Purpose::Climb)
-            }
+            (Some((low, _)), None) => Next::Try(
+                (low * self.climb_factor()).min(self.terms.ceiling),
+                Purpose::Climb,
+            ),
         }
     }
 
@@ -259,6 +264,14 @@ impl Hunt {
         self.blind.is_some()
             || low >= self.terms.ceiling
             || high.is_some_and(|high| high / low <= width_max * (1.0 + 1e-9))
+    }
+
+    fn climb_factor(&self) -> f64 {
+        if self.held_before.is_finite() {
+            NEAR_ABOVE
+        } else {
+            CLIMB_FACTOR
+        }
     }
 
     fn start(&self) -> f64 {
@@ -327,7 +340,9 @@ impl Hunt {
         let (duration, block) = match purpose {
             Purpose::WarmUp => (WARM_UP, BLOCK),
             Purpose::Climb => (length::of_climb(objective, rate), BLOCK),
-            Purpose::Bisect | Purpose::Repeat => (length::of_trial(objective, rate), BLOCK),
+            Purpose::Bisect | Purpose::Repeat => {
+                (length::of_trial(objective, rate, plan.soak), BLOCK)
+            }
             Purpose::Soak => (plan.soak, soak::block(plan.soak)),
         };
         Trial {

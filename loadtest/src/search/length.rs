@@ -8,6 +8,8 @@ use crate::plan::Objective;
 pub(super) const CHANCE_OF_ERROR: f64 = 0.05;
 /// Trials that narrow the bracket last so long at least: queues near their limit take seconds to fill.
 const TRIAL_MIN: Duration = Duration::from_secs(15);
+/// And longer, up to this, where the plan has the patience for a soak ten times as long.
+const TRIAL_MIN_PATIENT: Duration = Duration::from_secs(30);
 /// And so long at most; a percentile that needs more calls than come in this time cannot be proven.
 const TRIAL_MAX: Duration = Duration::from_secs(120);
 /// Trials that only look for a load that fails last so long at least.
@@ -35,11 +37,12 @@ pub(super) fn of_climb(objective: &Objective, rate: f64) -> Duration {
     whole_seconds(calls, rate, CLIMB_MIN, CLIMB_MAX)
 }
 
-/// The length of a trial that decides about a rate.
-pub(super) fn of_trial(objective: &Objective, rate: f64) -> Duration {
+/// The length of a trial that decides about a rate, before a soak of the given length.
+pub(super) fn of_trial(objective: &Objective, rate: f64, soak: Duration) -> Duration {
     let latency = calls_with_none_over(1.0 - objective.quantile) * HALF_OVER_FACTOR;
     let success = calls_with_none_over(1.0 - objective.success_rate.get());
-    whole_seconds(latency.max(success), rate, TRIAL_MIN, TRIAL_MAX)
+    let min = (soak / 10).clamp(TRIAL_MIN, TRIAL_MIN_PATIENT);
+    whole_seconds(latency.max(success), rate, min, TRIAL_MAX)
 }
 
 /// The lowest rate at which the longest trial holds enough calls for the objective's percentile.
@@ -79,13 +82,15 @@ mod tests {
             (0.999, 0.99, 10.0, 20, 120),
             (0.5, 1.0, 20.0, 6, 15),
         ] {
-            let objective = objective(quantile, success);
+            let (objective, soak) = (objective(quantile, success), Duration::from_secs(20));
             let got = (
                 of_climb(&objective, rate).as_secs(),
-                of_trial(&objective, rate).as_secs(),
+                of_trial(&objective, rate, soak).as_secs(),
             );
             assert_eq!(got, (climb, trial), "{quantile} {success} {rate}");
         }
+        let patient = of_trial(&objective(0.99, 0.99), 1_000.0, Duration::from_secs(300));
+        assert_eq!(patient.as_secs(), 30);
         assert!((rate_min(&objective(0.99, 0.99)) - 3.11).abs() < 0.01);
     }
 }

@@ -134,13 +134,11 @@ impl RequestReader {
                 continue;
             }
             used += 1;
-            match after(place, *byte)? {
-                Some(next) => place = next,
-                None => {
-                    self.place = Place::Head;
-                    return Ok((used, Step::Whole));
-                }
-            }
+            let Some(next) = after(place, *byte)? else {
+                self.place = Place::Head;
+                return Ok((used, Step::Whole));
+            };
+            place = next;
         }
         self.place = Place::Chunked(place);
         Ok((used, Step::Wanting))
@@ -217,8 +215,8 @@ fn after(place: Chunked, byte: u8) -> Result<Option<Chunked>, Refused> {
         (Chunked::ChunkEnd, b'\r') => Chunked::ChunkEnd,
         (Chunked::ChunkEnd, b'\n') => Chunked::Size { size: 0, digits: 0 },
         (Chunked::Trailers { line: 0, .. }, b'\n') => return Ok(None),
-        (Chunked::Trailers { line: 0, bytes }, b'\r') => Chunked::Trailers { line: 0, bytes },
-        (Chunked::Trailers { bytes, .. }, b'\n') => Chunked::Trailers { line: 0, bytes },
+        (Chunked::Trailers { line: 0, bytes }, b'\r')
+        | (Chunked::Trailers { bytes, .. }, b'\n') => Chunked::Trailers { line: 0, bytes },
         (Chunked::Trailers { line, bytes }, _) if bytes < HEAD_BYTES_MAX => Chunked::Trailers {
             line: line + 1,
             bytes: bytes + 1,

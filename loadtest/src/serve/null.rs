@@ -383,7 +383,7 @@ mod tests {
             let stop = Arc::clone(&stop);
             std::thread::spawn(move || {
                 run(([127, 0, 0, 1], 0).into(), 2, stop, |address| {
-                    ready.send(address).unwrap()
+                    ready.send(address).unwrap();
                 })
             })
         };

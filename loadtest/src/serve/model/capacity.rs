@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::Ratio;
+
 use super::ModelPlan;
 use super::pod::{Admission, Pod};
 use crate::arrivals::{ArrivalPlan, Slots};
@@ -16,6 +18,11 @@ const CALLS: u32 = 100_000;
 const CALLS_UNCOUNTED: u32 = CALLS / 10;
 /// Halvings of the bracket: to a thousandth of the capacity.
 const HALVINGS: u32 = 11;
+
+/// A pod that carries a rate within a latency has at most this many times its capacity.
+const CARRYING_EXCESS_MAX: f64 = 4.0;
+/// Largest error of what a pod that was made for a rate carries.
+const CARRYING_ERROR_MAX: f64 = 0.03;
 
 /// What became of simulated calls.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +70,34 @@ pub fn rate_within(plan: &ModelPlan, arrivals: Arrivals, objective: &Objective) 
         }
     }
     low
+}
+
+/// A pod that carries `rate` (calls per second) with its 99th percentile (or another `quantile`) of
+/// latency within `latency`, and hardly more; `None` when none of this kind does.
+pub fn carrying(
+    rate: f64,
+    arrivals: Arrivals,
+    quantile: f64,
+    latency: Duration,
+) -> Option<ModelPlan> {
+    let objective = Objective {
+        quantile,
+        latency,
+        success_rate: Ratio::new(0.999)?,
+    };
+    let (mut low, mut high) = (rate, rate * CARRYING_EXCESS_MAX);
+    for _ in 0..HALVINGS {
+        let middle = f64::midpoint(low, high);
+        let within = rate_within(&ModelPlan::of_capacity(middle), arrivals, &objective);
+        if within < rate {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    let plan = ModelPlan::of_capacity(high);
+    let within = rate_within(&plan, arrivals, &objective);
+    ((within / rate - 1.0).abs() < CARRYING_ERROR_MAX).then_some(plan)
 }
 
 /// Whether the objective is met; ends as soon as it no longer can be.

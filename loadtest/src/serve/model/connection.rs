@@ -125,18 +125,17 @@ impl Connection {
     pub(super) fn wake(&mut self, shared: &mut Shared) -> Result<Open, ServeError> {
         let open = match std::mem::replace(&mut self.phase, Phase::Reading) {
             Phase::Reading => Open::Yes,
-            Phase::Working(job) => match self.fault() {
-                Some(fault) => {
+            Phase::Working(job) => {
+                if let Some(fault) = self.fault() {
                     let pieces = fault.pieces(self.head_only).into();
                     self.answer_in_pieces(shared, job, pieces)?
-                }
-                None => {
+                } else {
                     let status = if job.work.ok { 200 } else { 500 };
                     let open = self.answer_usually(status);
-                    self.count(shared, job, status)?;
+                    shared.count(job, status)?;
                     open
                 }
-            },
+            }
             Phase::Answering(job, pieces) => self.answer_in_pieces(shared, job, pieces)?,
         };
         match open {
@@ -297,22 +296,10 @@ impl Connection {
             }
         }
         let status = self.fault().map_or(0, Fault::status);
-        self.count(shared, job, status)?;
+        shared.count(job, status)?;
         Ok(match open {
             Open::Yes if self.close => self.close_when_written(),
             open => open,
-        })
-    }
-
-    fn count(&self, shared: &mut Shared, job: Job, status: u16) -> Result<(), ServeError> {
-        shared.figures.in_flight = shared.figures.in_flight.saturating_sub(1);
-        shared.figures.count(&Ended {
-            arrival: job.arrival,
-            due: job.work.due,
-            written: shared.clock.now(),
-            status,
-            service: job.work.service,
-            shed: false,
         })
     }
 
@@ -360,5 +347,20 @@ impl Connection {
         } else {
             Open::No
         }
+    }
+}
+
+impl Shared {
+    /// Counts work that has ended.
+    fn count(&mut self, job: Job, status: u16) -> Result<(), ServeError> {
+        self.figures.in_flight = self.figures.in_flight.saturating_sub(1);
+        self.figures.count(&Ended {
+            arrival: job.arrival,
+            due: job.work.due,
+            written: self.clock.now(),
+            status,
+            service: job.work.service,
+            shed: false,
+        })
     }
 }

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use model::Ratio;
 
-pub use capacity::{Simulated, rate_within, simulate};
+pub use capacity::{Simulated, carrying, rate_within, simulate};
 pub use fault::Fault;
 
 use super::{ServeError, Serving};
