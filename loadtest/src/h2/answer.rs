@@ -116,11 +116,14 @@ impl Reader {
             patience,
         } = sent;
         let read = tokio::time::timeout(patience, self.answer(&call, response)).await;
-        let judged = read.unwrap_or_else(|_| {
-            body.send_reset(h2::Reason::CANCEL);
-            Judged::Is(Outcome::Failed(Failure::Timeout))
-        });
-        let done = self.watch.happened();
+        let (judged, done) = match read {
+            Ok(judged) => (judged, self.watch.happened()),
+            Err(_) => {
+                body.send_reset(h2::Reason::CANCEL);
+                let judged = Judged::Is(Outcome::Failed(Failure::Timeout));
+                (judged, self.watch.now())
+            }
+        };
         let written = stamp.get().max(call.intended).max(call.eligible);
         let timing = Timing {
             intended: call.intended,

@@ -75,7 +75,7 @@ impl Dialer {
             .await
             .map_err(|error| of_stream(&error))?;
         lane.open(sender);
-        poll_fn(|cx| {
+        let settled = poll_fn(|cx| {
             let polled = Pin::new(&mut connection).poll(cx);
             lane.limit(connection.max_concurrent_send_streams());
             match polled {
@@ -85,8 +85,16 @@ impl Dialer {
                 Poll::Pending => Poll::Pending,
             }
         })
-        .await?;
-        Ok(connection)
+        .await;
+        match settled {
+            Ok(()) => Ok(connection),
+            // Settings come first of all: a peer that hung up after it said something else speaks another
+            // protocol.
+            Err(Failure::Closed | Failure::Reset) if lane.stamps.has_heard() => {
+                Err(Failure::Protocol)
+            }
+            Err(failure) => Err(failure),
+        }
     }
 
     async fn drive(&self, lane: &Rc<Lane>, mut connection: Connection<Wire, Bytes>) {

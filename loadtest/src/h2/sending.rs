@@ -348,11 +348,12 @@ impl<'a> Sending<'a> {
         };
         self.ledger.tally().counts.sent += 1;
         self.carried += 1;
-        let deadline = call.intended.plus(self.timeout);
+        // What the target made it wait counts against its patience, what this side is late does not.
+        let waited = call.eligible.since(call.intended);
         let sent = Sent {
             lane: Rc::clone(lane),
             stamp: lane.stamps.queue(),
-            patience: Nanos(deadline.since(self.watch.now())).duration(),
+            patience: Nanos(self.timeout.saturating_sub(waited)).duration(),
             call,
             response,
             body,
@@ -455,7 +456,8 @@ impl<'a> Sending<'a> {
     /// Makes as many connections as are needed: of the closed model one for each caller, else as many as
     /// the waiting requests need, and one at least.
     fn dial(&mut self, now: Nanos) {
-        if now < self.dial_at || now >= self.job.end {
+        let over = now >= self.job.end && self.waiting.is_empty();
+        if now < self.dial_at || over {
             return;
         }
         let connections_max = self.job.connections_max.max(1) as usize;

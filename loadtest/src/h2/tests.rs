@@ -1,1 +1,544 @@
+//! The engine against servers that follow a script, over real sockets.
 
+mod peer;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::Reason;
+use http::{Method, Response};
+
+use super::{STREAM_WINDOW_BYTES, run};
+use crate::arrivals::ArrivalPlan;
+use crate::engine::{Job, RunClock, Share, Stop, TALLIES_QUEUED_MAX};
+use crate::outcome::Failure;
+use crate::plan::{Arrivals, Protocol, Stage};
+use crate::request::{Envelope, JsonCheck, Request, RequestSet};
+use crate::tally::Tally;
+use crate::timing::Nanos;
+use peer::{Leave, Peer, reply, reply_after};
+
+/// Hangs end after this; nothing is measured by it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One run of the engine.
+struct Test {
+    address: SocketAddr,
+    requests: Vec<Request>,
+    load: Share,
+    protocol: Protocol,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    length: Duration,
+    /// How long before now the run began.
+    began: Duration,
+    timeout: Duration,
+    redirects_max: u32,
+    in_flight_max: u32,
+    connections_max: u32,
+    keep_alive: bool,
+}
+
+impl Test {
+    /// So many evenly spaced requests within 200 ms.
+    fn slots(address: SocketAddr, slots: u32) -> Self {
+        let rate = f64::from(slots) * 5.0;
+        let stage = Stage {
+            duration: Duration::from_millis(200),
+            from: rate,
+            to: rate,
+        };
+        Test {
+            load: Share::Open(ArrivalPlan {
+                arrivals: Arrivals::Constant,
+                stages: vec![stage],
+                index: 0,
+                of: 1,
+            }),
+            ..Test::callers(address, 1)
+        }
+    }
+
+    fn callers(address: SocketAddr, connections: u32) -> Self {
+        Test {
+            address,
+            requests: vec![Request::get("/x")],
+            load: Share::Closed { connections },
+            protocol: Protocol::Http2,
+            tls: None,
+            length: Duration::from_millis(200),
+            began: Duration::ZERO,
+            timeout: Duration::from_secs(20),
+            redirects_max: 0,
+            in_flight_max: 1_000,
+            connections_max: 8,
+            keep_alive: true,
+        }
+    }
+
+    fn run(self) -> Tally {
+        self.run_until(&Stop::new())
+    }
+
+    fn run_until(self, stop: &Arc<Stop>) -> Tally {
+        let envelope = Envelope {
+            authority: "feed.test".to_owned(),
+            scheme: if self.tls.is_some() { "https" } else { "http" },
+            base_path: "/base".to_owned(),
+            run_id: "run-1".to_owned(),
+            keep_alive: self.keep_alive,
+        };
+        let mut requests = RequestSet::new(self.requests).unwrap();
+        requests.prepare(&envelope);
+        let clock = RunClock::start();
+        std::thread::sleep(self.began);
+        let start = if self.began.is_zero() {
+            clock.now().plus(20_000_000)
+        } else {
+            Nanos(0)
+        };
+        let job = Job {
+            address: self.address,
+            host: "localhost".to_owned(),
+            envelope,
+            redirects_max: self.redirects_max,
+            protocol: self.protocol,
+            tls: self.tls,
+            requests: Arc::new(requests),
+            load: self.load,
+            timeout: self.timeout,
+            in_flight_max: self.in_flight_max,
+            connections_max: self.connections_max,
+            seed: 1,
+            thread: 0,
+            threads: 1,
+            start,
+            end: start.plus(self.length.as_nanos() as u64),
+            cpu: None,
+        };
+        let (tallies, seen) = sync_channel(TALLIES_QUEUED_MAX);
+        let (done, ended) = sync_channel(1);
+        let stop = Arc::clone(stop);
+        let sender = std::thread::spawn(move || {
+            let result = run(&job, &clock, &stop, &tallies);
+            let _ = done.send(());
+            result
+        });
+        ended
+            .recv_timeout(PATIENCE)
+            .expect("the engine does not end");
+        sender.join().unwrap().unwrap();
+        let mut sum = Tally::default();
+        for second in seen {
+            sum.add_after(&second.tally);
+        }
+        sum
+    }
+}
+
+fn failures(tally: &Tally, failure: Failure) -> u64 {
+    tally.counts.failures[failure as usize]
+}
+
+#[test]
+fn slots_are_sent_answered_and_counted_once() {
+    let peer = Peer::plain().start(|asked| async { reply(asked, 200, b"0123456789") });
+    let mut post = Request::new(Method::POST, "/like");
+    post.body = Bytes::from_static(b"{\"a\":1}");
+    post.headers = vec![
+        ("x-own".to_owned(), "1".to_owned()),
+        ("connection".to_owned(), "keep-alive".to_owned()),
+    ];
+    let tally = Test {
+        requests: vec![Request::get("/feed?page={{ number }}"), post],
+        ..Test::slots(peer.address, 40)
+    }
+    .run();
+    let counts = &tally.counts;
+    assert_eq!(
+        (counts.intended, counts.sent, counts.ok),
+        (40, 40, 40),
+        "{counts:?}"
+    );
+    assert_eq!((counts.connects, counts.missed), (1, 0));
+    assert!(
+        counts.bytes_in > 400 && counts.bytes_out > 100,
+        "{counts:?}"
+    );
+    assert_eq!(tally.statuses, [(200, 40)].into());
+    assert_eq!(tally.latency.count(), 40);
+    assert_eq!(tally.threads, 1);
+    assert!(tally.cpu_nanos > 0 && tally.in_flight_max > 0);
+
+    let heads = peer.seen.heads.lock().unwrap();
+    let (paths, own): (Vec<_>, Vec<_>) = heads
+        .iter()
+        .map(|(path, headers)| (path.as_str(), headers.contains_key("x-own")))
+        .unzip();
+    let posts = own.iter().filter(|own| **own).count();
+    assert!((5..35).contains(&posts), "{posts} of 40");
+    let mut pages: Vec<&str> = paths
+        .into_iter()
+        .filter(|path| path.contains('?'))
+        .collect();
+    assert!(
+        pages
+            .iter()
+            .all(|page| page.starts_with("http://feed.test/base/feed?page="))
+    );
+    pages.sort_unstable();
+    pages.dedup();
+    assert_eq!(pages.len(), 40 - posts, "each sending has its own number");
+    for (_, headers) in heads.iter() {
+        assert_eq!(headers["x-rampart-test"], "run-1");
+        assert_eq!(headers["x-rampart-traffic"], "stress");
+        assert!(!headers.contains_key("connection"));
+    }
+    let bodies = peer.seen.bodies.lock().unwrap();
+    assert_eq!(
+        bodies
+            .iter()
+            .filter(|body| &body[..] == b"{\"a\":1}")
+            .count(),
+        posts
+    );
+}
+
+#[test]
+fn one_stream_at_a_time_makes_callers_wait_and_that_is_the_targets_doing() {
+    let peer = Peer {
+        streams_max: Some(1),
+        ..Peer::plain()
+    }
+    .start(|asked| reply_after(asked, Duration::from_millis(30)));
+    let tally = Test {
+        connections_max: 1,
+        ..Test::slots(peer.address, 20)
+    }
+    .run();
+    assert_eq!((tally.counts.ok, tally.counts.connects), (20, 1));
+    assert_eq!(peer.seen.at_once_max.load(Ordering::SeqCst), 1);
+    // The last of 20 that come within 200 ms and take 30 ms each waits for most of 600 ms.
+    assert!(
+        tally.back_pressure.max() > 200_000_000,
+        "{}",
+        tally.back_pressure.max()
+    );
+    assert!(tally.latency.max() > tally.service.quantile(0.5) + 200_000_000);
+    assert!(tally.service.min() >= 29_000_000, "{}", tally.service.min());
+}
+
+#[test]
+fn connections_grow_when_streams_run_out_and_not_before() {
+    let script = |streams_max| {
+        Peer {
+            streams_max: Some(streams_max),
+            ..Peer::plain()
+        }
+        .start(|asked| reply_after(asked, Duration::from_millis(100)))
+    };
+    let narrow = script(2);
+    let tally = Test::slots(narrow.address, 40).run();
+    assert_eq!(tally.counts.ok, 40);
+    assert_eq!(tally.counts.connects, 8, "as many as the plan allows");
+    let at_once = narrow.seen.at_once_max.load(Ordering::SeqCst);
+    assert!((3..=16).contains(&at_once), "{at_once}");
+
+    let wide = script(100);
+    let tally = Test::slots(wide.address, 40).run();
+    assert_eq!((tally.counts.ok, tally.counts.connects), (40, 1));
+}
+
+#[test]
+fn what_a_goaway_lets_live_is_answered_and_the_rest_goes_over_a_new_connection() {
+    let peer = Peer {
+        leave: Leave::Gracefully(5),
+        ..Peer::plain()
+    }
+    .start(|asked| reply_after(asked, Duration::from_millis(20)));
+    let tally = Test::slots(peer.address, 40).run();
+    let counts = &tally.counts;
+    assert_eq!(
+        counts.ok + failures(&tally, Failure::StreamReset),
+        40,
+        "{counts:?}"
+    );
+    assert!(counts.ok >= 35, "{counts:?}");
+    assert!(counts.connects >= 2, "{counts:?}");
+}
+
+#[test]
+fn streams_that_the_target_cuts_or_refuses_are_failures_and_not_sent_again() {
+    let cut = Peer {
+        leave: Leave::Abruptly(5),
+        ..Peer::plain()
+    }
+    .start(|asked| reply_after(asked, Duration::from_secs(5)));
+    let tally = Test::slots(cut.address, 20).run();
+    assert_eq!(tally.counts.sent, 20);
+    // What the GOAWAY let live ended with the connection.
+    let cut = failures(&tally, Failure::StreamReset) + failures(&tally, Failure::Closed);
+    assert_eq!(cut, 20, "{:?}", tally.counts);
+
+    let refusing = Peer::plain().start(|mut asked| async move {
+        if asked.number % 2 == 0 {
+            asked.respond.send_reset(Reason::REFUSED_STREAM);
+        } else {
+            reply(asked, 200, b"");
+        }
+    });
+    let tally = Test::slots(refusing.address, 20).run();
+    assert_eq!(
+        failures(&tally, Failure::StreamReset),
+        10,
+        "{:?}",
+        tally.counts
+    );
+    assert_eq!((tally.counts.ok, tally.counts.connects), (10, 1));
+    assert_eq!(refusing.seen.requests.load(Ordering::SeqCst), 20);
+}
+
+#[test]
+fn an_answer_that_never_comes_is_cancelled_on_the_wire() {
+    let peer = Peer::plain().start(peer::Asked::stay_silent);
+    let tally = Test {
+        timeout: Duration::from_millis(150),
+        length: Duration::from_millis(400),
+        ..Test::slots(peer.address, 10)
+    }
+    .run();
+    assert_eq!(failures(&tally, Failure::Timeout), 10, "{:?}", tally.counts);
+    assert!(
+        tally.latency.min() >= 149_000_000,
+        "{}",
+        tally.latency.min()
+    );
+    let resets = peer.seen.resets.lock().unwrap();
+    // The last ones may be under way when the engine closes.
+    assert!(resets.len() >= 5, "{resets:?}");
+    assert!(
+        resets.iter().all(|reason| *reason == Reason::CANCEL),
+        "{resets:?}"
+    );
+}
+
+#[test]
+fn bodies_larger_than_the_window_are_read_to_the_end_and_judged() {
+    const PIECE: usize = 64 * 1024;
+    let pieces = 3 * STREAM_WINDOW_BYTES as usize / PIECE;
+    let peer = Peer::plain().start(move |mut asked| async move {
+        let status = if asked.number == 0 { 200 } else { 429 };
+        let head = Response::builder().status(status).body(()).unwrap();
+        let mut stream = asked.respond.send_response(head, false).unwrap();
+        for _ in 0..pieces {
+            stream.reserve_capacity(PIECE);
+            while stream.capacity() < PIECE {
+                if !matches!(
+                    std::future::poll_fn(|cx| stream.poll_capacity(cx)).await,
+                    Some(Ok(_))
+                ) {
+                    return;
+                }
+            }
+            stream
+                .send_data(Bytes::from(vec![b'x'; PIECE]), false)
+                .unwrap();
+        }
+        stream.send_data(Bytes::new(), true).unwrap();
+    });
+    let tally = Test::slots(peer.address, 4).run();
+    assert_eq!(
+        (tally.counts.ok, tally.counts.limited),
+        (1, 3),
+        "{:?}",
+        tally.counts
+    );
+    assert!(tally.counts.bytes_in > 12 * u64::from(STREAM_WINDOW_BYTES));
+
+    let json = Peer::plain().start(|asked| async move {
+        let good = asked.number % 2 == 0;
+        reply(
+            asked,
+            200,
+            if good {
+                b"{\"ok\":true}"
+            } else {
+                b"{\"ok\":0}"
+            },
+        );
+    });
+    let mut request = Request::get("/x");
+    request.expect.json = vec![JsonCheck::parse("/ok == true").unwrap()];
+    let tally = Test {
+        requests: vec![request],
+        ..Test::slots(json.address, 10)
+    }
+    .run();
+    assert_eq!((tally.counts.ok, tally.counts.unexpected), (5, 5));
+}
+
+#[test]
+fn nobody_there_fails_every_caller_and_the_target_is_not_flooded() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let open = Test::slots(address, 40).run();
+    assert_eq!(
+        failures(&open, Failure::Refused),
+        open.counts.intended,
+        "{:?}",
+        open.counts
+    );
+    assert_eq!((open.counts.intended, open.counts.sent), (40, 0));
+    let closed = Test::callers(address, 4).run();
+    assert_eq!(failures(&closed, Failure::Refused), closed.counts.intended);
+    assert!(
+        (4..=24).contains(&closed.counts.intended),
+        "{:?}",
+        closed.counts
+    );
+}
+
+#[test]
+fn a_server_of_another_protocol_is_told_apart() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        }
+    });
+    let tally = Test::slots(address, 5).run();
+    assert_eq!(tally.counts.failed(), 5, "{:?}", tally.counts);
+    assert_eq!(failures(&tally, Failure::Protocol), 5, "{:?}", tally.counts);
+}
+
+#[test]
+fn more_than_the_cap_is_missed_and_never_queued() {
+    let peer = Peer::plain().start(peer::Asked::stay_silent);
+    let tally = Test {
+        in_flight_max: 5,
+        timeout: Duration::from_secs(2),
+        ..Test::slots(peer.address, 30)
+    }
+    .run();
+    let counts = &tally.counts;
+    assert_eq!(
+        (counts.intended, counts.sent, counts.capped, counts.missed),
+        (30, 5, 25, 25)
+    );
+    assert_eq!(tally.in_flight_max, 5);
+    assert_eq!(failures(&tally, Failure::Timeout), 5);
+}
+
+#[test]
+fn slots_of_a_stall_are_missed_and_not_sent_in_a_burst() {
+    let peer = Peer::plain().start(|asked| async { reply(asked, 200, b"") });
+    let tally = Test {
+        began: Duration::from_millis(100),
+        ..Test::slots(peer.address, 100)
+    }
+    .run();
+    let counts = &tally.counts;
+    assert_eq!(
+        (counts.intended, counts.ok + counts.missed),
+        (100, 100),
+        "{counts:?}"
+    );
+    assert!(counts.missed >= 45, "{counts:?}");
+    assert_eq!(counts.capped, 0);
+    assert!(tally.lag.max() >= 90_000_000);
+}
+
+#[test]
+fn callers_share_connections_evenly_and_ask_again_once_answered() {
+    let peer = Peer::plain().start(|asked| reply_after(asked, Duration::from_millis(10)));
+    let tally = Test {
+        connections_max: 2,
+        ..Test::callers(peer.address, 6)
+    }
+    .run();
+    let counts = &tally.counts;
+    assert_eq!(counts.connects, 2);
+    assert_eq!(
+        (counts.ok, counts.intended),
+        (counts.sent, counts.sent),
+        "{counts:?}"
+    );
+    assert!(counts.ok > 6, "{counts:?}");
+    let at_once = peer.seen.at_once_max.load(Ordering::SeqCst);
+    assert!((4..=6).contains(&at_once), "{at_once}");
+    assert_eq!(
+        tally.back_pressure.max(),
+        0,
+        "a closed model has no instant to be late for"
+    );
+}
+
+#[test]
+fn without_keep_alive_every_request_has_a_connection_of_its_own() {
+    let peer = Peer::plain().start(|asked| async { reply(asked, 204, b"") });
+    let tally = Test {
+        keep_alive: false,
+        ..Test::slots(peer.address, 10)
+    }
+    .run();
+    assert_eq!((tally.counts.ok, tally.counts.sent), (10, 10));
+    assert!(tally.counts.connects >= 10, "{:?}", tally.counts);
+}
+
+#[test]
+fn redirects_within_the_target_are_followed_and_others_refused() {
+    let peer = Peer::plain().start(|mut asked| async move {
+        let location = match asked.request.uri().path() {
+            "/base/x" => "/y",
+            "/base/away" => "http://elsewhere.test/",
+            _ => return reply(asked, 200, b""),
+        };
+        let head = Response::builder().status(302).header("location", location);
+        let _ = asked.respond.send_response(head.body(()).unwrap(), true);
+    });
+    let of = |path| Test {
+        requests: vec![Request::get(path)],
+        redirects_max: 2,
+        ..Test::slots(peer.address, 5)
+    };
+    let followed = of("/x").run();
+    assert_eq!((followed.counts.ok, followed.counts.sent), (5, 10));
+    assert_eq!(followed.statuses, [(200, 5)].into());
+    let refused = of("/away").run();
+    assert_eq!(failures(&refused, Failure::Redirect), 5);
+    let answer = Test {
+        redirects_max: 0,
+        ..of("/x")
+    }
+    .run();
+    assert_eq!(answer.statuses, [(302, 5)].into());
+}
+
+#[test]
+fn a_stop_ends_the_run_whatever_is_in_flight() {
+    let peer = Peer::plain().start(peer::Asked::stay_silent);
+    let stop = Stop::new();
+    let raising = Arc::clone(&stop);
+    let asked = Arc::clone(&peer.seen);
+    std::thread::spawn(move || {
+        while asked.requests.load(Ordering::SeqCst) == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        raising.raise("enough");
+    });
+    let tally = Test {
+        length: Duration::from_secs(3_600),
+        timeout: Duration::from_secs(3_600),
+        ..Test::callers(peer.address, 3)
+    }
+    .run_until(&stop);
+    assert_eq!(tally.counts.done(), 0);
+    assert_eq!(tally.in_flight, 3);
+}

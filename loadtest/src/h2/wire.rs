@@ -17,23 +17,33 @@ use crate::timing::Nanos;
 /// The instant at which one request was handed to the kernel; zero before.
 pub(super) type Stamp = Rc<Cell<Nanos>>;
 
-/// Requests of one connection that wait to be handed to the kernel.
+/// What the bytes of one connection tell.
 #[derive(Debug, Default)]
-pub(super) struct Stamps(RefCell<Vec<Stamp>>);
+pub(super) struct Stamps {
+    /// Requests that wait to be handed to the kernel.
+    queued: RefCell<Vec<Stamp>>,
+    /// Whether the peer ever sent anything.
+    heard: Cell<bool>,
+}
 
 impl Stamps {
     /// A request was queued: the next write of its connection carries it.
     pub(super) fn queue(&self) -> Stamp {
         let stamp = Stamp::default();
-        self.0.borrow_mut().push(Rc::clone(&stamp));
+        self.queued.borrow_mut().push(Rc::clone(&stamp));
         stamp
+    }
+
+    /// Whether the peer ever sent anything.
+    pub(super) fn has_heard(&self) -> bool {
+        self.heard.get()
     }
 
     /// What was queued is offered to the kernel. A kernel that takes nothing because the peer reads
     /// nothing makes no difference: that wait is the target's.
     #[inline]
     fn hand_over(&self, watch: &Watch) {
-        let mut queued = self.0.borrow_mut();
+        let mut queued = self.queued.borrow_mut();
         if queued.is_empty() {
             return;
         }
@@ -62,7 +72,11 @@ impl AsyncRead for Wire {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.carrier).poll_read(cx, buffer);
-        this.inbox.count_in(buffer.filled().len() - before);
+        let bytes = buffer.filled().len() - before;
+        if bytes > 0 {
+            this.stamps.heard.set(true);
+            this.inbox.count_in(bytes);
+        }
         polled
     }
 }
