@@ -159,6 +159,7 @@ impl Hunt {
             ];
         }
         if let (Some((low, _)), Some(high)) = (lowest.soaks.low(), lowest.soaks.high()) {
+            hunt.was_doubted = true;
             hunt.soak_rate_max = low;
             hunt.soaks.note_failed(high);
         }
