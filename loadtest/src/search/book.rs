@@ -186,7 +186,10 @@ impl Point {
         let against = self.trials - self.leaning_to_carried;
         let held = Standing::Held { proven: true };
         let together = judge.shares(&self.calls);
-        let in_agreement = together.leans_to_carried == (self.leaning_to_carried > against);
+        let majority_carried = self.leaning_to_carried > against;
+        // A queue that grows again and again is not refuted by calls that are not late yet.
+        let in_agreement = together.leans_to_carried == majority_carried
+            || !majority_carried && last.class == Class::Overloaded;
         let is_ahead = self.leaning_to_carried.abs_diff(against) >= LEAD || self.trials >= enough;
         if self.trials == 1 && enough > 1 {
             match last.class {
@@ -200,7 +203,7 @@ impl Point {
             Standing::Failed
         } else if !(is_ahead && in_agreement) && self.trials < TRIALS_OF_A_RATE_MAX {
             Standing::Open
-        } else if self.leaning_to_carried > against {
+        } else if majority_carried {
             held
         } else {
             Standing::Failed

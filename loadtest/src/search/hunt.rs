@@ -160,6 +160,7 @@ impl Hunt {
             ];
         }
         if let (Some((low, _)), Some(high)) = (lowest.soaks.low(), lowest.soaks.high()) {
+            hunt.was_doubted = true;
             hunt.soak_rate_max = low;
             hunt.soaks.note_failed(high);
         }
@@ -180,6 +181,10 @@ impl Hunt {
             let why = format!("{TRIALS_MAX} trials came to no end: they contradict one another");
             return Want::Over(Ending::Nothing { why });
         }
+        if self.terms.ceiling <= 0.0 {
+            let why = "this generator reached nothing against the built-in null server".to_owned();
+            return Want::Over(Ending::Nothing { why });
+        }
         if self.blind.is_none() && !self.warm_up.is_over() {
             return Want::Try(self.trial(self.start(), Purpose::WarmUp));
         }
@@ -192,11 +197,6 @@ impl Hunt {
 
     /// The next rate: up while nothing failed, down while nothing held, between the two otherwise.
     fn next(&self) -> Next {
-        if self.terms.ceiling <= 0.0 {
-            return Next::Nothing {
-                why: "this generator reached nothing against the built-in null server".to_owned(),
-            };
-        }
         let (low, high) = (self.book.low(), self.book.high());
         if let (Some(why), None) = (&self.blind, low) {
             return Next::Nothing { why: why.clone() };

@@ -122,7 +122,9 @@ impl Judge {
             .rev()
             .find_map(|block| block.in_flight.last());
         let in_flight = in_flight.map_or(0.0, |count| *count as f64);
-        (in_flight - young - 3.0 * young.sqrt() - 1.0).max(0.0)
+        (in_flight - young - 3.0 * young.sqrt() - 1.0)
+            .floor()
+            .max(0.0)
     }
 
     /// Holds shares against the objective. Blocks of several trials at one rate may stand in one list.

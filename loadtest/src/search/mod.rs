@@ -17,6 +17,8 @@ mod log;
 #[cfg(test)]
 mod simulation;
 mod soak;
+#[cfg(test)]
+mod tests;
 mod trend;
 mod trial;
 mod verdict;

@@ -127,12 +127,17 @@ fn low_of(ending: &Ending) -> f64 {
     ending.low().unwrap_or(0.0)
 }
 
-/// How far the highest result lies above the lowest.
+/// How far the highest result lies above the lowest. A lowest one that something else than the target
+/// ended is a lower bound, and differs from nothing.
 fn spread(endings: &[Ending]) -> Option<f64> {
-    let lows: Vec<f64> = endings.iter().filter_map(Ending::low).collect();
-    let lowest = lows.iter().copied().min_by(f64::total_cmp)?;
-    let highest = lows.iter().copied().max_by(f64::total_cmp)?;
-    (lows.len() > 1 && lowest > 0.0).then(|| highest / lowest - 1.0)
+    let lowest = endings
+        .iter()
+        .min_by(|one, other| low_of(one).total_cmp(&low_of(other)))?;
+    let highest = endings.iter().map(low_of).fold(0.0, f64::max);
+    match lowest {
+        Ending::Bracket { low, .. } if endings.len() > 1 => Some(highest / low - 1.0),
+        _ => None,
+    }
 }
 
 /// The mean latency of the carried trial whose rate is nearest.
