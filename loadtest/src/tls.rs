@@ -183,4 +183,4 @@ impl ServerCertVerifier for AnyCertificate {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 
@@ -33,6 +34,8 @@ use crate::tls;
 const TOGETHER_NANOS: u64 = 50_000;
 /// How long after its last moment a request is still given to notice its own timeout.
 const GRACE_NANOS: u64 = 20_000_000;
+/// Long enough for the runtime to end what is overdue.
+const LAST_TURN: Duration = Duration::from_millis(2);
 /// How long a caller of the closed model rests when nothing could be sent for it.
 const REST_NANOS: u64 = 50_000_000;
 /// Tasks that run before sockets and the alarm are looked at again.
@@ -180,6 +183,11 @@ impl<'a> Sending<'a> {
             self.work(now.plus(1));
             self.note();
             now = self.sleep().await?;
+        }
+        if self.carried > 0 && !self.stop.is_raised() {
+            // Their time is up: the runtime's timers tell each of them once it is its turn.
+            tokio::time::sleep(LAST_TURN).await;
+            now = self.watch.now();
         }
         self.work(now.plus(1));
         self.give_up(now);

@@ -9,12 +9,12 @@ use super::*;
 use crate::plan::Protocol;
 
 /// A self-signed certificate for `localhost` and 127.0.0.1, made by the system's `openssl`.
-struct Certificate {
+pub(crate) struct Certificate {
     folder: tempfile::TempDir,
 }
 
 impl Certificate {
-    fn make() -> Self {
+    pub(crate) fn make() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let made = Command::new("openssl")
             .current_dir(folder.path())
@@ -30,11 +30,11 @@ impl Certificate {
         Certificate { folder }
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("cert.pem")
     }
 
-    fn server(&self, alpn: &[&[u8]]) -> Arc<ServerConfig> {
+    pub(crate) fn server(&self, alpn: &[&[u8]]) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::from_pem_file(self.folder.path().join("key.pem")).unwrap();
         let certificate = CertificateDer::from_pem_file(self.file()).unwrap();
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -48,7 +48,7 @@ impl Certificate {
     }
 }
 
-fn target(ca_file: Option<PathBuf>, insecure_tls: bool) -> Target {
+pub(crate) fn target(ca_file: Option<PathBuf>, insecure_tls: bool) -> Target {
     Target {
         url: "https://localhost".to_owned(),
         host: "localhost".to_owned(),
