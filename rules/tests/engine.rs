@@ -594,7 +594,7 @@ rules:
         "{:?}",
         night.told[0].1.annotations
     );
-    assert_eq!(night.told[0].1.annotations["value"], "81 %");
+    assert_eq!(night.told[0].1.annotations["value"], "83.1 %");
     let view = night.overview();
     assert_eq!((view[0].label_sets, view[0].unknown), (2, 2));
     assert!(
