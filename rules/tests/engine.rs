@@ -573,7 +573,7 @@ rules:
     severity: warning
 "#;
     let night = Night::under(rules).tell(
-        r#"
+        r"
         load function guide/untested
           0s..40m  qps 900
         load function guide/feed
@@ -586,7 +586,7 @@ rules:
         at 12m    expect NearCapacity firing
         at 21m    expect nothing
         at 40m    expect nothing
-        "#,
+        ",
     );
     assert_eq!(night.told.len(), 2, "{:?}", night.lines());
     assert!(
