@@ -573,7 +573,7 @@ rules:
     severity: warning
 "#;
     let night = Night::under(rules).tell(
-        r#"
+        r"
         load function guide/untested
           0s..40m  qps 900
         load function guide/feed
@@ -586,7 +586,7 @@ rules:
         at 12m    expect NearCapacity firing
         at 21m    expect nothing
         at 40m    expect nothing
-        "#,
+        ",
     );
     assert_eq!(night.told.len(), 2, "{:?}", night.lines());
     assert!(
@@ -594,7 +594,7 @@ rules:
         "{:?}",
         night.told[0].1.annotations
     );
-    assert_eq!(night.told[0].1.annotations["value"], "81 %");
+    assert_eq!(night.told[0].1.annotations["value"], "83.1 %");
     let view = night.overview();
     assert_eq!((view[0].label_sets, view[0].unknown), (2, 2));
     assert!(

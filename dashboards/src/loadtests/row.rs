@@ -305,10 +305,7 @@ fn ended(
     if ended > now + AHEAD_MAX {
         return Err(refusal(
             "subject.started_at",
-            format!(
-                "the test ended {} by its clock, which is in the future",
-                ended
-            ),
+            format!("the test ended {ended} by its clock, which is in the future"),
         )
         .hint("set the clock of the machine that ran the test"));
     }

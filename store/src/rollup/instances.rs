@@ -22,13 +22,12 @@ impl Answered {
             let found = self
                 .table
                 .find(hash, |at| is_it(self.seen.get(at as usize)));
-            self.last = match found {
-                Some(at) => at as usize,
-                None => {
-                    self.table.insert(hash, self.seen.len() as u32);
-                    self.seen.push((key, instance, completed));
-                    self.seen.len() - 1
-                }
+            self.last = if let Some(at) = found {
+                at as usize
+            } else {
+                self.table.insert(hash, self.seen.len() as u32);
+                self.seen.push((key, instance, completed));
+                self.seen.len() - 1
             };
         }
         if let Some((_, _, latest)) = self.seen.get_mut(self.last) {
