@@ -61,7 +61,7 @@ impl Iterator for Slots {
         loop {
             let stage = self.plan.stages.get(self.stage)?;
             let seconds = stage.duration.as_secs_f64();
-            let stage_area = (stage.from + stage.to) / 2.0 * seconds;
+            let stage_area = f64::midpoint(stage.from, stage.to) * seconds;
             let wanted = self.area - self.stage_start_area;
             if wanted < stage_area {
                 let at = self.stage_start_s + time_of_area(stage.from, stage.to, seconds, wanted);
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(found, [0.0, 0.25, 0.5, 0.75]);
         // A rate that rises evenly from 0 to 8 has 4 calls in the second; the third comes at √(2·2/8).
         let rising = slots(Arrivals::Constant, &[stage(1.0, 0.0, 8.0)], 0, 1);
-        let expected = [0.0, 0.5, 0.707_106_781, 0.866_025_404];
+        let expected = [0.0, 0.5, std::f64::consts::FRAC_1_SQRT_2, 0.866_025_404];
         assert!(
             rising.len() == 4
                 && rising
@@ -183,7 +183,9 @@ mod tests {
         assert!((count - 20_000.0).abs() < 566.0, "{count}");
         // Counts of a second have a variance equal to their mean.
         let mut seconds = [0.0_f64; 100];
-        found.iter().for_each(|at| seconds[*at as usize] += 1.0);
+        for at in &found {
+            seconds[*at as usize] += 1.0;
+        }
         let variance = seconds.iter().map(|n| (n - 200.0).powi(2)).sum::<f64>() / 100.0;
         assert!((120.0..300.0).contains(&variance), "{variance}");
     }

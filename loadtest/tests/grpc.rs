@@ -1,5 +1,6 @@
 //! gRPC calls against a real server: grpcio of Python, from PyPI, in a virtual environment that is made
 //! below the build's folder when it is not there yet.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -127,7 +128,7 @@ impl Server {
             tls: None,
             requests: Arc::new(requests),
             load: Share::Closed { connections: 2 },
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             in_flight_max: 10,
             connections_max: 2,
             seed: 1,

@@ -116,13 +116,12 @@ impl Reader {
             patience,
         } = sent;
         let read = tokio::time::timeout(patience, self.answer(&call, response)).await;
-        let (judged, done) = match read {
-            Ok(judged) => (judged, self.watch.happened()),
-            Err(_) => {
-                body.send_reset(h2::Reason::CANCEL);
-                let judged = Judged::Is(Outcome::Failed(Failure::Timeout));
-                (judged, self.watch.now())
-            }
+        let (judged, done) = if let Ok(judged) = read {
+            (judged, self.watch.happened())
+        } else {
+            body.send_reset(h2::Reason::CANCEL);
+            let judged = Judged::Is(Outcome::Failed(Failure::Timeout));
+            (judged, self.watch.now())
         };
         let written = stamp.get().max(call.intended).max(call.eligible);
         let timing = Timing {

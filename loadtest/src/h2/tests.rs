@@ -26,7 +26,7 @@ use peer::{Leave, Peer, reply, reply_after};
 use tokio_rustls::TlsAcceptor;
 
 /// Hangs end after this; nothing is measured by it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One run of the engine.
 struct Test {
@@ -574,8 +574,8 @@ fn a_stop_ends_the_run_whatever_is_in_flight() {
         raising.raise("enough");
     });
     let tally = Test {
-        length: Duration::from_secs(3_600),
-        timeout: Duration::from_secs(3_600),
+        length: Duration::from_hours(1),
+        timeout: Duration::from_hours(1),
         ..Test::callers(peer.address, 3)
     }
     .run_until(&stop);

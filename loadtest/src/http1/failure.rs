@@ -22,7 +22,7 @@ pub(crate) fn of_connecting(error: &io::Error) -> Failure {
 pub(crate) fn of_session(error: &io::Error) -> Failure {
     if error
         .get_ref()
-        .is_some_and(|inner| inner.is::<rustls::Error>())
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
     {
         return Failure::Tls;
     }

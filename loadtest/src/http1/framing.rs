@@ -332,8 +332,9 @@ impl Stage {
             (Stage::ChunkEnd(0), b'\r') => Ok(Stage::ChunkEnd(1)),
             (Stage::ChunkEnd(_), b'\n') => Ok(CHUNK_SIZE),
             (Stage::Trailer { line: 0 }, b'\n') => Ok(Stage::Done),
-            (Stage::Trailer { .. }, b'\n') => Ok(Stage::Trailer { line: 0 }),
-            (Stage::Trailer { line: 0 }, b'\r') => Ok(Stage::Trailer { line: 0 }),
+            (Stage::Trailer { .. }, b'\n') | (Stage::Trailer { line: 0 }, b'\r') => {
+                Ok(Stage::Trailer { line: 0 })
+            }
             (Stage::Trailer { line }, _) => Ok(Stage::Trailer { line: line + 1 }),
             _ => Err(Failure::Protocol),
         }

@@ -11,6 +11,7 @@ use super::redirect::{self, Leads};
 use super::transport::Received;
 use crate::engine::Share;
 use crate::outcome::{Failure, Outcome};
+use crate::request::Request;
 use crate::timing::Nanos;
 
 /// What an answer means for its call.
@@ -80,7 +81,7 @@ impl EventLoop<'_> {
             .request
             .and_then(|index| self.job.requests.requests().get(index));
         let want = Want {
-            to_head: call.path.is_none() && request.is_some_and(|request| request.is_head()),
+            to_head: call.path.is_none() && request.is_some_and(Request::is_head),
             headers: self.job.redirects_max > 0
                 || request.is_some_and(|request| request.expect.needs_headers()),
             body: request.is_some_and(|request| request.expect.needs_body()),
@@ -234,12 +235,12 @@ impl EventLoop<'_> {
         }
         self.next_look = now.plus(OVERDUE_LOOK_NANOS);
         for place in self.pool.overdue(now, self.timeout) {
-            match self.pool.at(place).map(|connection| &connection.phase) {
-                Some(Phase::Busy(_)) => self.fail(place, Failure::Timeout),
-                _ => {
-                    self.pool.remove(place);
-                    self.fail_waiting(Failure::ConnectTimeout);
-                }
+            let phase = self.pool.at(place).map(|connection| &connection.phase);
+            if let Some(Phase::Busy(_)) = phase {
+                self.fail(place, Failure::Timeout);
+            } else {
+                self.pool.remove(place);
+                self.fail_waiting(Failure::ConnectTimeout);
             }
         }
         while self

@@ -71,7 +71,7 @@ impl EventLoop<'_> {
         let Some(connection) = self.pool.at(place) else {
             return;
         };
-        let token = ((generation as u64) << 32) | place as u64;
+        let token = (u64::from(generation) << 32) | place as u64;
         let added = epoll::add(
             &self.epoll,
             connection.transport.stream(),

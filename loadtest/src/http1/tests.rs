@@ -137,8 +137,9 @@ impl Test {
         super::run(&job, &clock, stop, &tallies).unwrap();
         drop(tallies);
         let mut total = Tally::default();
-        seen.iter()
-            .for_each(|second| total.add_after(&second.tally));
+        for second in &seen {
+            total.add_after(&second.tally);
+        }
         total
     }
 }

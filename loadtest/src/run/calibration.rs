@@ -48,7 +48,7 @@ pub(super) fn measure(
     };
     let mut total = Tally::default();
     senders::send(&bare, &hard, clock, stop, |_, tally| {
-        total.add_after(&tally)
+        total.add_after(&tally);
     })?;
     drop(null);
     let per_second = total.counts.ok as f64 / MEASURED.as_secs_f64();

@@ -26,14 +26,8 @@ impl Gather {
 
     /// Takes one thread's second and gives those that every thread has passed, in order.
     pub(super) fn add(&mut self, second: &SecondTally) -> Vec<(u32, Tally)> {
-        match self.open.get_mut(&second.second) {
-            Some(tally) => tally.add_beside(&second.tally),
-            None => {
-                let mut tally = Tally::default();
-                tally.add_beside(&second.tally);
-                self.open.insert(second.second, tally);
-            }
-        }
+        let open = self.open.entry(second.second).or_default();
+        open.add_beside(&second.tally);
         let place = usize::try_from(second.thread.saturating_sub(self.first_thread));
         if let Some(reached) = place.ok().and_then(|place| self.reached.get_mut(place)) {
             *reached = Some(second.second);

@@ -70,7 +70,7 @@ fn send_once(
     let mut total = Tally::default();
     for _ in 0..TRIES_MAX {
         senders::send(ready, once, clock, &Stop::below(stop), |_, tally| {
-            total.add_after(&tally)
+            total.add_after(&tally);
         })?;
         if let Some(reason) = stop.reason() {
             return Err(RunError::Stopped(reason));

@@ -49,6 +49,7 @@ fn incomplete(x: f64, a: f64, b: f64) -> f64 {
 
 /// The continued fraction of DLMF 8.17.22, `1 / (1 + d₁/(1 + d₂/(1 + …)))`, evaluated from the front with
 /// Lentz's method (DLMF 3.10.(iii)): two ratios of neighbouring convergents, so that nothing overflows.
+#[expect(clippy::many_single_char_names, reason = "the letters of the formula")]
 fn fraction(x: f64, a: f64, b: f64) -> f64 {
     let away_from_zero = |value: f64| if value.abs() < 1e-300 { 1e-300 } else { value };
     let (mut value, mut upper, mut lower) = (1.0, 1.0, 0.0);
@@ -110,21 +111,19 @@ mod tests {
     #[test]
     fn the_incomplete_beta_function_is_exact() {
         for ((x, a, b), wanted) in [
-            ((0.5, 2.0, 3.0), 0.6875),
-            ((0.01, 1.0, 299.0), 0.950463743362338),
-            ((0.99, 299.0, 1.0), 0.0495362566376625),
-            ((0.3, 0.5, 0.5), 0.369010119565545),
-            ((0.01, 50.0, 5000.0), 0.54666858721749),
-            ((0.2, 3.7, 11.25), 0.36824700749728),
-            ((0.001, 20.0, 29956.0), 0.977951484615639),
-            ((0.999, 100000.0, 80.0), 0.0170824432074363),
+            ((0.5, 2.0, 3.0), 0.687_5),
+            ((0.01, 1.0, 299.0), 0.950_463_743_362_338),
+            ((0.99, 299.0, 1.0), 0.049_536_256_637_662_5),
+            ((0.3, 0.5, 0.5), 0.369_010_119_565_545),
+            ((0.01, 50.0, 5_000.0), 0.546_668_587_217_49),
+            ((0.2, 3.7, 11.25), 0.368_247_007_497_28),
+            ((0.001, 20.0, 29_956.0), 0.977_951_484_615_639),
+            ((0.999, 100_000.0, 80.0), 0.017_082_443_207_436_3),
         ] {
             close(incomplete(x, a, b), wanted);
         }
-        assert_eq!(
-            (incomplete(0.0, 2.0, 2.0), incomplete(1.0, 2.0, 2.0)),
-            (0.0, 1.0)
-        );
+        assert!(incomplete(0.0, 2.0, 2.0).abs() < 1e-12);
+        close(incomplete(1.0, 2.0, 2.0), 1.0);
     }
 
     #[test]
@@ -149,8 +148,8 @@ mod tests {
         assert!(binomial_at_most(0.0, 299.0, 0.01) < 0.05);
         assert!(binomial_at_most(0.0, 298.0, 0.01) > 0.05);
         assert!(binomial_at_most(3.0, 775.0, 0.01) < 0.05);
-        assert_eq!(binomial_at_least(0.0, 10.0, 0.01), 1.0);
-        assert_eq!(binomial_at_most(10.0, 10.0, 0.01), 1.0);
+        close(binomial_at_least(0.0, 10.0, 0.01), 1.0);
+        close(binomial_at_most(10.0, 10.0, 0.01), 1.0);
     }
 
     /// Wanted values: the tables of Abramowitz and Stegun 26.10 (two-sided there).

@@ -23,7 +23,7 @@ const LATENCY_GROWTH_MIN: f64 = 0.3;
 /// And so is memory that rises by less than this, over the second half.
 const MEMORY_GROWTH_MIN: f64 = 0.05;
 /// Shorter soaks show no trend: queues swing for seconds, and every program takes memory when load comes.
-const TREND_SOAK_MIN: Duration = Duration::from_secs(120);
+const TREND_SOAK_MIN: Duration = Duration::from_mins(2);
 
 /// Blocks of 30 s, shorter ones when that would make fewer than ten.
 pub(super) fn block(soak: Duration) -> Duration {

@@ -284,6 +284,20 @@ fn one_search_edge_by_edge() {
             "Confirmed 300 to 306",
         ),
         (
+            "a flow limit in front of it answers 429",
+            plan(),
+            1e6,
+            Box::new(|trial: &Trial, _| {
+                if trial.rate > 300.0 {
+                    Seen::Limited(0.1)
+                } else {
+                    Seen::Well
+                }
+            }),
+            "w20",
+            "",
+        ),
+        (
             "the queue grows while no call is late yet",
             plan(),
             1e6,

@@ -31,12 +31,11 @@ pub(super) async fn lead<T: Send + 'static>(
     let _control = match arguments.control {
         Some(address) => Some(
             Control::open(address, Arc::clone(&stop))
-                .map(|control| {
+                .inspect(|control| {
                     tell(&format!(
                         "POST http://{}/stop ends this run",
                         control.address()
                     ));
-                    control
                 })
                 .map_err(|error| complain(&error.to_string(), Exit::Failed))?,
         ),

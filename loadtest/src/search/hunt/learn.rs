@@ -13,7 +13,7 @@ use crate::search::warm_up::WarmUp;
 const SILENT_TRIALS_MAX: u32 = 3;
 const COOL_DOWN: Duration = Duration::from_secs(1);
 /// A target whose queue takes longer than this to drain is not waited for.
-const COOL_DOWN_MAX: Duration = Duration::from_secs(60);
+const COOL_DOWN_MAX: Duration = Duration::from_mins(1);
 /// What a queue seems to need to drain, times this.
 const DRAIN_ALLOWANCE: f64 = 1.5;
 

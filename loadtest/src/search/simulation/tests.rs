@@ -261,7 +261,7 @@ fn a_leak_shows_only_in_the_soak() {
         ..Trouble::default()
     };
     let mut scenario = Scenario::new("leak", FOUR_EXPONENTIAL, trouble);
-    scenario.plan.soak = Duration::from_secs(60);
+    scenario.plan.soak = Duration::from_mins(1);
     let runs = scenario.play_all(202.0, right_or_unsure(202.0));
     assert!(confirmed(&runs) * 5 >= runs.len() * 4);
     for Run { seed, finding, .. } in &runs {
@@ -281,7 +281,7 @@ fn memory_that_grows_without_end_is_no_capacity() {
         ..Trouble::default()
     };
     let mut scenario = Scenario::new("leak in memory", FOUR_EXPONENTIAL, trouble);
-    scenario.plan.soak = Duration::from_secs(120);
+    scenario.plan.soak = Duration::from_mins(2);
     scenario.play_all(0.0, |verdict| {
         matches!(verdict, Verdict::Invalid { why } if why.contains("its memory rose steadily"))
     });
