@@ -11,9 +11,7 @@ use super::pool::Pool;
 use super::watch::Watch;
 use crate::arrivals::Slots;
 use crate::engine::ledger::Ledger;
-use crate::engine::{
-    CATCH_UP_MAX, EngineError, Job, LOOK_FOR_STOP, RunClock, Share, Stop, Tallies,
-};
+use crate::engine::{EngineError, Job, LOOK_FOR_STOP, RunClock, Share, Stop, Tallies};
 use crate::random::Random;
 use crate::request::Filling;
 use crate::timing::Nanos;
@@ -198,7 +196,7 @@ impl<'a> EventLoop<'a> {
                 .filter(|slot| *slot < self.job.end);
             self.ledger.turn(now);
             self.ledger.tally().counts.intended += 1;
-            if now.since(due) > CATCH_UP_MAX.as_nanos() as u64 {
+            if now.since(due) > self.job.catch_up.as_nanos() as u64 {
                 self.ledger.tally().counts.missed += 1;
                 self.ledger.tally().lag.record(now.since(due));
                 continue;
