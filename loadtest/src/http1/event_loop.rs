@@ -174,13 +174,18 @@ impl<'a> EventLoop<'a> {
         now: Nanos,
     ) -> Result<Nanos, EngineError> {
         let nanos = until.since(now);
-        let timeout = Timespec {
+        let mut timeout = Timespec {
             tv_sec: (nanos / 1_000_000_000).cast_signed(),
             tv_nsec: (nanos % 1_000_000_000).cast_signed(),
         };
-        match epoll::wait(&self.epoll, spare_capacity(events), Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(self.watch.woke(until)),
-            Err(refused) => Err(EngineError::kernel("wait for sockets")(refused)),
+        loop {
+            match epoll::wait(&self.epoll, spare_capacity(events), Some(&timeout)) {
+                Ok(_) => return Ok(self.watch.woke(until)),
+                // A process that was stopped wakes with nothing. What came while it was away is taken in
+                // the turn that knows of it.
+                Err(rustix::io::Errno::INTR) => timeout = Timespec::default(),
+                Err(refused) => return Err(EngineError::kernel("wait for sockets")(refused)),
+            }
         }
     }
 
