@@ -14,6 +14,8 @@ use crate::request::{Envelope, Request, RequestSet};
 use crate::tally::Tally;
 use crate::timing::Nanos;
 
+mod endings;
+
 /// A server that hands each connection to `serve`, with the number of the connection.
 fn server(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -13,6 +13,9 @@ use crate::tally::Tally;
 /// Sends the plan's load and gives what came of it, with the tally of everything after the warm-up.
 /// Stopped early it gives what there is.
 pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally), RunError> {
+    if plan.load.is_empty() {
+        return Err(RunError::NoLoad);
+    }
     let id = subject::id(context);
     // Callers of the closed model send as fast as they are answered.
     let highest = plan.load.peak_rate().unwrap_or(caps::RATE_PER_SECOND_MAX);
