@@ -144,7 +144,7 @@ fn a_plan_says_what_it_is_good_for_and_is_not_run_without_a_load() {
     let lines = intentions(&read(&both));
     assert_eq!(
         lines[0],
-        "run: open, poisson, 200/s for 20s after 5s of warm-up"
+        "run: open, even, 200/s for 20s after 5s of warm-up"
     );
     let search = "capacity: 20/s to 500/s, p99 ≤ 100ms, success rate ≥ 99.9%, about ";
     assert!(lines[1].starts_with(search), "{lines:?}");
