@@ -148,7 +148,10 @@ fn a_plan_says_what_it_is_good_for_and_is_not_run_without_a_load() {
     );
     let search = "capacity: 20/s to 500/s, p99 ≤ 100ms, success rate ≥ 99.9%, about ";
     assert!(lines[1].starts_with(search), "{lines:?}");
-    let bare = plan_for(address, "objective: {p99: 100ms, success_rate: 99.9%}");
+    let bare = plan_for(
+        address,
+        "objective: {p99: 100ms, success_rate: 99.9%}\ncapacity: {start: 20/s, max: 500/s}",
+    );
     let error = run_plan(&bare).unwrap_err();
     assert!(
         error
