@@ -10,21 +10,21 @@ use model::{Rate, Ratio};
 /// What to do with load.
 #[derive(Debug, Subcommand)]
 pub enum LoadtestCommand {
-    /// Send the load of a plan and hold what came of it against the objective
+    /// Send a plan's load and say whether its objective held
     Run(RunArguments),
-    /// Find the load that one pod carries under the plan's objective, and what follows from it
+    /// Find the highest rate that one pod carries under the plan's objective
     Capacity(RunArguments),
-    /// Prove a plan without sending anything
+    /// Check a plan without sending anything
     Check {
         /// The plan
         #[arg(value_name = "PLAN")]
         plan: PathBuf,
     },
-    /// Print a result again, compare two, or write other forms of it
+    /// Print a result again, compare two, or write one as HTML or JUnit
     Report(ReportArguments),
-    /// Run the built-in null server, against which generators are measured
+    /// Serve the shortest answer as fast as possible, to measure a generator against
     ServeNull(ServeNullArguments),
-    /// Run a modelled pod of known capacity, to try a plan or a tool on
+    /// Serve as a modelled pod of known capacity, to try a plan or a tool on
     ServeModel(ServeModelArguments),
     /// Sign a permission to test a production target; the key is read from RAMPART_PERMISSION_KEY
     Permit(PermitArguments),
@@ -36,13 +36,13 @@ pub struct RunArguments {
     /// The plan
     #[arg(value_name = "PLAN")]
     pub plan: PathBuf,
-    /// Show nothing while it lasts
+    /// Show nothing while it runs; the report at the end is printed all the same
     #[arg(long, short)]
     pub quiet: bool,
     /// Let `POST /stop` on this loopback address end the run
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub control: Option<SocketAddr>,
-    /// Keep results to this machine although the plan names a server
+    /// Do not send the result to the plan's server
     #[arg(long)]
     pub keep_local: bool,
 }
@@ -70,7 +70,7 @@ pub struct ServeNullArguments {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:9701", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
-    /// Threads
+    /// Serving threads
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
 }
@@ -81,7 +81,7 @@ pub struct ServeModelArguments {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:9700", value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
-    /// What the pod carries within --p99 when callers come independently (poisson)
+    /// Calls per second that the pod carries within --p99 when callers come independently (poisson)
     #[arg(long, value_name = "RATE", value_parser = rate, conflicts_with_all = ["pool", "service"])]
     pub capacity: Option<Rate>,
     /// The latency that belongs to --capacity
@@ -90,10 +90,10 @@ pub struct ServeModelArguments {
     /// Requests that are worked on at once
     #[arg(long, default_value_t = 4, value_name = "WORKERS")]
     pub pool: u32,
-    /// How long one takes: `10ms`, `exponential:10ms` or `bimodal:5ms,80ms,10%`
+    /// How long a request takes: `10ms`, `exponential:10ms` or `bimodal:5ms,80ms,10%`
     #[arg(long, default_value = "10ms", value_name = "TIME")]
     pub service: String,
-    /// Requests that may wait
+    /// Requests that may wait before --shed applies
     #[arg(long, default_value_t = 1_000, value_name = "REQUESTS")]
     pub queue: usize,
     /// What a request gets that finds the queue full
