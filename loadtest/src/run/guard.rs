@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::RunError;
 use crate::engine::Stop;
 use crate::plan::Abort;
 
@@ -17,6 +18,16 @@ pub trait ProductionWatch: Sync {
     fn failed_share(&self) -> Option<f64>;
 }
 
+/// Refuses to begin while the kill file is there.
+pub(super) fn may_begin(abort: &Abort) -> Result<(), RunError> {
+    kill_file(abort).map_or(Ok(()), |reason| Err(RunError::Stopped(reason)))
+}
+
+fn kill_file(abort: &Abort) -> Option<String> {
+    let file = abort.kill_file.as_ref().filter(|file| file.exists())?;
+    Some(format!("the kill file {} is there", file.display()))
+}
+
 /// Looks until `over`; raises `stop` with the reason when the run must end.
 pub(super) fn watch(
     abort: &Abort,
@@ -26,10 +37,8 @@ pub(super) fn watch(
 ) {
     let mut looks = 0;
     while !over.load(Ordering::Relaxed) && !stop.is_raised() {
-        if let Some(file) = &abort.kill_file
-            && file.exists()
-        {
-            stop.raise(format!("the kill file {} is there", file.display()));
+        if let Some(reason) = kill_file(abort) {
+            stop.raise(reason);
             return;
         }
         if looks % LOOKS_PER_QUESTION == 0

@@ -16,6 +16,7 @@ pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally),
     if plan.load.is_empty() {
         return Err(RunError::NoLoad);
     }
+    guard::may_begin(&plan.abort)?;
     let id = subject::id(context);
     // Callers of the closed model send as fast as they are answered.
     let highest = plan.load.peak_rate().unwrap_or(caps::RATE_PER_SECOND_MAX);
