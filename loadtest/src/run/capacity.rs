@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::load::while_guarded;
 use super::validity::Sieve;
 use super::words::{self, milliseconds};
-use super::{Context, Observer, RunError, calibration, preflight, ready, senders, subject};
+use super::{Context, Observer, RunError, calibration, guard, preflight, ready, senders, subject};
 use crate::engine::{RunClock, Stop};
 use crate::plan::{Arrivals, Load, LoadModel, Objective, Plan, Stage};
 use crate::pod::{PodFigures, PodReader};
@@ -17,6 +17,7 @@ use crate::tally::Tally;
 /// Searches what the plan's target carries. Stopped early it gives what is known until then.
 pub fn find_capacity(plan: &Plan, context: &mut Context<'_>) -> Result<CapacityResult, RunError> {
     let objective = plan.objective.ok_or(RunError::NoObjective)?;
+    guard::may_begin(&plan.abort)?;
     let id = subject::id(context);
     let ready = ready::make(plan, &id, plan.capacity.max, context)?;
     let mut pod = PodReader::open(&plan.pod, &plan.allow)?;
@@ -199,7 +200,7 @@ impl Bench<'_> {
             let figures = self.read_pod();
             gathered.close(figures, self.objective);
         }
-        gathered.observation.faults = gathered.sieve.faults();
+        gathered.observation.faults = gathered.sieve.faults_at(trial.rate, load.in_flight_max);
         Ok(gathered.observation)
     }
 

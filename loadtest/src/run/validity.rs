@@ -64,6 +64,30 @@ impl Sieve {
 
     /// Why nothing of the span may be believed, in sentences; none when it may.
     pub(super) fn faults(&self) -> Vec<String> {
+        let mut faults = self.faults_of_machine();
+        if self.capped > 0 {
+            faults.push(format!(
+                "{} calls were not sent because as many were in flight as load.in_flight_max allows",
+                self.capped
+            ));
+        }
+        faults
+    }
+
+    /// The same of a load at which `in_flight_max` calls in flight would be too many for the objective: a
+    /// target that lets so many come together is overloaded, and that it is may be believed.
+    pub(super) fn faults_at(&self, rate: f64, in_flight_max: u32) -> Vec<String> {
+        let latency = self.objective.map(|objective| objective.latency);
+        // By Little's law, twice over: calls in flight are the rate times their latency.
+        let too_many = |seconds: f64| f64::from(in_flight_max) > 2.0 * rate * seconds;
+        if latency.is_some_and(|latency| too_many(latency.as_secs_f64())) {
+            self.faults_of_machine()
+        } else {
+            self.faults()
+        }
+    }
+
+    fn faults_of_machine(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let seconds = self.kept + self.left_out;
         if f64::from(self.left_out) > f64::from(seconds) * LEFT_OUT_SHARE_MAX {
@@ -77,12 +101,6 @@ impl Sieve {
             faults.push(format!(
                 "this machine ran out of ports or files {} times; keep connections alive, or raise `ulimit -n` and net.ipv4.ip_local_port_range",
                 self.out_of_ports
-            ));
-        }
-        if self.capped > 0 {
-            faults.push(format!(
-                "{} calls were not sent because as many were in flight as load.in_flight_max allows",
-                self.capped
             ));
         }
         faults
@@ -177,6 +195,21 @@ mod tests {
         );
         assert_eq!(found(|tally| tally.counts.missed = 5), "");
         assert!(found(|tally| tally.counts.missed = 6).contains("6 of 1000"));
+    }
+
+    #[test]
+    fn a_full_target_is_overloaded_where_so_many_in_flight_are_too_many() {
+        let mut full = healthy();
+        (full.counts.capped, full.counts.missed) = (3, 3);
+        let mut sieve = sieve();
+        sieve.admit(&full);
+        // 100 ms at 8 000/s leave 800 in flight.
+        assert_eq!(sieve.faults_at(8_000.0, 1_601), [] as [String; 0]);
+        assert_eq!(sieve.faults_at(8_000.0, 1_600).len(), 1);
+        let mut late = healthy();
+        late.loop_gap_nanos_max = 50_000_000;
+        sieve.admit(&late);
+        assert!(sieve.faults_at(8_000.0, 10_000)[0].starts_with("the generator failed"));
     }
 
     #[test]
