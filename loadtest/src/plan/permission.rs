@@ -149,7 +149,8 @@ impl Permission {
         let mut permission = Permission {
             target: target.origin(),
             rate_max,
-            expires,
+            // As exactly as the file will say it: what is read back must be what was signed.
+            expires: expires.floor_to(Duration::from_millis(1)),
             signature: String::new(),
         };
         permission.check_time(now)?;
@@ -273,6 +274,15 @@ mod tests {
             KEY,
         )
         .unwrap()
+    }
+
+    #[test]
+    fn a_permission_that_was_written_down_is_the_one_that_was_signed() {
+        let target = target("https://feed.example.com");
+        let expires = at(60) + Duration::from_micros(123_456);
+        let signed = Permission::sign(&target, 300.0, expires, at(0), KEY).unwrap();
+        let read: Permission = serde_json::from_str(&signed.to_string()).unwrap();
+        assert_eq!(read.verify(&target, 300.0, at(0), KEY), Ok(()));
     }
 
     #[test]

@@ -181,7 +181,9 @@ impl Team {
             match self.heard.recv_timeout(LOOK_EVERY) {
                 Ok((who, heard)) => {
                     let whole = self.hear(who, heard, threads, load, &mut gather, stop);
-                    whole.into_iter().for_each(|(at, tally)| each(at, tally));
+                    for (at, tally) in whole {
+                        each(at, tally);
+                    }
                 }
                 Err(_) if self.clock.now() > until => self.give_up_late(stop),
                 Err(_) => {}

@@ -189,8 +189,9 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> std::io::Result<Self> {
-        let name: String = nonce().iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = std::env::temp_dir().join(format!("rampart-worker-{name}"));
+        let chance = nonce().first_chunk().copied().unwrap_or_default();
+        let name = format!("rampart-worker-{:032x}", u128::from_be_bytes(chance));
+        let path = std::env::temp_dir().join(name);
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Folder(path))
     }

@@ -610,31 +610,33 @@ fn false_worker(say: impl Fn(&Share) -> Report + Send + 'static) -> SocketAddr {
     address
 }
 
+fn second(thread: u64, ok: u64) -> Report {
+    let mut tally = Box::<Tally>::default();
+    tally.counts.ok = ok;
+    Report::Second(SecondTally {
+        second: 0,
+        thread,
+        tally,
+    })
+}
+
 #[test]
 fn what_a_worker_cannot_have_seen_is_not_added() {
     let pod = pod();
     let (plan, parcel) = pack(pod.address(), "load: {rate: 10/s, duration: 10m}");
-    let second = |thread: u64, ok: u64| {
-        let mut tally = Box::<Tally>::default();
-        tally.counts.ok = ok;
-        Report::Second(SecondTally {
-            second: 0,
-            thread,
-            tally,
-        })
-    };
-    let lies: [(fn(&Share, &dyn Fn(u64, u64) -> Report) -> Report, &str); 3] = [
-        (|share, second| second(share.first + 1, 1), "not its own"),
-        (|share, second| second(share.first, u64::MAX), "cannot be"),
+    type Lie = fn(&Share) -> Report;
+    let lies: [(Lie, &str); 3] = [
+        (|share| second(share.first + 1, 1), "not its own"),
+        (|share| second(share.first, u64::MAX), "cannot be"),
         (
-            |_, _| Report::Failed {
+            |_| Report::Failed {
                 why: "out\u{7} of ports".to_owned(),
             },
             "could not go on: out of ports",
         ),
     ];
     for (lie, expected) in lies {
-        let address = false_worker(move |share| lie(share, &second));
+        let address = false_worker(lie);
         let workers = Workers {
             addresses: vec![address.to_string()],
             ..team(&[], &parcel)
