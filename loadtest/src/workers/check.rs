@@ -14,8 +14,22 @@ pub(super) const THREADS_OVER_ALL_MAX: u64 = caps::THREADS_MAX as u64 * super::W
 const COUNT_MAX: u64 = 1_000_000_000_000;
 /// Statuses that are told apart.
 const STATUSES_MAX: usize = 1_000;
+/// A rate that went through JSON may come back this much larger.
+const ROUNDING: f64 = 1e-9;
+/// Longest name of a run, which is sent as a header with every request.
+const RUN_ID_BYTES_MAX: usize = 64;
 /// Seconds that a thread may go on after the load and its timeout.
 const GRACE_SECONDS: u64 = 5;
+
+/// Whether a run's name can stand in a header.
+pub(super) fn run_id(id: &str) -> Result<(), String> {
+    let is_name = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_name && id.len() <= RUN_ID_BYTES_MAX {
+        Ok(())
+    } else {
+        Err("the run has a name that cannot be sent".to_owned())
+    }
+}
 
 /// Whether a worker may send a share. The error is a sentence.
 pub(super) fn share(
@@ -38,7 +52,7 @@ pub(super) fn share(
         (Sending::Whole, Purpose::Run) => Ok(()),
         (Sending::Trial { rate, duration, .. }, Purpose::Capacity) => {
             let most = plan.capacity.max;
-            if !(rate > 0.0 && rate <= most) {
+            if !(rate > 0.0 && rate <= most * (1.0 + ROUNDING)) {
                 return Err(format!(
                     "{rate} calls per second, the plan's most is {most}"
                 ));
@@ -172,6 +186,14 @@ mod tests {
             ..good
         };
         assert_eq!(share(&whole, Purpose::Run, &plan, Nanos(0)), Ok(()));
+    }
+
+    #[test]
+    fn a_run_has_a_name_that_can_be_a_header() {
+        assert_eq!(run_id("lt-5f1c-01ab"), Ok(()));
+        for name in ["", "a b", "a\r\nx: y", "é", &"x".repeat(65)] {
+            assert!(run_id(name).is_err(), "{name:?}");
+        }
     }
 
     #[test]

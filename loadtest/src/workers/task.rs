@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use super::WorkerSettings;
 use super::messages::{Preparation, Prepared, Report, Share};
 use super::secret::nonce;
+use super::{WorkerSettings, check};
 use crate::engine::{RunClock, Stop, TALLIES_QUEUED_MAX};
 use crate::plan::{Parcel, Plan};
 use crate::run::ready::{self, Gate, Ready};
@@ -115,6 +115,7 @@ fn try_prepare(
     clock: &RunClock,
     stop: &Arc<Stop>,
 ) -> Result<Bench, String> {
+    check::run_id(run_id)?;
     // Everything is in memory once the plan is ready, so the folder ends with this function.
     let folder =
         Folder::new().map_err(|error| format!("cannot put down the plan's files: {error}"))?;

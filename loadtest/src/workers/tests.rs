@@ -540,7 +540,7 @@ fn a_leader_that_talks_nonsense_loses_its_worker() {
     // A plan that is none is a mistake of a person, and said.
     let mut leader = Puppet::lead(&one).unwrap();
     leader.say(Order::Prepare(Box::new(Preparation {
-        run_id: String::new(),
+        run_id: "lt-test".to_owned(),
         purpose: Purpose::Run,
         file_name: "plan.yaml".to_owned(),
         text: "target: {url: 7}".to_owned(),
@@ -738,4 +738,34 @@ fn a_release_or_a_plan_that_differs_is_noticed() {
     .1;
     let error = run_with(&plan, team(&[&one], &other), &Stop::new(), &mut Unwatched).unwrap_err();
     assert!(error.to_string().contains("differently"), "{error}");
+}
+
+#[test]
+fn a_search_that_loses_a_worker_says_what_it_knows() {
+    let (pod, one, other) = (pod(), worker(), worker());
+    let (plan, parcel) = pack(
+        pod.address(),
+        "objective: {p99: 100ms, success_rate: 99%}\ncapacity: {start: 20/s, max: 1000/s, soak: 20s, searches: 1}",
+    );
+    let (workers, lost) = (team(&[&one, &other], &parcel), other.address());
+    let mut other = Some(other);
+    let mut observer = AfterTheFirst(Some(|| drop(other.take())));
+    let mut context = Context {
+        clock: RunClock::start(),
+        stop: Stop::new(),
+        observer: &mut observer,
+        production: None,
+        permission_key: None,
+        workers: Some(workers),
+    };
+    let result = find_capacity(&plan, &mut context).unwrap();
+    let (Verdict::AtLeast { why, .. } | Verdict::Invalid { why } | Verdict::Noisy { why, .. }) =
+        &result.verdict
+    else {
+        panic!("{:?}", result.verdict);
+    };
+    assert!(
+        why.contains(&format!("the worker {lost} was lost")),
+        "{why}"
+    );
 }
