@@ -1,7 +1,5 @@
 //! What load tests tell a running server, and what they ask of it.
 
-#![allow(dead_code)] // the command `loadtest` calls these
-
 use loadtest::plan::Server;
 use loadtest::result::Kept;
 use model::FunctionId;

@@ -68,6 +68,7 @@ fn main() {
         seed: 1,
         thread: 0,
         threads: 1,
+        catch_up: loadtest::engine::CATCH_UP_MAX,
         start,
         end: start.plus(seconds * 1_000_000_000),
         cpu: None,

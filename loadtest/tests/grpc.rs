@@ -10,7 +10,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use loadtest::engine::{Job, RunClock, Share, Stop, TALLIES_QUEUED_MAX};
+use loadtest::engine::{CATCH_UP_MAX, Job, RunClock, Share, Stop, TALLIES_QUEUED_MAX};
 use loadtest::grpc::{self, GrpcError};
 use loadtest::plan::{self, Plan, Protocol};
 use loadtest::request::{Envelope, RequestSet};
@@ -134,6 +134,7 @@ impl Server {
             seed: 1,
             thread: 0,
             threads: 1,
+            catch_up: CATCH_UP_MAX,
             start: clock.now(),
             end: clock.now().plus(500_000_000),
             cpu: None,

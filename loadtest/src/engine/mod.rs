@@ -18,8 +18,7 @@ use crate::timing::Nanos;
 
 /// Longest an engine sleeps before it looks whether it shall stop.
 pub const LOOK_FOR_STOP: Duration = Duration::from_millis(20);
-/// A slot that is later than this was missed: it is counted and not sent, so that a stall never ends in
-/// a burst.
+/// How late a slot of a run is still sent.
 pub const CATCH_UP_MAX: Duration = Duration::from_millis(10);
 /// Tallies that may wait for the run to take them, each of one thread and second.
 pub const TALLIES_QUEUED_MAX: usize = 1_024;
@@ -164,6 +163,9 @@ pub struct Job {
     pub thread: u64,
     /// Threads over all workers.
     pub threads: u64,
+    /// A slot that is later than this was missed: it is counted and not sent, so that a stall never ends
+    /// in a burst.
+    pub catch_up: Duration,
     /// When the first slot is due at the earliest.
     pub start: Nanos,
     /// When nothing more comes due. Answers are waited for until `timeout` later.

@@ -20,9 +20,7 @@ use super::watch::Watch;
 use super::{RECONNECT_AFTER_MAX, RECONNECT_AFTER_MIN};
 use crate::arrivals::Slots;
 use crate::engine::ledger::Ledger;
-use crate::engine::{
-    CATCH_UP_MAX, EngineError, Job, LOOK_FOR_STOP, RunClock, Share, Stop, Tallies,
-};
+use crate::engine::{EngineError, Job, LOOK_FOR_STOP, RunClock, Share, Stop, Tallies};
 use crate::outcome::{Failure, Outcome};
 use crate::plan::Protocol;
 use crate::random::Random;
@@ -293,7 +291,7 @@ impl<'a> Sending<'a> {
         while let Some(due) = self.next_slot.filter(|due| *due < until) {
             self.advance_slot();
             self.ledger.tally().counts.intended += 1;
-            if now.since(due) > CATCH_UP_MAX.as_nanos() as u64 {
+            if now.since(due) > self.job.catch_up.as_nanos() as u64 {
                 self.ledger.tally().counts.missed += 1;
                 self.ledger.tally().lag.record(now.since(due));
                 continue;

@@ -14,7 +14,7 @@ use http::{Method, Response};
 
 use super::{STREAM_WINDOW_BYTES, run};
 use crate::arrivals::ArrivalPlan;
-use crate::engine::{Job, RunClock, Share, Stop, TALLIES_QUEUED_MAX};
+use crate::engine::{CATCH_UP_MAX, Job, RunClock, Share, Stop, TALLIES_QUEUED_MAX};
 use crate::outcome::Failure;
 use crate::plan::{Arrivals, Protocol, Stage};
 use crate::request::{Envelope, JsonCheck, Request, RequestSet};
@@ -118,6 +118,11 @@ impl Test {
             seed: 1,
             thread: 0,
             threads: 1,
+            catch_up: if self.began.is_zero() {
+                PATIENCE
+            } else {
+                CATCH_UP_MAX
+            },
             start,
             end: start.plus(self.length.as_nanos() as u64),
             cpu: None,

@@ -11,9 +11,7 @@ use super::pool::Pool;
 use super::watch::Watch;
 use crate::arrivals::Slots;
 use crate::engine::ledger::Ledger;
-use crate::engine::{
-    CATCH_UP_MAX, EngineError, Job, LOOK_FOR_STOP, RunClock, Share, Stop, Tallies,
-};
+use crate::engine::{EngineError, Job, LOOK_FOR_STOP, RunClock, Share, Stop, Tallies};
 use crate::random::Random;
 use crate::request::Filling;
 use crate::timing::Nanos;
@@ -176,13 +174,18 @@ impl<'a> EventLoop<'a> {
         now: Nanos,
     ) -> Result<Nanos, EngineError> {
         let nanos = until.since(now);
-        let timeout = Timespec {
+        let mut timeout = Timespec {
             tv_sec: (nanos / 1_000_000_000).cast_signed(),
             tv_nsec: (nanos % 1_000_000_000).cast_signed(),
         };
-        match epoll::wait(&self.epoll, spare_capacity(events), Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(self.watch.woke(until)),
-            Err(refused) => Err(EngineError::kernel("wait for sockets")(refused)),
+        loop {
+            match epoll::wait(&self.epoll, spare_capacity(events), Some(&timeout)) {
+                Ok(_) => return Ok(self.watch.woke(until)),
+                // A process that was stopped wakes with nothing. What came while it was away is taken in
+                // the turn that knows of it.
+                Err(rustix::io::Errno::INTR) => timeout = Timespec::default(),
+                Err(refused) => return Err(EngineError::kernel("wait for sockets")(refused)),
+            }
         }
     }
 
@@ -198,7 +201,7 @@ impl<'a> EventLoop<'a> {
                 .filter(|slot| *slot < self.job.end);
             self.ledger.turn(now);
             self.ledger.tally().counts.intended += 1;
-            if now.since(due) > CATCH_UP_MAX.as_nanos() as u64 {
+            if now.since(due) > self.job.catch_up.as_nanos() as u64 {
                 self.ledger.tally().counts.missed += 1;
                 self.ledger.tally().lag.record(now.since(due));
                 continue;

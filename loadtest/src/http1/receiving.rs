@@ -1,6 +1,6 @@
 //! The receiving half of the loop: answers, and what came of their calls.
 
-use rustix::event::epoll::Event;
+use rustix::event::epoll::{Event, EventFlags};
 
 use super::call::Call;
 use super::connection::Phase;
@@ -27,6 +27,7 @@ impl EventLoop<'_> {
     #[inline]
     pub(super) fn react(&mut self, event: Event) {
         let token = { event.data }.u64();
+        let has_ended = { event.flags }.intersects(EventFlags::RDHUP | EventFlags::HUP);
         let (place, generation) = ((token & 0xffff_ffff) as usize, (token >> 32) as u32);
         let Some(connection) = self.pool.get(place, generation) else {
             return;
@@ -39,13 +40,15 @@ impl EventLoop<'_> {
                 {
                     return self.fail(place, of_session(&error));
                 }
-                self.receive(place, generation);
+                self.receive(place, generation, has_ended);
             }
         }
     }
 
+    /// Reads until nothing is left. An end that the kernel told together with the bytes before it is not
+    /// told again, so that it is read for here.
     #[inline]
-    fn receive(&mut self, place: usize, generation: u32) {
+    fn receive(&mut self, place: usize, generation: u32, has_ended: bool) {
         loop {
             let Some(connection) = self.pool.get(place, generation) else {
                 return;
@@ -60,7 +63,7 @@ impl EventLoop<'_> {
                 Received::Bytes(length, may_be_more) => (length, may_be_more),
             };
             self.ledger.tally().counts.bytes_in += length as u64;
-            if self.take(place, length) || !may_be_more {
+            if self.take(place, length, has_ended) || !(may_be_more || has_ended) {
                 return;
             }
         }
@@ -68,7 +71,7 @@ impl EventLoop<'_> {
 
     /// Gives bytes to the answer; true when the connection must not be read further in this turn.
     #[inline]
-    fn take(&mut self, place: usize, length: usize) -> bool {
+    fn take(&mut self, place: usize, length: usize, has_ended: bool) -> bool {
         let Some(connection) = self.pool.at(place) else {
             return true;
         };
@@ -89,7 +92,7 @@ impl EventLoop<'_> {
         let bytes = self.buffer.get(..length).unwrap_or_default();
         match connection.answer.feed(bytes, want) {
             Ok(taken) if connection.answer.is_done() => {
-                let clean = taken == length && connection.answer.is_reusable();
+                let clean = taken == length && connection.answer.is_reusable() && !has_ended;
                 self.answered(place, clean);
                 true
             }

@@ -14,6 +14,8 @@ use crate::request::{Envelope, Request, RequestSet};
 use crate::tally::Tally;
 use crate::timing::Nanos;
 
+mod endings;
+
 /// A server that hands each connection to `serve`, with the number of the connection.
 fn server(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -129,6 +131,7 @@ impl Test {
             seed: 1,
             thread: 0,
             threads: 1,
+            catch_up: PATIENCE,
             start,
             end: start.plus(self.millis * 1_000_000),
             cpu: None,
@@ -148,6 +151,8 @@ fn failed(tally: &Tally, failure: Failure) -> u64 {
     tally.counts.failures[failure as usize]
 }
 
+/// A busy machine may be late; nothing is measured here, so no slot is missed for it.
+const PATIENCE: Duration = Duration::from_mins(1);
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 #[test]
@@ -289,7 +294,9 @@ fn what_breaks_in_the_middle_is_a_failure_of_its_kind() {
             .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhalf")
             .unwrap();
     });
-    assert_eq!(failed(&Test::slots(half, 1).run(), Failure::Closed), 1);
+    for _ in 0..10 {
+        assert_eq!(failed(&Test::slots(half, 1).run(), Failure::Closed), 1);
+    }
 
     let reset = server(|mut stream, _| {
         let mut some = [0; 4];

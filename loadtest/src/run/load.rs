@@ -14,6 +14,9 @@ use crate::tally::Tally;
 /// Sends the plan's load and gives what came of it, with the tally of everything after the warm-up.
 /// Stopped early it gives what there is.
 pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally), RunError> {
+    if plan.load.is_empty() {
+        return Err(RunError::NoLoad);
+    }
     let id = subject::id(context);
     let mut senders = Senders::make(plan, &id, Purpose::Run, context)?;
     senders.check(plan, &id, Purpose::Run, context)?;

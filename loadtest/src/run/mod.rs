@@ -28,6 +28,7 @@ pub use capacity::find_capacity;
 pub use guard::ProductionWatch;
 pub use load::run;
 pub use observer::{Observer, Unwatched};
+pub use words::intentions;
 
 use crate::engine::{EngineError, RunClock, Stop};
 use crate::workers::Workers;
@@ -69,6 +70,11 @@ pub enum RunError {
     /// The one request that was sent first did not go well.
     #[error("{0}; nothing more was sent")]
     Preflight(String),
+    /// The plan lacks what a run needs.
+    #[error(
+        "the plan has no load to send; add load: {{rate: 300/s, duration: 60s}}, or search with `loadtest capacity`"
+    )]
+    NoLoad,
     /// The plan lacks what a search needs.
     #[error(
         "the plan says no objective, so there is nothing to hold a load against; add objective: {{p99: 100ms, success_rate: 99.9%}}"

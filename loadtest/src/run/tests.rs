@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Context, Observer, RunError, Unwatched, find_capacity, run};
+use super::{Context, Observer, RunError, Unwatched, find_capacity, intentions, run};
 use crate::engine::{RunClock, Stop};
 use crate::plan::{self, Plan};
 use crate::result::{RunResult, Second, Subject, Verdict};
@@ -71,7 +71,7 @@ fn a_load_within_the_objective() {
     );
     assert_eq!(result.thresholds.len(), 2);
     assert!(
-        result.total.ok == 0 || result.total.service.min_ms >= 4.9,
+        result.total.ok == 0 || result.total.service.p50_ms >= 4.9,
         "{:?}",
         result.total.service
     );
@@ -131,6 +131,33 @@ fn nothing_more_is_sent_when_the_first_request_fails() {
     let error = run_plan(&expects).unwrap_err().to_string();
     assert!(
         error.starts_with(&format!("GET /feed at {address} ({address}) answered 200")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_plan_says_what_it_is_good_for_and_is_not_run_without_a_load() {
+    let address = "127.0.0.1:9".parse().unwrap();
+    let both = plan_for(
+        address,
+        "load: {rate: 200/s, warm_up: 5s, duration: 20s}\nobjective: {p99: 100ms, success_rate: 99.9%}\ncapacity: {start: 20/s, max: 500/s, soak: 20s, searches: 1}",
+    );
+    let lines = intentions(&read(&both));
+    assert_eq!(
+        lines[0],
+        "run: open, even, 200/s for 20s after 5s of warm-up"
+    );
+    let search = "capacity: 20/s to 500/s, p99 ≤ 100ms, success rate ≥ 99.9%, about ";
+    assert!(lines[1].starts_with(search), "{lines:?}");
+    let bare = plan_for(
+        address,
+        "objective: {p99: 100ms, success_rate: 99.9%}\ncapacity: {start: 20/s, max: 500/s}",
+    );
+    let error = run_plan(&bare).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("the plan has no load to send"),
         "{error}"
     );
 }

@@ -9,7 +9,9 @@ use super::RunError;
 use super::gather::Gather;
 use super::ready::Ready;
 use crate::arrivals::ArrivalPlan;
-use crate::engine::{EngineError, Job, RunClock, Share, Stop, TALLIES_QUEUED_MAX, Tallies};
+use crate::engine::{
+    CATCH_UP_MAX, EngineError, Job, RunClock, Share, Stop, TALLIES_QUEUED_MAX, Tallies,
+};
 use crate::plan::{Load, LoadModel, Protocol};
 use crate::tally::Tally;
 use crate::timing::Nanos;
@@ -189,6 +191,7 @@ fn job(
         seed: load.seed,
         thread: index,
         threads: of,
+        catch_up: CATCH_UP_MAX,
         start,
         end: start.plus(Nanos::from_duration(load.duration).0),
         cpu: None,

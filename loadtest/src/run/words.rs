@@ -4,7 +4,34 @@ use std::time::Duration;
 
 use model::format_duration;
 
-use crate::plan::{Arrivals, LoadModel, Objective};
+use crate::plan::{Arrivals, LoadModel, Objective, Plan};
+use crate::search::Search;
+
+/// What a plan is good for, a line each: the load that `loadtest run` sends, and what `loadtest capacity`
+/// looks for and for how long about.
+pub fn intentions(plan: &Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !plan.load.is_empty() {
+        let warm_up = match plan.load.warm_up {
+            Duration::ZERO => String::new(),
+            time => format!(" after {} of warm-up", format_duration(time)),
+        };
+        let what = load(&plan.load.model, plan.load.duration);
+        lines.push(format!("run: {what}{warm_up}"));
+    }
+    if let Some(held) = &plan.objective {
+        // What the generator reaches is found out when it runs.
+        let search = Search::new(plan.capacity, *held, f64::INFINITY);
+        lines.push(format!(
+            "capacity: {} to {}, {}, about {}",
+            rate(plan.capacity.start),
+            rate(plan.capacity.max),
+            objective(held),
+            format_duration(search.planned_duration())
+        ));
+    }
+    lines
+}
 
 /// `open, poisson, 300/s for 1m`.
 pub(super) fn load(model: &LoadModel, duration: Duration) -> String {

@@ -294,8 +294,8 @@ fn one_search_edge_by_edge() {
                     Seen::Well
                 }
             }),
-            "w20",
-            "",
+            "w20 w20 c20 c40 c80 c160 c320 b226 b269 b293 b306 b300 s270",
+            "Confirmed 300 to 306",
         ),
         (
             "the queue grows while no call is late yet",
@@ -312,7 +312,7 @@ fn one_search_edge_by_edge() {
             "Confirmed 300 to 306",
         ),
         (
-            "stops to answer",
+            "answers nothing beyond its capacity",
             plan(),
             1e6,
             Box::new(|trial: &Trial, _| {
@@ -322,7 +322,21 @@ fn one_search_edge_by_edge() {
                     Seen::Well
                 }
             }),
-            "w20 w20 c20 c40 c80 c160 b113 b95 b104",
+            "w20 w20 c20 c40 c80 c160 b113 b95 b104 b99 b102 s89",
+            "Confirmed 99 to 102",
+        ),
+        (
+            "stops to answer for good",
+            plan(),
+            1e6,
+            Box::new(|_: &Trial, number| {
+                if number > 4 {
+                    Seen::Silence
+                } else {
+                    Seen::Well
+                }
+            }),
+            "w20 w20 c20 c40 c80 c160 b113 b95",
             "Invalid: the target answered nothing in 3 trials in a row",
         ),
         (

@@ -80,7 +80,7 @@ pub(super) async fn lead<T: Send + 'static>(
 
 fn exit_of(error: &RunError) -> Exit {
     match error {
-        RunError::NoObjective => Exit::InvalidConfiguration,
+        RunError::NoLoad | RunError::NoObjective => Exit::InvalidConfiguration,
         RunError::Stopped(_) => Exit::InvalidResult,
         _ => Exit::Failed,
     }

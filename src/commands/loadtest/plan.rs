@@ -1,8 +1,8 @@
-//! Reading a plan, and saying what is wrong with it.
+//! Reading a plan, and saying what is wrong with it or what it is good for.
 
 use std::path::Path;
 
-use loadtest::plan::{LoadModel, PackError, Plan};
+use loadtest::plan::{PackError, Plan};
 use loadtest::workers::{Token, Workers};
 
 use crate::args::RunArguments;
@@ -70,22 +70,15 @@ pub(super) fn check(path: &Path) -> Exit {
     match read(path) {
         Err(exit) => exit,
         Ok(plan) => {
-            let load = match &plan.load.model {
-                LoadModel::Closed { connections } => format!("{connections} callers"),
-                LoadModel::Open { stages, .. } => format!(
-                    "up to {:.0}/s",
-                    stages
-                        .iter()
-                        .map(|stage| stage.from.max(stage.to))
-                        .fold(0.0, f64::max)
-                ),
-            };
             say(&format!(
-                "{} is fine: {load} to {} for {}\n",
+                "{} is fine, for {}\n",
                 path.display(),
-                plan.target.url,
-                model::format_duration(plan.load.warm_up + plan.load.duration)
-            ))
+                plan.target.url
+            ));
+            for line in loadtest::run::intentions(&plan) {
+                say(&format!("  {line}\n"));
+            }
+            Exit::Fine
         }
     }
 }

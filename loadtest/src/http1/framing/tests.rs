@@ -229,6 +229,27 @@ fn answers_by_how_they_end() {
 }
 
 #[test]
+fn answers_without_a_body_have_none_whatever_they_say() {
+    let head = Want {
+        to_head: true,
+        ..KEEP
+    };
+    for (status, framing, want) in [
+        ("200 OK", "transfer-encoding: chunked", head),
+        ("200 OK", "x: neither", head),
+        ("404 Not Found", "content-length: 9", head),
+        ("204 No Content", "content-length: 9", KEEP),
+        ("204 No Content", "transfer-encoding: chunked", KEEP),
+        ("304 Not Modified", "transfer-encoding: chunked", KEEP),
+        ("304 Not Modified", "x: neither", KEEP),
+    ] {
+        let text = format!("HTTP/1.1 {status}\r\n{framing}\r\n\r\n");
+        let (_, body, reusable, left) = read(&[text.as_bytes()], want, false).unwrap();
+        assert_eq!((body.as_str(), reusable, left), ("", true, 0), "{text:?}");
+    }
+}
+
+#[test]
 fn what_has_no_end_is_cut() {
     let long = format!(
         "HTTP/1.1 200 OK\r\nx: {}\r\n\r\n",
