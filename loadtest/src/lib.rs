@@ -24,6 +24,7 @@ pub mod tally;
 pub mod timing;
 pub mod tls;
 pub mod view;
+pub mod workers;
 
 mod random;
 

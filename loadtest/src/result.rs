@@ -48,10 +48,24 @@ pub struct Subject {
     pub seed: u64,
     /// CPU model, cores and kernel of the sender.
     pub machine: String,
+    /// The machines that sent, when it was not the leader itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<WorkerSubject>,
     /// CPUs that one pod may use, when its control group says so.
     pub pod_cpus: Option<f64>,
     /// Bytes of memory that one pod may use, when its control group says so.
     pub pod_memory_bytes: Option<u64>,
+}
+
+/// A machine that sent a share of a load.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WorkerSubject {
+    /// `host:port`.
+    pub address: String,
+    /// CPU model, cores and kernel.
+    pub machine: String,
+    /// How far its start may have been from the others', in ms.
+    pub clock_error_ms: f64,
 }
 
 /// What `rampart loadtest run` found.

@@ -1,5 +1,7 @@
 //! What one thread saw in one second: histograms and counts that can be added up.
 
+mod encoding;
+
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
@@ -10,6 +12,10 @@ use crate::timing::Timing;
 
 /// Longest time a histogram tells apart, in nanoseconds: one hour. Longer ones count as this.
 pub const TIME_NANOS_MAX: u64 = 3_600_000_000_000;
+/// Shortest time a histogram tells apart, in nanoseconds.
+const LOWEST_NANOS: u64 = 1_000;
+/// Digits of a time that are told apart.
+const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// Figures of time, in nanoseconds, to three significant digits (12 to 170 KB each, by spread).
 #[derive(Clone, Debug)]
@@ -18,8 +24,8 @@ pub struct Times(Histogram<u64>);
 impl Times {
     /// Nothing recorded. It grows with what it is given.
     pub fn new() -> Self {
-        let mut histogram = Histogram::new_with_bounds(1_000, 1_000_000, 3)
-            .or_else(|_| Histogram::new(3))
+        let mut histogram = Histogram::new_with_bounds(LOWEST_NANOS, 1_000_000, SIGNIFICANT_DIGITS)
+            .or_else(|_| Histogram::new(SIGNIFICANT_DIGITS))
             .unwrap_or_else(|_| unreachable!("3 digits are always a valid precision"));
         histogram.auto(true);
         Times(histogram)
@@ -164,7 +170,7 @@ impl Counts {
 }
 
 /// What one or several threads saw in a span of time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Tally {
     /// How requests ended.
     pub counts: Counts,

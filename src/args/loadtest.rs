@@ -20,6 +20,8 @@ pub enum LoadtestCommand {
         #[arg(value_name = "PLAN")]
         plan: PathBuf,
     },
+    /// Send shares of loads that leaders on other machines ask for
+    Worker(WorkerArguments),
     /// Print a result again, compare two, or write one as HTML or JUnit
     Report(ReportArguments),
     /// Serve the shortest answer as fast as possible, to measure a generator against
@@ -45,6 +47,26 @@ pub struct RunArguments {
     /// Do not send the result to the plan's server
     #[arg(long)]
     pub keep_local: bool,
+    /// Let these workers send instead of this machine, each an even share
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    pub workers: Vec<String>,
+    /// A file with the token that the workers were started with
+    #[arg(long, value_name = "FILE", requires = "workers")]
+    pub workers_token_file: Option<PathBuf>,
+}
+
+/// Flags of `loadtest worker`.
+#[derive(Debug, Clone, Args)]
+pub struct WorkerArguments {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:9660", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// Networks, addresses and hosts that it sends to at all, whatever plans allow
+    #[arg(long, value_name = "NETWORK,…", value_delimiter = ',', required = true)]
+    pub allow: Vec<String>,
+    /// A file with the token that its leaders share; it listens on the loopback only without one
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// Flags of `loadtest report`.

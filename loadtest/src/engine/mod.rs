@@ -190,7 +190,7 @@ pub enum Share {
 pub type Tallies = SyncSender<SecondTally>;
 
 /// What one thread saw in one second of the run.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct SecondTally {
     /// Whole seconds since the run's start instant; requests count in the second in which they end,
     /// slots in the second in which they come due.

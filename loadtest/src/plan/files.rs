@@ -1,5 +1,6 @@
 //! Files that a plan names: found beside it, held once, within limits.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -12,25 +13,58 @@ use model::Bytes;
 use super::caps::{BODY_FILE_LINES_MAX, BODY_FILES_BYTES_MAX};
 use crate::request::Lines;
 
+/// Where the files of a plan are.
+pub(super) enum Place {
+    /// Beside the plan, by the names it says.
+    Folder(PathBuf),
+    /// Sent with the plan, by the names it says; nothing else on this machine is read for it.
+    Sent {
+        /// The files that were sent.
+        files: BTreeMap<String, PathBuf>,
+        /// A path at which there is nothing, for all other names.
+        missing: PathBuf,
+    },
+}
+
 /// The files of one plan.
 pub(super) struct Files {
-    folder: PathBuf,
+    place: Place,
+    /// What the plan named, and where it was looked for.
+    named: RefCell<BTreeMap<String, PathBuf>>,
     bodies: BTreeMap<PathBuf, Option<Arc<Lines>>>,
     bytes_left: u64,
 }
 
 impl Files {
-    pub(super) fn new(folder: &Path) -> Self {
+    pub(super) fn new(place: Place) -> Self {
         Files {
-            folder: folder.to_owned(),
+            place,
+            named: RefCell::new(BTreeMap::new()),
             bodies: BTreeMap::new(),
             bytes_left: BODY_FILES_BYTES_MAX,
         }
     }
 
-    /// Where a file lies.
+    /// Where a file lies that is read for a run.
     pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        let path = self.own_path(name);
+        self.named
+            .borrow_mut()
+            .insert(name.to_owned(), path.clone());
+        path
+    }
+
+    /// Where a file lies that is of use on the plan's own machine alone: it is never sent with the plan.
+    pub(super) fn own_path(&self, name: &str) -> PathBuf {
+        match &self.place {
+            Place::Folder(folder) => folder.join(name),
+            Place::Sent { files, missing } => files.get(name).unwrap_or(missing).clone(),
+        }
+    }
+
+    /// Every file that was named, with the place where it lies.
+    pub(super) fn named(self) -> BTreeMap<String, PathBuf> {
+        self.named.into_inner()
     }
 
     /// The file named by a field, when it can be opened.

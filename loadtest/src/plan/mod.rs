@@ -8,6 +8,7 @@ mod curve;
 mod files;
 mod load;
 mod objective;
+mod parcel;
 mod permission;
 mod read;
 mod requests;
@@ -26,6 +27,7 @@ use crate::request::RequestSet;
 use crate::sizing;
 
 pub use address::{Redirect, TargetError, may_follow, resolve};
+pub use parcel::{PARCEL_BYTES_MAX, PARCEL_FILES_MAX, PackError, Parcel, pack};
 pub use permission::{
     PERMISSION_DURATION_MAX, PERMISSION_FILE_BYTES_MAX, PERMISSION_KEY_BYTES_MIN, Permission,
     PermissionError, check_permission,

@@ -6,7 +6,7 @@ use declare::{Node, Problems, check, closest, expand_variables};
 use model::{AllowList, Rate, Ratio};
 
 use super::caps::RATE_PER_SECOND_MAX;
-use super::files::Files;
+use super::files::{Files, Place};
 use super::{
     Abort, CapacityPlan, LimitsPlan, LoadModel, Output, Plan, PodSources, Publish, Server,
     capacity, load, objective, requests, scenario, shape, target,
@@ -24,11 +24,22 @@ pub fn read(
     folder: &Path,
     lookup: impl Fn(&str) -> Option<String>,
 ) -> Result<Plan, Problems> {
+    let mut files = Files::new(Place::Folder(folder.to_owned()));
+    read_with(file_name, text, &mut files, lookup)
+}
+
+/// Reads a plan whose files are told from `files`.
+pub(super) fn read_with(
+    file_name: &str,
+    text: &str,
+    files: &mut Files,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<Plan, Problems> {
     let written = declare::read(file_name, text)?;
     let mut problems = Problems::new();
     let node = expand_variables(&written, lookup, &mut problems);
     check(&node, &shape(), &mut problems);
-    let plan = build(&node, &mut Files::new(folder), &mut problems);
+    let plan = build(&node, files, &mut problems);
     match plan {
         Some(plan) if !problems.has_errors() => Ok(plan),
         _ => {
@@ -155,7 +166,7 @@ fn read_server(node: &Node, files: &Files) -> Option<Server> {
     let url = node.text().or_else(|| node.text_of("url"))?;
     Some(Server {
         url: url.trim_end_matches('/').to_owned(),
-        token_file: node.text_of("token_file").map(|name| files.path(name)),
+        token_file: node.text_of("token_file").map(|name| files.own_path(name)),
     })
 }
 

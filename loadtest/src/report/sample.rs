@@ -24,6 +24,7 @@ pub(crate) fn subject() -> Subject {
         started_at: "2026-11-01T20:00:00Z".to_owned(),
         seconds: 60.0,
         seed: 7,
+        workers: Vec::new(),
         machine: "8 CPUs, Linux 6.8".to_owned(),
         pod_cpus: Some(2.0),
         pod_memory_bytes: Some(512 << 20),

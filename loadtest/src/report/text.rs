@@ -69,6 +69,9 @@ fn subject(subject: &Subject) -> String {
         let _ = write!(out, " ({})", protocol_word(protocol));
     }
     let _ = writeln!(out, ", {}, seed {}", plain(&subject.id), subject.seed);
+    if !subject.workers.is_empty() {
+        let _ = writeln!(out, "sent by {}", plain(&words::workers(&subject.workers)));
+    }
     out
 }
 

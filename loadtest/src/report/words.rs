@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::result::{CapacityResult, RunResult, Verdict};
+use crate::result::{CapacityResult, RunResult, Verdict, WorkerSubject};
 
 /// What a sentence says about the target, for its mark and colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,6 +274,20 @@ fn trimmed(figure: f64, decimals: usize) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// Which machines sent, and how exactly they began together:
+/// `10.0.0.5:9660, 10.0.0.6:9660 (starts agree within 0.2ms)`.
+pub(crate) fn workers(workers: &[WorkerSubject]) -> String {
+    let names: Vec<&str> = workers
+        .iter()
+        .map(|worker| worker.address.as_str())
+        .collect();
+    // Each may be off by its own error, and two of them by both.
+    let mut errors: Vec<f64> = workers.iter().map(|worker| worker.clock_error_ms).collect();
+    errors.sort_by(|one, other| other.total_cmp(one));
+    let apart: f64 = errors.iter().take(2).sum();
+    format!("{} (starts agree within {})", names.join(", "), ms(apart))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,5 +349,22 @@ mod tests {
         assert!((LatencyLimit::find("p99.9 ≤ 1s").unwrap().quantile - 0.999).abs() < 1e-9);
         assert_eq!(LatencyLimit::find("success rate ≥ 99.9%"), None);
         assert_eq!(LatencyLimit::find("p0 ≤ x"), None);
+    }
+
+    #[test]
+    fn workers_and_how_exactly_they_began_together() {
+        let worker = |address: &str, clock_error_ms| WorkerSubject {
+            address: address.to_owned(),
+            clock_error_ms,
+            ..WorkerSubject::default()
+        };
+        assert_eq!(
+            workers(&[
+                worker("a:1", 0.125),
+                worker("b:2", 0.5),
+                worker("c:3", 0.25)
+            ]),
+            "a:1, b:2, c:3 (starts agree within 0.75ms)"
+        );
     }
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::ready::Ready;
-use super::{RunError, senders};
+use super::{RunError, threads};
 use crate::engine::{RunClock, Stop};
 use crate::plan::{Load, LoadModel, Protocol};
 use crate::request::{Request, RequestSet};
 use crate::tally::Tally;
 
 /// How long it is measured.
-const MEASURED: Duration = Duration::from_secs(2);
+pub(crate) const MEASURED: Duration = Duration::from_secs(2);
 /// Callers against the null server.
 const CALLERS: u32 = 32;
 /// HTTP/2 costs more for each request than HTTP/1.1, against which the null server measures; the rate is
@@ -18,7 +18,7 @@ const CALLERS: u32 = 32;
 const HTTP2_SHARE: f64 = 0.3;
 
 /// Calls per second that this generator reaches on this machine, with the null server beside it.
-pub(super) fn measure(
+pub(crate) fn measure(
     ready: &Ready,
     load: &Load,
     clock: &RunClock,
@@ -47,7 +47,7 @@ pub(super) fn measure(
         ..load.clone()
     };
     let mut total = Tally::default();
-    senders::send(&bare, &hard, clock, stop, |_, tally| {
+    threads::send(&bare, &hard, clock, stop, |_, tally| {
         total.add_after(&tally);
     })?;
     drop(null);

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::load::while_guarded;
+use super::senders::{Purpose, Senders, Sending};
 use super::validity::Sieve;
 use super::words::{self, milliseconds};
-use super::{Context, Observer, RunError, calibration, guard, preflight, ready, senders, subject};
+use super::{Context, Observer, RunError, guard, subject};
 use crate::engine::{RunClock, Stop};
-use crate::plan::{Arrivals, Load, LoadModel, Objective, Plan, Stage};
+use crate::plan::{Objective, Plan};
 use crate::pod::{PodFigures, PodReader};
 use crate::result::{CapacityResult, LimitsPublish, Second, Subject};
 use crate::search::{Block, Finding, Observation, Search, Step, Trial, hints};
@@ -19,12 +20,13 @@ pub fn find_capacity(plan: &Plan, context: &mut Context<'_>) -> Result<CapacityR
     let objective = plan.objective.ok_or(RunError::NoObjective)?;
     guard::may_begin(&plan.abort)?;
     let id = subject::id(context);
-    let ready = ready::make(plan, &id, plan.capacity.max, context)?;
+    let mut senders = Senders::make(plan, &id, Purpose::Capacity, context)?;
     let mut pod = PodReader::open(&plan.pod, &plan.allow)?;
-    preflight::check(&ready, &plan.load, &context.clock, &context.stop)?;
+    senders.check(plan, &id, Purpose::Capacity, context)?;
     let stop = Stop::below(&context.stop);
-    let calibrated = calibration::measure(&ready, &plan.load, &context.clock, &stop)?;
+    let calibrated = senders.calibrate(&plan.load, &context.clock, &stop)?;
     let mut about = subject::begun(plan, &id, context);
+    senders.sign(&mut about);
     let mut search = Search::new(plan.capacity, objective, calibrated);
     context.observer.begun(
         &about,
@@ -32,24 +34,25 @@ pub fn find_capacity(plan: &Plan, context: &mut Context<'_>) -> Result<CapacityR
         search.planned_duration(),
     );
     context.observer.note(&format!(
-        "this generator reaches {} here; loads up to 70 % of it are trusted",
+        "{} {}; loads up to 70 % of it are trusted",
+        senders.reach(),
         words::rate(calibrated)
     ));
     let began = context.clock.now();
     let mut bench = Bench {
         plan,
         objective: &objective,
-        ready: &ready,
         clock: &context.clock,
         observer: &mut *context.observer,
         pod: &mut pod,
         trials: 0,
     };
     let finding = while_guarded(&plan.abort, context.production, &stop, || {
-        bench.drive(&mut search, &stop)
+        bench.drive(&mut senders, &mut search, &stop)
     });
     let limits_of_pod = bench.read_pod();
     context.observer.ended();
+    senders.sign(&mut about);
     about.seconds = context.clock.now().since(began) as f64 / 1e9;
     about.pod_cpus = limits_of_pod
         .as_ref()
@@ -100,7 +103,6 @@ fn result(plan: &Plan, objective: &Objective, about: Subject, finding: Finding) 
 struct Bench<'a> {
     plan: &'a Plan,
     objective: &'a Objective,
-    ready: &'a ready::Ready,
     clock: &'a RunClock,
     observer: &'a mut dyn Observer,
     pod: &'a mut PodReader,
@@ -109,7 +111,12 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// Does what the search wants until it is over or stopped.
-    fn drive(&mut self, search: &mut Search, stop: &Arc<Stop>) -> Result<Finding, RunError> {
+    fn drive(
+        &mut self,
+        senders: &mut Senders,
+        search: &mut Search,
+        stop: &Arc<Stop>,
+    ) -> Result<Finding, RunError> {
         let mut last = None;
         loop {
             let was_told = last.is_some();
@@ -130,7 +137,10 @@ impl Bench<'_> {
             if let Some(reason) = self.rest(trial.cool_down, stop) {
                 return Ok(search.stop(reason));
             }
-            let observation = self.observe(&trial, search, stop)?;
+            let observation = self.observe(senders, &trial, search, stop)?;
+            if let Some(fault) = senders.faults().into_iter().next() {
+                return Ok(search.stop(fault));
+            }
             if let Some(reason) = stop.reason() {
                 return Ok(search.stop(reason));
             }
@@ -157,12 +167,17 @@ impl Bench<'_> {
     /// Sends one trial and gives what was seen of it, block by block.
     fn observe(
         &mut self,
+        senders: &mut Senders,
         trial: &Trial,
         search: &Search,
         stop: &Arc<Stop>,
     ) -> Result<Observation, RunError> {
         self.trials += 1;
-        let load = self.load_of(trial);
+        let sending = Sending::Trial {
+            rate: trial.rate,
+            duration: trial.duration,
+            seed: self.plan.load.seed.wrapping_add(self.trials),
+        };
         let enough = Stop::below(stop);
         let before = self.read_pod();
         let mut gathered = Gathered {
@@ -178,8 +193,8 @@ impl Bench<'_> {
             total: Tally::default(),
             sieve: Sieve::new(Some(self.objective)),
         };
-        let (clock, ready) = (self.clock, self.ready);
-        senders::send(ready, &load, clock, &enough, |at, tally| {
+        let (clock, plan) = (self.clock, self.plan);
+        senders.send(sending, plan, clock, &enough, |at, tally| {
             let counts = gathered.sieve.admit(&tally);
             if counts {
                 gathered.total.add_after(&tally);
@@ -200,30 +215,10 @@ impl Bench<'_> {
             let figures = self.read_pod();
             gathered.close(figures, self.objective);
         }
-        gathered.observation.faults = gathered.sieve.faults_at(trial.rate, load.in_flight_max);
+        gathered.observation.faults = gathered
+            .sieve
+            .faults_at(trial.rate, plan.load.in_flight_max);
         Ok(gathered.observation)
-    }
-
-    fn load_of(&self, trial: &Trial) -> Load {
-        let arrivals = match &self.plan.load.model {
-            LoadModel::Open { arrivals, .. } => *arrivals,
-            LoadModel::Closed { .. } => Arrivals::Poisson,
-        };
-        Load {
-            model: LoadModel::Open {
-                arrivals,
-                stages: vec![Stage {
-                    duration: trial.duration,
-                    from: trial.rate,
-                    to: trial.rate,
-                }],
-            },
-            warm_up: std::time::Duration::ZERO,
-            duration: trial.duration,
-            // Each trial has choices of its own, and the same ones when the search is repeated.
-            seed: self.plan.load.seed.wrapping_add(self.trials),
-            ..self.plan.load.clone()
-        }
     }
 
     /// The pod's figures now; a reading that fails is passed over, the search goes on without it.

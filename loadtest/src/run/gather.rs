@@ -7,7 +7,7 @@ use crate::tally::Tally;
 
 /// Seconds that are not whole yet.
 #[derive(Debug)]
-pub(super) struct Gather {
+pub(crate) struct Gather {
     open: BTreeMap<u32, Tally>,
     /// By thread: the last second that it handed over; `None` before its first.
     reached: Vec<Option<u32>>,
@@ -16,7 +16,7 @@ pub(super) struct Gather {
 
 impl Gather {
     /// For so many threads, numbered from `first_thread` on.
-    pub(super) fn new(first_thread: u64, threads: usize) -> Self {
+    pub(crate) fn new(first_thread: u64, threads: usize) -> Self {
         Gather {
             open: BTreeMap::new(),
             reached: vec![None; threads],
@@ -25,7 +25,7 @@ impl Gather {
     }
 
     /// Takes one thread's second and gives those that every thread has passed, in order.
-    pub(super) fn add(&mut self, second: &SecondTally) -> Vec<(u32, Tally)> {
+    pub(crate) fn add(&mut self, second: &SecondTally) -> Vec<(u32, Tally)> {
         let open = self.open.entry(second.second).or_default();
         open.add_beside(&second.tally);
         let place = usize::try_from(second.thread.saturating_sub(self.first_thread));
@@ -42,7 +42,7 @@ impl Gather {
     }
 
     /// What is left when every thread has ended.
-    pub(super) fn rest(self) -> Vec<(u32, Tally)> {
+    pub(crate) fn rest(self) -> Vec<(u32, Tally)> {
         self.open.into_iter().collect()
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::senders::{Purpose, Senders, Sending};
 use super::validity::Sieve;
 use super::words::{self, milliseconds};
-use super::{Context, ProductionWatch, RunError, guard, preflight, ready, senders, subject};
+use super::{Context, ProductionWatch, RunError, guard, subject};
 use crate::engine::Stop;
-use crate::plan::{Abort, Load, LoadModel, Objective, Plan, Stage, caps};
+use crate::plan::{Abort, Load, LoadModel, Objective, Plan, Stage};
 use crate::result::{RunResult, Second, Threshold, Window};
 use crate::tally::Tally;
 
@@ -18,26 +19,26 @@ pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally),
     }
     guard::may_begin(&plan.abort)?;
     let id = subject::id(context);
-    // Callers of the closed model send as fast as they are answered.
-    let highest = plan.load.peak_rate().unwrap_or(caps::RATE_PER_SECOND_MAX);
-    let ready = ready::make(plan, &id, highest, context)?;
-    preflight::check(&ready, &plan.load, &context.clock, &context.stop)?;
+    let mut senders = Senders::make(plan, &id, Purpose::Run, context)?;
+    senders.check(plan, &id, Purpose::Run, context)?;
     let mut about = subject::begun(plan, &id, context);
-    let load = with_warm_up(&plan.load);
+    senders.sign(&mut about);
     let words = words::load(&plan.load.model, plan.load.duration);
-    context.observer.begun(&about, &words, load.duration);
+    let planned = plan.load.warm_up + plan.load.duration;
+    context.observer.begun(&about, &words, planned);
     let mut seen = Seen::new(&plan.load, plan.objective.as_ref());
     let began = context.clock.now();
     let stop = Stop::below(&context.stop);
     let observer = &mut *context.observer;
     let sent = while_guarded(&plan.abort, context.production, &stop, || {
-        senders::send(&ready, &load, &context.clock, &stop, |at, tally| {
+        senders.send(Sending::Whole, plan, &context.clock, &stop, |at, tally| {
             let second = seen.add(at, &tally);
             observer.second(&second, &seen.total);
         })
     });
     context.observer.ended();
     sent?;
+    senders.sign(&mut about);
     about.seconds = context.clock.now().since(began) as f64 / 1e9;
     let thresholds = thresholds(plan, &seen.total);
     let result = RunResult {
@@ -46,7 +47,7 @@ pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally),
         total: Window::of(&seen.total),
         thresholds,
         left_out: seen.sieve.left_out(),
-        invalid: seen.sieve.faults(),
+        invalid: [senders.faults(), seen.sieve.faults()].concat(),
         stopped: stop.reason(),
         seconds: seen.seconds,
     };

@@ -8,17 +8,19 @@
 pub mod control;
 pub mod observer;
 
-mod calibration;
+pub(crate) mod calibration;
+pub(crate) mod gather;
+pub(crate) mod preflight;
+pub(crate) mod ready;
+pub(crate) mod senders;
+pub(crate) mod subject;
+pub(crate) mod threads;
+pub(crate) mod words;
+
 mod capacity;
-mod gather;
 mod guard;
 mod load;
-mod preflight;
-mod ready;
-mod senders;
-mod subject;
 mod validity;
-mod words;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ pub use observer::{Observer, Unwatched};
 pub use words::intentions;
 
 use crate::engine::{EngineError, RunClock, Stop};
+use crate::workers::Workers;
 
 /// What every run is given by its caller.
 pub struct Context<'a> {
@@ -42,6 +45,8 @@ pub struct Context<'a> {
     pub production: Option<&'a dyn ProductionWatch>,
     /// Signs permissions for production targets.
     pub permission_key: Option<&'a [u8]>,
+    /// The machines that send, when it is not this one.
+    pub workers: Option<Workers>,
 }
 
 /// Why there is no result.
@@ -84,6 +89,14 @@ pub enum RunError {
     /// Threads cannot be started.
     #[error("cannot start a sending thread: {0}")]
     Thread(std::io::Error),
+    /// The worker that was asked has a list of its own.
+    #[error(
+        "sending to {0} is not allowed from this machine: start the worker with `--allow {0}` beside its other networks"
+    )]
+    NotAllowedHere(std::net::SocketAddr),
+    /// A worker cannot do what it is asked to.
+    #[error(transparent)]
+    Workers(#[from] crate::workers::WorkersError),
     /// It was stopped before anything was measured.
     #[error("stopped before anything was measured: {0}")]
     Stopped(String),

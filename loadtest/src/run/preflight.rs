@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ready::Ready;
-use super::{RunError, senders};
+use super::{RunError, threads};
 use crate::engine::{RunClock, Stop};
 use crate::outcome::Failure;
 use crate::plan::{Arrivals, Load, LoadModel, Stage};
@@ -12,14 +12,14 @@ use crate::request::RequestSet;
 use crate::tally::Tally;
 
 /// Kinds of requests that are tried.
-const KINDS_MAX: usize = 20;
+pub(crate) const KINDS_MAX: usize = 20;
 /// How often a slot that the machine was too busy for is tried again.
 const TRIES_MAX: u32 = 10;
 /// A stage of one slot: the first is at its beginning, the second would be at its end.
 const ONE_SLOT: Duration = Duration::from_millis(10);
 
 /// Sends each kind of request once. The error is a sentence on the first that did not go well.
-pub(super) fn check(
+pub(crate) fn check(
     ready: &Ready,
     load: &Load,
     clock: &RunClock,
@@ -69,7 +69,7 @@ fn send_once(
 ) -> Result<Tally, RunError> {
     let mut total = Tally::default();
     for _ in 0..TRIES_MAX {
-        senders::send(ready, once, clock, &Stop::below(stop), |_, tally| {
+        threads::send(ready, once, clock, &Stop::below(stop), |_, tally| {
             total.add_after(&tally);
         })?;
         if let Some(reason) = stop.reason() {

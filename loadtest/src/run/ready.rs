@@ -3,38 +3,41 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use model::{AllowList, Timestamp};
+
 use super::{Context, RunError};
 use crate::plan::{Permission, PermissionError, Plan, Protocol, TargetError};
 use crate::request::{Envelope, RequestSet};
 
 /// Everything that is the same for every sender of a run.
 #[derive(Clone, Debug)]
-pub(super) struct Ready {
-    pub(super) address: SocketAddr,
-    pub(super) host: String,
-    pub(super) protocol: Protocol,
-    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
-    pub(super) envelope: Envelope,
-    pub(super) requests: RequestSet,
-    pub(super) redirects_max: u32,
+pub(crate) struct Ready {
+    pub(crate) address: SocketAddr,
+    pub(crate) host: String,
+    pub(crate) protocol: Protocol,
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(crate) envelope: Envelope,
+    pub(crate) requests: RequestSet,
+    pub(crate) redirects_max: u32,
 }
 
 /// Proves that the target may be sent to and prepares its requests. Nothing is sent to it, except that
 /// gRPC reflection asks it for its descriptors. `highest` is the largest rate that will be sent.
-pub(super) fn make(
+pub(crate) fn make(
     plan: &Plan,
     run_id: &str,
     highest: f64,
-    context: &Context<'_>,
+    gate: &Gate<'_>,
 ) -> Result<Ready, RunError> {
     let target = &plan.target;
-    check_permission(plan, highest, context)?;
+    gate.check_permission(plan, highest)?;
     // The first of the allowed addresses, as a resolver orders them.
     let addresses = crate::plan::resolve(target, &plan.allow)?;
     let address = *addresses.first().ok_or_else(|| TargetError::Unresolved {
         host: target.host.clone(),
         cause: "the name has no address".to_owned(),
     })?;
+    gate.check_address(&target.host, address)?;
     let alpn: &[&[u8]] = match target.protocol {
         Protocol::Http1 => &[b"http/1.1"],
         Protocol::Http2 | Protocol::Grpc => &[b"h2"],
@@ -67,19 +70,54 @@ pub(super) fn make(
     })
 }
 
-/// A production target needs a permission that is signed, not over, and for at least this rate.
-fn check_permission(
-    plan: &Plan,
-    highest: f64,
-    context: &Context<'_>,
-) -> Result<(), PermissionError> {
-    if !plan.target.production {
-        return Ok(());
+/// What is asked of a plan before it may send from this machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gate<'a> {
+    /// The wall clock, against which permissions expire.
+    pub(crate) now: Timestamp,
+    /// Verifies permissions.
+    pub(crate) permission_key: Option<&'a [u8]>,
+    /// Where this machine sends to at all, when it has a list of its own beside the plan's.
+    pub(crate) own: Option<&'a AllowList>,
+}
+
+impl<'a> Gate<'a> {
+    /// That of a run whose plan is trusted with its own list.
+    pub(crate) fn of(context: &'a Context<'_>) -> Self {
+        Gate {
+            now: context.clock.wall(),
+            permission_key: context.permission_key,
+            own: None,
+        }
     }
-    let (Some(file), Some(key)) = (&plan.target.permission_file, context.permission_key) else {
-        return Err(PermissionError::Missing {
-            target: plan.target.origin(),
+
+    /// A production target needs a permission that is signed, not over, and for at least this rate.
+    pub(crate) fn check_permission(
+        &self,
+        plan: &Plan,
+        highest: f64,
+    ) -> Result<(), PermissionError> {
+        if !plan.target.production {
+            return Ok(());
+        }
+        let (Some(file), Some(key)) = (&plan.target.permission_file, self.permission_key) else {
+            return Err(PermissionError::Missing {
+                target: plan.target.origin(),
+            });
+        };
+        Permission::read(file)?.verify(&plan.target, highest, self.now, key)
+    }
+
+    /// The very address that would be connected to, by itself or by the name written on the list.
+    fn check_address(&self, host: &str, address: SocketAddr) -> Result<(), RunError> {
+        let allowed = self.own.is_none_or(|own| {
+            own.allows_host(host, address.port())
+                || own.allows_address(address.ip(), address.port())
         });
-    };
-    Permission::read(file)?.verify(&plan.target, highest, context.clock.wall(), key)
+        if allowed {
+            Ok(())
+        } else {
+            Err(RunError::NotAllowedHere(address))
+        }
+    }
 }

@@ -1,162 +1,186 @@
-//! Threads that send, and what they saw together.
+//! Who sends: threads of this machine, or workers on others.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use super::RunError;
-use super::gather::Gather;
-use super::ready::Ready;
-use crate::arrivals::ArrivalPlan;
-use crate::engine::{
-    CATCH_UP_MAX, EngineError, Job, RunClock, Share, Stop, TALLIES_QUEUED_MAX, Tallies,
-};
-use crate::plan::{Load, LoadModel, Protocol};
+use serde::{Deserialize, Serialize};
+
+use super::load::with_warm_up;
+use super::ready::{Gate, Ready};
+use super::{Context, RunError, calibration, preflight, ready, threads};
+use crate::engine::{RunClock, Stop};
+use crate::plan::{Arrivals, Load, LoadModel, Plan, Stage, caps};
+use crate::result::Subject;
 use crate::tally::Tally;
+use crate::workers::Team;
 
-/// Time between the start of the threads and the first slot.
-const LEAD: Duration = Duration::from_millis(20);
-/// Rate that one sending thread is given at most, as long as there are CPUs.
-const RATE_PER_THREAD: f64 = 40_000.0;
-/// How long the gatherer waits before it looks whether the threads are still there.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// What a plan is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// Its load is sent.
+    Run,
+    /// Its target's capacity is searched.
+    Capacity,
+}
 
-/// Sends a load and tells each second to `each` when it is whole. It ends with the load, when `stop` is
-/// raised, or when `each` says so by raising it.
-pub(super) fn send(
-    ready: &Ready,
-    load: &Load,
-    clock: &RunClock,
-    stop: &Arc<Stop>,
-    mut each: impl FnMut(u32, Tally),
-) -> Result<(), RunError> {
-    let threads = threads_for(load);
-    let (tallies, seen) = sync_channel(TALLIES_QUEUED_MAX);
-    let requests = Arc::new(ready.requests.clone());
-    let start = clock.now().plus(LEAD.as_nanos() as u64);
-    let mut running = Vec::with_capacity(threads as usize);
-    for thread in 0..threads {
-        let job = job(
-            ready,
-            load,
-            &requests,
-            start,
-            u64::from(thread),
-            u64::from(threads),
-        );
-        let (clock, stopped, tallies) = (clock.clone(), Arc::clone(stop), tallies.clone());
-        let handle = std::thread::Builder::new()
-            .name(format!("sender-{thread}"))
-            .spawn(move || run_engine(&job, &clock, &stopped, &tallies))
-            .map_err(|error| {
-                stop.raise("a sending thread could not be started");
-                RunError::Thread(error)
-            })?;
-        running.push(handle);
-    }
-    drop(tallies);
-    let mut gather = Gather::new(0, threads as usize);
-    loop {
-        match seen.recv_timeout(LOOK_EVERY) {
-            Ok(second) => gather
-                .add(&second)
-                .into_iter()
-                .for_each(|(at, tally)| each(at, tally)),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
+impl Purpose {
+    /// The largest rate that will be sent.
+    pub(crate) fn highest(self, plan: &Plan) -> f64 {
+        match self {
+            // Callers of the closed model send as fast as they are answered.
+            Purpose::Run => plan.load.peak_rate().unwrap_or(caps::RATE_PER_SECOND_MAX),
+            Purpose::Capacity => plan.capacity.max,
         }
     }
-    gather
-        .rest()
-        .into_iter()
-        .for_each(|(at, tally)| each(at, tally));
-    for handle in running {
-        match handle.join() {
-            Ok(ended) => ended?,
-            Err(_) => {
-                return Err(RunError::Thread(std::io::Error::other(
-                    "a sending thread panicked",
-                )));
+}
+
+/// One load of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Sending {
+    /// Its own load, the warm-up in front.
+    Whole,
+    /// A trial of a capacity search.
+    Trial {
+        /// Calls per second.
+        rate: f64,
+        /// How long.
+        duration: Duration,
+        /// Each trial has choices of its own, and the same ones when the search is repeated.
+        seed: u64,
+    },
+}
+
+impl Sending {
+    /// The load in full.
+    pub(crate) fn load(self, plan: &Plan) -> Load {
+        let Sending::Trial {
+            rate,
+            duration,
+            seed,
+        } = self
+        else {
+            return with_warm_up(&plan.load);
+        };
+        let arrivals = match &plan.load.model {
+            LoadModel::Open { arrivals, .. } => *arrivals,
+            LoadModel::Closed { .. } => Arrivals::Poisson,
+        };
+        Load {
+            model: LoadModel::Open {
+                arrivals,
+                stages: vec![Stage {
+                    duration,
+                    from: rate,
+                    to: rate,
+                }],
+            },
+            warm_up: Duration::ZERO,
+            duration,
+            seed,
+            ..plan.load.clone()
+        }
+    }
+}
+
+/// Who sends the loads of a run.
+#[derive(Debug)]
+pub(super) enum Senders {
+    /// Threads of this machine.
+    Here(Box<Ready>),
+    /// Workers; this machine sends nothing.
+    Away(Box<Team>),
+}
+
+impl Senders {
+    /// Proves that the target may be sent to from here, or finds the workers that will prove it.
+    pub(super) fn make(
+        plan: &Plan,
+        id: &str,
+        purpose: Purpose,
+        context: &Context<'_>,
+    ) -> Result<Self, RunError> {
+        let (gate, highest) = (Gate::of(context), purpose.highest(plan));
+        match &context.workers {
+            None => {
+                let ready = ready::make(plan, id, highest, &gate)?;
+                Ok(Senders::Here(Box::new(ready)))
+            }
+            Some(workers) => {
+                gate.check_permission(plan, highest)?;
+                let team = Team::open(workers, &context.clock, &context.stop)?;
+                Ok(Senders::Away(Box::new(team)))
             }
         }
     }
-    Ok(())
-}
 
-fn run_engine(
-    job: &Job,
-    clock: &RunClock,
-    stop: &Stop,
-    tallies: &Tallies,
-) -> Result<(), EngineError> {
-    match job.protocol {
-        Protocol::Http1 => crate::http1::run(job, clock, stop, tallies),
-        Protocol::Http2 | Protocol::Grpc => crate::h2::run(job, clock, stop, tallies),
-    }
-}
-
-/// Threads for a load: as many as its rate needs, as few as do, and one CPU left for everything else.
-fn threads_for(load: &Load) -> u32 {
-    let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
-    let spare = cpus.saturating_sub(1).max(1);
-    if load.threads > 0 {
-        return load.threads;
-    }
-    match &load.model {
-        LoadModel::Open { stages, .. } => {
-            let highest = stages
-                .iter()
-                .map(|stage| stage.from.max(stage.to))
-                .fold(0.0, f64::max);
-            ((highest / RATE_PER_THREAD).ceil() as u32).clamp(1, spare)
+    /// Lets every machine send one request of each kind.
+    pub(super) fn check(
+        &mut self,
+        plan: &Plan,
+        id: &str,
+        purpose: Purpose,
+        context: &Context<'_>,
+    ) -> Result<(), RunError> {
+        match self {
+            Senders::Here(ready) => {
+                preflight::check(ready, &plan.load, &context.clock, &context.stop)
+            }
+            Senders::Away(team) => team.prepare(plan, id, purpose, &context.stop),
         }
-        LoadModel::Closed { connections } => spare.min((*connections).max(1)),
     }
-}
 
-fn job(
-    ready: &Ready,
-    load: &Load,
-    requests: &Arc<crate::request::RequestSet>,
-    start: crate::timing::Nanos,
-    index: u64,
-    of: u64,
-) -> Job {
-    let share = |whole: u32| {
-        let (whole, of) = (u64::from(whole), of);
-        (whole / of + u64::from(index < whole % of)) as u32
-    };
-    Job {
-        address: ready.address,
-        host: ready.host.clone(),
-        envelope: ready.envelope.clone(),
-        redirects_max: ready.redirects_max,
-        protocol: ready.protocol,
-        tls: ready.tls.clone(),
-        requests: Arc::clone(requests),
-        load: match &load.model {
-            LoadModel::Open { arrivals, stages } => Share::Open(ArrivalPlan {
-                arrivals: *arrivals,
-                stages: stages.clone(),
-                index,
-                of,
-            }),
-            LoadModel::Closed { connections } => Share::Closed {
-                connections: share(*connections),
-            },
-        },
-        timeout: load.timeout,
-        in_flight_max: share(load.in_flight_max).max(1),
-        connections_max: match load.model {
-            LoadModel::Closed { connections } => share(connections).max(1),
-            LoadModel::Open { .. } => share(load.connections_max).max(1),
-        },
-        seed: load.seed,
-        thread: index,
-        threads: of,
-        catch_up: CATCH_UP_MAX,
-        start,
-        end: start.plus(crate::timing::Nanos::from_duration(load.duration).0),
-        cpu: None,
+    /// Calls per second that the generator reaches, all machines together.
+    pub(super) fn calibrate(
+        &mut self,
+        load: &Load,
+        clock: &RunClock,
+        stop: &Arc<Stop>,
+    ) -> Result<f64, RunError> {
+        match self {
+            Senders::Here(ready) => calibration::measure(ready, load, clock, stop),
+            Senders::Away(team) => team.calibrate(load, stop),
+        }
+    }
+
+    /// What a calibrated rate is of, in words.
+    pub(super) fn reach(&self) -> String {
+        match self {
+            Senders::Here(_) => "this generator reaches".to_owned(),
+            Senders::Away(team) => {
+                format!("{} workers, loaded evenly, reach", team.len())
+            }
+        }
+    }
+
+    /// Sends a load and tells each second to `each` when it is whole. It ends with the load, when `stop`
+    /// is raised, or when `each` says so by raising it.
+    pub(super) fn send(
+        &mut self,
+        sending: Sending,
+        plan: &Plan,
+        clock: &RunClock,
+        stop: &Arc<Stop>,
+        each: impl FnMut(u32, Tally),
+    ) -> Result<(), RunError> {
+        let load = sending.load(plan);
+        match self {
+            Senders::Here(ready) => threads::send(ready, &load, clock, stop, each),
+            Senders::Away(team) => team.send(sending, &load, stop, each),
+        }
+    }
+
+    /// What went wrong with the machines that send, in sentences; nothing is right once there is one.
+    pub(super) fn faults(&self) -> Vec<String> {
+        match self {
+            Senders::Here(_) => Vec::new(),
+            Senders::Away(team) => team.faults(),
+        }
+    }
+
+    /// Writes down which machines sent.
+    pub(super) fn sign(&self, subject: &mut Subject) {
+        if let Senders::Away(team) = self {
+            team.sign(subject);
+        }
     }
 }

@@ -19,6 +19,7 @@ pub(super) fn begun(plan: &Plan, id: &str, context: &Context<'_>) -> Subject {
         seconds: 0.0,
         seed: plan.load.seed,
         machine: machine(),
+        workers: Vec::new(),
         pod_cpus: None,
         pod_memory_bytes: None,
     }
@@ -35,7 +36,7 @@ pub(super) fn id(context: &Context<'_>) -> String {
 }
 
 /// CPU model, CPUs and kernel, as far as the machine tells.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let model = std::fs::read_to_string("/proc/cpuinfo")
         .ok()

@@ -23,6 +23,7 @@ fn context<'a>(stop: &Arc<Stop>, observer: &'a mut dyn Observer) -> Context<'a> 
         observer,
         production: None,
         permission_key: None,
+        workers: None,
     }
 }
 

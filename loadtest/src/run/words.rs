@@ -80,7 +80,7 @@ pub(super) fn percentile(quantile: f64) -> String {
 }
 
 /// `300/s`, `12.5/s`.
-pub(super) fn rate(per_second: f64) -> String {
+pub(crate) fn rate(per_second: f64) -> String {
     let text = if per_second >= 100.0 {
         format!("{per_second:.0}")
     } else {

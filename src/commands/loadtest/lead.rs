@@ -9,6 +9,7 @@ use loadtest::run::control::Control;
 use loadtest::run::{Context, ProductionWatch, RunError};
 use loadtest::tally::Times;
 use loadtest::view::{self, Settings};
+use loadtest::workers::Workers;
 use model::FunctionId;
 use tokio::runtime::Handle;
 
@@ -20,10 +21,11 @@ use crate::results;
 /// The environment variable that holds the key of permissions.
 pub(super) const PERMISSION_KEY: &str = "RAMPART_PERMISSION_KEY";
 
-/// Does `work` on a thread of its own while signals, the control address and the plan's server are heard.
+/// Does `work` on a thread of its own, sending from here or from `workers`, while signals, the control address and the plan's server are heard.
 pub(super) async fn lead<T: Send + 'static>(
     arguments: &RunArguments,
     plan: Plan,
+    workers: Option<Workers>,
     work: impl FnOnce(&Plan, &mut Context<'_>) -> Result<T, RunError> + Send + 'static,
 ) -> Result<(Plan, T), Exit> {
     let stop = Stop::new();
@@ -61,6 +63,7 @@ pub(super) async fn lead<T: Send + 'static>(
             observer: &mut *observer,
             production: burn.as_ref().map(|burn| burn as &dyn ProductionWatch),
             permission_key: key.as_deref().map(str::as_bytes),
+            workers,
         };
         let result = work(&plan, &mut context);
         (plan, result)

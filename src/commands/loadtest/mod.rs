@@ -7,6 +7,7 @@ mod plan;
 mod report;
 mod serve;
 mod single;
+mod worker;
 
 use crate::args::{LoadtestCommand, Remote};
 use crate::exit::Exit;
@@ -17,6 +18,7 @@ pub async fn run(remote: &Remote, command: LoadtestCommand) -> Exit {
         LoadtestCommand::Run(arguments) => single::run(remote, arguments).await,
         LoadtestCommand::Capacity(arguments) => capacity::run(remote, arguments).await,
         LoadtestCommand::Check { plan } => plan::check(&plan),
+        LoadtestCommand::Worker(arguments) => worker::run(arguments).await,
         LoadtestCommand::Report(arguments) => report::run(remote, &arguments),
         LoadtestCommand::ServeNull(arguments) => serve::null(arguments).await,
         LoadtestCommand::ServeModel(arguments) => serve::model(arguments).await,

@@ -8,14 +8,14 @@ use crate::exit::Exit;
 
 /// Sends the plan's load.
 pub(super) async fn run(remote: &Remote, arguments: RunArguments) -> Exit {
-    let plan = match plan::read(&arguments.plan) {
-        Ok(plan) => plan,
+    let (plan, workers) = match plan::read_to_send(&arguments) {
+        Ok(read) => read,
         Err(exit) => return exit,
     };
     let work = |plan: &loadtest::plan::Plan, context: &mut loadtest::run::Context<'_>| {
         loadtest::run::run(plan, context)
     };
-    match lead::lead(&arguments, plan, work).await {
+    match lead::lead(&arguments, plan, workers, work).await {
         Err(exit) => exit,
         Ok((plan, (result, total))) => {
             let outcome = exit(&result);

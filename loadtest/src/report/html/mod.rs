@@ -86,6 +86,9 @@ fn foot(subject: &Subject) -> String {
     facts.push(("Lasted", words::span(subject.seconds)));
     facts.push(("Seed", subject.seed.to_string()));
     facts.push(("Sender", subject.machine.clone()));
+    if !subject.workers.is_empty() {
+        facts.push(("Workers", words::workers(&subject.workers)));
+    }
     if let Some(digest) = &subject.digest {
         facts.push(("Image", digest.clone()));
     }
