@@ -5,8 +5,8 @@ use std::time::Duration;
 use model::Ratio;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{LimitsPlan, Publish};
-use crate::result::Verdict;
+use crate::plan::Publish;
+use crate::result::{LimitsPublish, Verdict};
 
 /// The sale to be survived.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,27 +67,6 @@ impl Plan {
     }
 }
 
-/// What one pod, and each CPU of it, carries.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Capacity {
-    /// Calls per second of one pod.
-    pub per_pod: f64,
-    /// Calls per second for each CPU that a pod may use; `None` when that is not known.
-    pub per_cpu: Option<f64>,
-}
-
-/// Divides the rate that a target carried by the pods behind it, and by the CPUs that each may use.
-/// `None` without a rate or a pod.
-pub fn capacity(rate: f64, pods: u32, pod_cpus: Option<f64>) -> Option<Capacity> {
-    let per_pod = rate / f64::from(pods);
-    (per_pod.is_finite() && per_pod > 0.0).then(|| Capacity {
-        per_pod,
-        per_cpu: pod_cpus
-            .filter(|cpus| *cpus > 0.0)
-            .map(|cpus| per_pod / cpus),
-    })
-}
-
 /// On top of the calls in flight that Little's law gives: they are a mean.
 const CONCURRENCY_FACTOR: f64 = 1.2;
 
@@ -101,14 +80,14 @@ pub fn limits(capacity: f64, mean_latency: Duration) -> Limits {
     }
 }
 
-/// Whether new limits are taken.
+/// Whether new limits are taken, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Publication {
     /// At once.
-    Now,
-    /// A person is to confirm, for this reason.
+    Now(String),
+    /// A person is to confirm.
     Ask(String),
-    /// Not at all, for this reason.
+    /// Not at all.
     No(String),
 }
 
@@ -129,35 +108,42 @@ impl Limits {
     /// would limit it below what it can do, so a person decides.
     pub fn publication(
         &self,
-        plan: &LimitsPlan,
+        wanted: LimitsPublish,
         verdict: &Verdict,
         in_force: Option<&Limits>,
     ) -> Publication {
-        let percent = |share: f64| (share * 100.0).round();
-        match (plan.publish, verdict) {
-            (Publish::Never, _) => Publication::No("the plan publishes no limits".to_owned()),
-            (_, Verdict::Noisy { why, .. } | Verdict::Invalid { why }) => {
-                Publication::No(why.clone())
-            }
-            (Publish::Ask, _) => {
-                Publication::Ask("the plan asks before limits are published".to_owned())
-            }
-            (Publish::Auto, Verdict::AtLeast { why, .. }) => {
-                Publication::Ask(format!("the capacity is a lower bound only: {why}"))
-            }
+        match (wanted.publish, verdict) {
+            (Publish::Never, _) => Publication::No("the plan says `publish: never`".to_owned()),
+            (_, Verdict::Noisy { why, .. } | Verdict::Invalid { why }) => Publication::No(format!(
+                "the result allows no planning, so no limits follow from it: {why}"
+            )),
+            (Publish::Ask, _) => Publication::Ask("the plan says `publish: ask`".to_owned()),
+            (Publish::Auto, Verdict::AtLeast { why, .. }) => Publication::Ask(format!(
+                "the capacity is a lower bound, which only a person takes as a limit: {why}"
+            )),
             (Publish::Auto, Verdict::Confirmed { .. }) => match in_force {
                 None => Publication::Ask(
-                    "no limits are in force that these could be compared with".to_owned(),
+                    "no limits are in force yet, so the first are a person's to take".to_owned(),
                 ),
-                Some(earlier) if self.change_from(earlier) > plan.max_change.get() => {
-                    Publication::Ask(format!(
-                        "they differ from those in force by {} %; {} % may be taken without asking",
-                        percent(self.change_from(earlier)),
-                        percent(plan.max_change.get())
-                    ))
-                }
-                Some(_) => Publication::Now,
+                Some(earlier) => self.as_far_as(wanted.max_change, earlier),
             },
+        }
+    }
+
+    fn as_far_as(&self, change_max: f64, earlier: &Limits) -> Publication {
+        let change = self.change_from(earlier);
+        let differ = if change.is_finite() {
+            format!("they differ by {:.0} % from those in force", change * 100.0)
+        } else {
+            "one of those in force is 0".to_owned()
+        };
+        if change <= change_max {
+            Publication::Now(differ)
+        } else {
+            let allowed = change_max * 100.0;
+            Publication::Ask(format!(
+                "{differ}, {allowed:.0} % is allowed without asking"
+            ))
         }
     }
 }
@@ -214,16 +200,6 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_shared_by_pods_and_cpus() {
-        let found = |per_pod, per_cpu| Some(Capacity { per_pod, per_cpu });
-        assert_eq!(capacity(600.0, 2, Some(1.5)), found(300.0, Some(200.0)));
-        assert_eq!(capacity(600.0, 2, None), found(300.0, None));
-        assert_eq!(capacity(600.0, 2, Some(0.0)), found(300.0, None));
-        assert_eq!(capacity(600.0, 0, None), None);
-        assert_eq!(capacity(0.0, 1, None), None);
-    }
-
-    #[test]
     fn a_small_sale_still_has_its_pods_in_every_zone_that_may_be_left() {
         let plan = Plan {
             peak: 0.0,
@@ -257,9 +233,9 @@ mod tests {
     #[test]
     fn only_sure_limits_that_change_little_need_no_word() {
         let limits = |qps, concurrency| Limits { qps, concurrency };
-        let plan = |publish| LimitsPlan {
+        let wanted = |publish| LimitsPublish {
             publish,
-            max_change: ratio(30.0),
+            max_change: 0.3,
         };
         let confirmed = Verdict::Confirmed {
             low: 300.0,
@@ -277,19 +253,30 @@ mod tests {
         let new = limits(300.0, 15);
         assert!((new.change_from(&limits(300.0, 12)) - 0.25).abs() < 1e-12);
         assert!(new.change_from(&limits(0.0, 15)).is_infinite());
-        for (publish, verdict, in_force, wanted) in [
-            (Publish::Auto, &confirmed, Some(limits(250.0, 14)), "now"),
+        for (publish, verdict, in_force, expected) in [
+            (
+                Publish::Auto,
+                &confirmed,
+                Some(limits(250.0, 14)),
+                "now: they differ by 20 % from those in force",
+            ),
             (
                 Publish::Auto,
                 &confirmed,
                 Some(limits(200.0, 15)),
-                "ask: they differ from those in force by 50 %",
+                "ask: they differ by 50 % from those in force, 30 % is allowed without asking",
             ),
             (
                 Publish::Auto,
                 &confirmed,
                 Some(limits(300.0, 30)),
-                "ask: they differ from those in force by 50 %",
+                "ask: they differ by 50 % from those in force",
+            ),
+            (
+                Publish::Auto,
+                &confirmed,
+                Some(limits(0.0, 15)),
+                "ask: one of those in force is 0, 30 %",
             ),
             (
                 Publish::Auto,
@@ -301,23 +288,33 @@ mod tests {
                 Publish::Auto,
                 &at_least,
                 Some(new),
-                "ask: the capacity is a lower bound only: the generator",
+                "ask: the capacity is a lower bound, which only a person takes as a limit: the generator",
             ),
-            (Publish::Auto, &noisy, Some(new), "no: spread"),
-            (Publish::Ask, &confirmed, Some(new), "ask: the plan asks"),
+            (
+                Publish::Auto,
+                &noisy,
+                Some(new),
+                "no: the result allows no planning, so no limits follow from it: spread",
+            ),
+            (
+                Publish::Ask,
+                &confirmed,
+                Some(new),
+                "ask: the plan says `publish: ask`",
+            ),
             (
                 Publish::Never,
                 &confirmed,
                 Some(new),
-                "no: the plan publishes no limits",
+                "no: the plan says `publish: never`",
             ),
         ] {
-            let got = match new.publication(&plan(publish), verdict, in_force.as_ref()) {
-                Publication::Now => "now".to_owned(),
+            let got = match new.publication(wanted(publish), verdict, in_force.as_ref()) {
+                Publication::Now(why) => format!("now: {why}"),
                 Publication::Ask(why) => format!("ask: {why}"),
                 Publication::No(why) => format!("no: {why}"),
             };
-            assert!(got.starts_with(wanted), "{got} is not {wanted}");
+            assert!(got.starts_with(expected), "{got} is not {expected}");
         }
     }
 }

@@ -26,7 +26,7 @@ use store::{Batch, CommitError, Loadtest, LoadtestRows, QueryError, QueryLimits,
 use book::{Book, Limits, Stage, Tested};
 use build::Build;
 use production::Production;
-use publish::{Decision, Proposed, decide};
+use publish::{Decision, decide};
 use row::Summary;
 
 /// The most rows read at the start; older ones stay stored.
@@ -138,16 +138,16 @@ impl LoadTests {
             }
             return Ok(self.taken(&test, "it was kept before".to_owned()));
         }
-        let (decision, proposed) = self.decide(kept, &test, sender);
+        let decision = self.decide(kept, &test, sender);
         let mut rows = LoadtestRows::new();
         test.push(text, &mut rows);
         let mut decided = None;
-        if let (Some(stage), Some(proposed)) = (decision.stage, proposed) {
+        if let Some((stage, proposed)) = decision.taken {
             let limits = Limits {
                 of: test.id.clone(),
                 build: Build::of(&test),
                 qps: proposed.qps,
-                concurrency: proposed.concurrency,
+                concurrency: Some(proposed.concurrency),
                 at: self.next_decision(&test.function_id()),
                 by: sender.name.clone(),
             };
@@ -161,34 +161,23 @@ impl LoadTests {
             book.set(test.function_id(), stage, limits);
         }
         drop(book);
-        metrics_of(&test, decision.stage);
+        metrics_of(&test, decision.taken.map(|(stage, _)| stage));
         Ok(self.taken(&test, decision.why))
     }
 
-    fn decide(
-        &self,
-        kept: &Kept,
-        test: &Summary,
-        sender: &Identity,
-    ) -> (Decision, Option<Proposed>) {
+    fn decide(&self, kept: &Kept, test: &Summary, sender: &Identity) -> Decision {
         let Kept::Capacity(found) = kept else {
-            let why = "limits follow from a capacity test only".to_owned();
-            return (Decision { stage: None, why }, None);
+            return Decision::none("limits follow from a capacity test only");
         };
-        let qps = found.limits.map(|limits| limits.qps).or(test.per_pod);
-        let proposed = qps
-            .filter(|qps| test.is_plannable() && qps.is_finite() && *qps > 0.0)
-            .map(|qps| Proposed {
-                qps,
-                concurrency: test.concurrency,
-            });
         let book = self.shared.book();
         let in_force = book
             .get(&test.function_id())
             .and_then(|tested| tested.published.as_ref());
-        let trusted = sender.role.may(inbound::Access::Administer);
-        let decision = decide(found.limits_publish, proposed, in_force, trusted);
-        (decision, proposed)
+        decide(
+            found,
+            in_force,
+            sender.role.may(inbound::Access::Administer),
+        )
     }
 
     /// The time of the next decision about a function: newer than the last, whatever the clock says, so

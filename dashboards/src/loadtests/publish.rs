@@ -1,128 +1,120 @@
 //! Whether limits that a test proposes are taken, shown to a person, or neither.
 
 use loadtest::plan::Publish;
-use loadtest::result::LimitsPublish;
+use loadtest::result::{CapacityResult, LimitsPublish};
+use loadtest::sizing::{self, Publication};
 
 use super::book::{Limits, Stage};
 
 /// What becomes of limits, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Decision {
-    /// How far they come; `None` when they stay in the result.
-    pub(crate) stage: Option<Stage>,
+    /// How far which limits come; `None` when they stay in the result.
+    pub(crate) taken: Option<(Stage, sizing::Limits)>,
     /// The reason, for people.
     pub(crate) why: String,
 }
 
-/// Rates that one pod is to be held to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Proposed {
-    /// Calls per second.
-    pub(crate) qps: f64,
-    /// Calls at once.
-    pub(crate) concurrency: Option<u64>,
+impl Decision {
+    /// Nothing is taken.
+    pub(crate) fn none(why: impl Into<String>) -> Decision {
+        Decision {
+            taken: None,
+            why: why.into(),
+        }
+    }
 }
+
+/// What a plan wants that says nothing of limits.
+const UNSAID: LimitsPublish = LimitsPublish {
+    publish: Publish::Never,
+    max_change: 0.0,
+};
 
 /// Decides. `trusted` is whether the sender could also approve: nobody takes by `auto` what he may not.
-pub(crate) fn decide(
-    wanted: Option<LimitsPublish>,
-    proposed: Option<Proposed>,
-    in_force: Option<&Limits>,
-    trusted: bool,
-) -> Decision {
-    let decision = |stage, why: &str| Decision {
-        stage,
-        why: why.to_owned(),
-    };
-    let Some(wanted) = wanted.filter(|wanted| wanted.publish != Publish::Never) else {
-        return decision(None, "the plan says `publish: never`");
-    };
+pub(crate) fn decide(found: &CapacityResult, in_force: Option<&Limits>, trusted: bool) -> Decision {
+    let proposed = found
+        .limits
+        .filter(|limits| limits.qps.is_finite() && limits.qps > 0.0);
     let Some(proposed) = proposed else {
-        return decision(
-            None,
-            "the result allows no planning, so no limits follow from it",
-        );
+        return Decision::none("the result allows no planning, so no limits follow from it");
     };
-    let pending = |why: &str| decision(Some(Stage::Pending), why);
-    if wanted.publish == Publish::Ask {
-        return pending("the plan says `publish: ask`");
-    }
-    if !trusted {
-        return pending("`publish: auto` needs a token that may approve limits");
-    }
-    let Some(in_force) = in_force else {
-        return pending("no limits are in force yet, so the first are a person's to take");
+    // Limits that hold no calls at once cannot be compared.
+    let in_force = in_force.and_then(|limits| {
+        Some(sizing::Limits {
+            qps: limits.qps,
+            concurrency: limits.concurrency?,
+        })
+    });
+    let wanted = found.limits_publish.unwrap_or(UNSAID);
+    let (stage, why) = match proposed.publication(wanted, &found.verdict, in_force.as_ref()) {
+        Publication::No(why) => return Decision::none(why),
+        Publication::Ask(why) => (Stage::Pending, why),
+        Publication::Now(_) if !trusted => (
+            Stage::Pending,
+            "`publish: auto` needs a token that may approve limits".to_owned(),
+        ),
+        Publication::Now(why) => (Stage::Published, why),
     };
-    let change = change(proposed, in_force);
-    if change <= wanted.max_change {
-        let why = format!("they differ by {} from those in force", percent(change));
-        return decision(Some(Stage::Published), &why);
-    }
-    pending(&format!(
-        "they differ by {} from those in force, {} is allowed without asking",
-        percent(change),
-        percent(wanted.max_change)
-    ))
-}
-
-/// The larger relative change of the two limits.
-fn change(proposed: Proposed, in_force: &Limits) -> f64 {
-    let relative = |new: f64, old: f64| {
-        if old > 0.0 {
-            (new - old).abs() / old
-        } else {
-            f64::INFINITY
-        }
-    };
-    let qps = relative(proposed.qps, in_force.qps);
-    match (proposed.concurrency, in_force.concurrency) {
-        (Some(new), Some(old)) => qps.max(relative(new as f64, old as f64)),
-        (None, None) => qps,
-        (Some(_), None) | (None, Some(_)) => f64::INFINITY,
-    }
-}
-
-fn percent(share: f64) -> String {
-    if share.is_finite() {
-        format!("{:.0} %", share * 100.0)
-    } else {
-        "more than can be told".to_owned()
+    Decision {
+        taken: Some((stage, proposed)),
+        why,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use loadtest::result::{Subject, Verdict};
     use model::Timestamp;
 
     use super::super::build::Build;
     use super::*;
 
-    #[test]
-    fn limits_are_taken_only_as_the_plan_allows() {
-        let in_force = Limits {
+    fn found(publish: Option<Publish>, limits: Option<sizing::Limits>) -> CapacityResult {
+        CapacityResult {
+            verdict: Verdict::Confirmed {
+                low: 300.0,
+                high: 315.0,
+            },
+            subject: Subject::default(),
+            objective: String::new(),
+            per_pod: Some(300.0),
+            per_cpu: None,
+            mean_latency_ms: None,
+            limits,
+            limits_publish: publish.map(|publish| LimitsPublish {
+                publish,
+                max_change: 0.3,
+            }),
+            pods: None,
+            searches: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    fn in_force() -> Limits {
+        Limits {
             of: "lt-1".to_owned(),
             build: Build::default(),
             qps: 300.0,
             concurrency: Some(15),
             at: Timestamp::EPOCH,
             by: "ann".to_owned(),
+        }
+    }
+
+    #[test]
+    fn limits_are_taken_only_as_the_plan_allows() {
+        let in_force = in_force();
+        let of_qps_alone = Limits {
+            concurrency: None,
+            ..in_force.clone()
         };
-        let wanted = |publish| {
-            Some(LimitsPublish {
-                publish,
-                max_change: 0.3,
-            })
-        };
-        let limits = |qps, concurrency| {
-            Some(Proposed {
-                qps,
-                concurrency: Some(concurrency),
-            })
-        };
+        let limits = |qps, concurrency| Some(sizing::Limits { qps, concurrency });
         let (auto, ask, never) = (
-            wanted(Publish::Auto),
-            wanted(Publish::Ask),
-            wanted(Publish::Never),
+            Some(Publish::Auto),
+            Some(Publish::Ask),
+            Some(Publish::Never),
         );
         let (near, far) = (limits(380.0, 15), limits(400.0, 15));
         let (pending, published) = (Some(Stage::Pending), Some(Stage::Published));
@@ -135,20 +127,39 @@ mod tests {
             (auto, far, held, true, pending),
             // Calls at once count as well.
             (auto, limits(300.0, 20), held, true, pending),
+            (auto, near, Some(&of_qps_alone), true, pending),
             (auto, near, None, true, pending),
             (auto, near, held, false, pending),
             (auto, None, held, true, None),
+            (auto, limits(0.0, 15), held, true, None),
             (ask, None, held, true, None),
         ] {
-            let decision = decide(wanted, proposed, in_force, trusted);
-            assert_eq!(
-                decision.stage, expected,
-                "{wanted:?} {proposed:?}: {decision:?}"
-            );
+            let decision = decide(&found(wanted, proposed), in_force, trusted);
+            let stage = decision.taken.map(|(stage, _)| stage);
+            assert_eq!(stage, expected, "{wanted:?} {proposed:?}: {decision:?}");
         }
         assert_eq!(
-            decide(auto, far, held, true).why,
+            decide(&found(auto, far), held, true).why,
             "they differ by 33 % from those in force, 30 % is allowed without asking"
         );
+    }
+
+    #[test]
+    fn a_lower_bound_waits_for_a_person_even_under_auto() {
+        let in_force = in_force();
+        let limits = sizing::Limits {
+            qps: 300.0,
+            concurrency: 15,
+        };
+        let at_least = CapacityResult {
+            verdict: Verdict::AtLeast {
+                low: 300.0,
+                why: "the plan ends there".to_owned(),
+            },
+            ..found(Some(Publish::Auto), Some(limits))
+        };
+        let decision = decide(&at_least, Some(&in_force), true);
+        assert_eq!(decision.taken, Some((Stage::Pending, limits)));
+        assert!(decision.why.contains("a lower bound"), "{}", decision.why);
     }
 }
