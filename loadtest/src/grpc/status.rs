@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue};
 
 use crate::outcome::Outcome;
+use crate::request::Expect;
 
 /// A call that ended with another gRPC status than expected counts under this plus its code, so that
 /// `1004` in the statuses of a result is gRPC's DEADLINE_EXCEEDED; HTTP has no status that high.
@@ -12,13 +13,13 @@ const RESOURCE_EXHAUSTED: u32 = 8;
 /// What a call counts as whose status is missing or unreadable (UNKNOWN).
 const UNKNOWN: u32 = 2;
 
-/// What came of a call: a success when HTTP said 200 and gRPC the expected status, which stands in the
-/// trailers, or in the head when there is nothing else.
+/// What came of a call: a success when HTTP said 200, gRPC the expected status, which stands in the
+/// trailers, or in the head when there is nothing else, and the metadata of both what is expected of it.
 pub(crate) fn outcome(
     status: u16,
     headers: &HeaderMap,
     trailers: &HeaderMap,
-    expected: u32,
+    expect: &Expect,
 ) -> Outcome {
     if status == 429 {
         return Outcome::Limited;
@@ -31,8 +32,13 @@ pub(crate) fn outcome(
         .or_else(|| headers.get("grpc-status"))
         .and_then(code)
         .unwrap_or(UNKNOWN);
-    if code == expected {
-        return Outcome::Ok { status };
+    if code == expect.grpc_status {
+        let metadata = |name: &str| headers.get(name).or_else(|| trailers.get(name));
+        return if expect.headers_hold(&|name| metadata(name).map(HeaderValue::as_bytes)) {
+            Outcome::Ok { status }
+        } else {
+            Outcome::Unexpected { status }
+        };
     }
     if code == RESOURCE_EXHAUSTED {
         return Outcome::Limited;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::outcome::Outcome;
-use crate::request::{GrpcCall, Request};
+use crate::request::{Expect, GrpcCall, HeaderCheck, Request};
 
 fn field(name: &str, number: i32, kind: Type, label: Label) -> FieldDescriptorProto {
     FieldDescriptorProto {
@@ -221,10 +221,50 @@ fn a_status_is_what_the_trailers_say_or_the_head_alone() {
         (503, None, None, 0, Outcome::Unexpected { status: 503 }),
         (429, None, None, 0, Outcome::Limited),
     ] {
+        let expect = Expect {
+            grpc_status: expected,
+            ..Expect::default()
+        };
         assert_eq!(
-            outcome(status, &headers(head), &headers(trailers), expected),
+            outcome(status, &headers(head), &headers(trailers), &expect),
             outcome_expected,
             "{status} {head:?} {trailers:?}"
+        );
+    }
+}
+
+#[test]
+fn metadata_is_held_against_what_the_plan_expects() {
+    let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
+        let pairs = pairs.iter().map(|(name, value)| {
+            let name = HeaderName::from_static(name);
+            (name, HeaderValue::from_static(value))
+        });
+        pairs.collect()
+    };
+    let expect = Expect {
+        headers: vec![HeaderCheck::parse("x-shard ~ [ab]").unwrap()],
+        ..Expect::default()
+    };
+    let (ok, unexpected) = (
+        Outcome::Ok { status: 200 },
+        Outcome::Unexpected { status: 200 },
+    );
+    for (head, trailers, expected) in [
+        (&[("x-shard", "a")][..], &[("grpc-status", "0")][..], ok),
+        (&[], &[("grpc-status", "0"), ("x-shard", "b")], ok),
+        (&[("x-shard", "c")], &[("grpc-status", "0")], unexpected),
+        (&[], &[("grpc-status", "0")], unexpected),
+        (
+            &[],
+            &[("grpc-status", "5")],
+            Outcome::Unexpected { status: 1_005 },
+        ),
+    ] {
+        assert_eq!(
+            outcome(200, &headers(head), &headers(trailers), &expect),
+            expected,
+            "{head:?} {trailers:?}"
         );
     }
 }

@@ -153,8 +153,7 @@ impl Reader {
         let status = answer.status;
         let expect = &request.expect;
         if self.is_grpc {
-            let expected = expect.grpc_status;
-            let outcome = grpc::outcome(status, &answer.headers, &answer.trailers, expected);
+            let outcome = grpc::outcome(status, &answer.headers, &answer.trailers, expect);
             return Judged::Is(outcome);
         }
         let header = |name: &str| answer.headers.get(name).map(HeaderValue::as_bytes);

@@ -7,7 +7,7 @@ use super::{HeaderCheck, JsonCheck, TextError};
 pub struct Expect {
     /// The statuses that count; empty means any below 400.
     pub statuses: StatusSet,
-    /// What headers must say.
+    /// What headers must say; of gRPC the metadata, of the head or of the trailers.
     pub headers: Vec<HeaderCheck>,
     /// What the body must say, read as JSON.
     pub json: Vec<JsonCheck>,
@@ -43,12 +43,15 @@ impl Expect {
         } else {
             self.statuses.contains(status)
         };
-        right_status
-            && self
-                .headers
-                .iter()
-                .all(|check| check.holds(headers(check.name())))
-            && JsonCheck::all_hold(&self.json, body)
+        right_status && self.headers_hold(headers) && JsonCheck::all_hold(&self.json, body)
+    }
+
+    /// Whether headers, asked by lower-case name, say what they must.
+    #[inline]
+    pub fn headers_hold<'a>(&self, headers: &dyn Fn(&str) -> Option<&'a [u8]>) -> bool {
+        self.headers
+            .iter()
+            .all(|check| check.holds(headers(check.name())))
     }
 }
 
