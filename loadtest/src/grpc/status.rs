@@ -32,13 +32,12 @@ pub(crate) fn outcome(
         .or_else(|| headers.get("grpc-status"))
         .and_then(code)
         .unwrap_or(UNKNOWN);
+    let metadata = |name: &str| headers.get(name).or_else(|| trailers.get(name));
+    if expect.judge_grpc(code, &|name| metadata(name).map(HeaderValue::as_bytes)) {
+        return Outcome::Ok { status };
+    }
     if code == expect.grpc_status {
-        let metadata = |name: &str| headers.get(name).or_else(|| trailers.get(name));
-        return if expect.headers_hold(&|name| metadata(name).map(HeaderValue::as_bytes)) {
-            Outcome::Ok { status }
-        } else {
-            Outcome::Unexpected { status }
-        };
+        return Outcome::Unexpected { status };
     }
     if code == RESOURCE_EXHAUSTED {
         return Outcome::Limited;

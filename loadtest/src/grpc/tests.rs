@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::outcome::Outcome;
-use crate::request::{Expect, GrpcCall, HeaderCheck, Request};
+use crate::request::{Complaint, Expect, GrpcCall, HeaderCheck, Request};
 
 fn field(name: &str, number: i32, kind: Type, label: Label) -> FieldDescriptorProto {
     FieldDescriptorProto {
@@ -266,5 +266,22 @@ fn metadata_is_held_against_what_the_plan_expects() {
             expected,
             "{head:?} {trailers:?}"
         );
+    }
+    for (pairs, words) in [
+        (
+            &[("grpc-status", "5")][..],
+            "gRPC status 5; the plan expects 0",
+        ),
+        (
+            &[("grpc-status", "0"), ("x-shard", "c")],
+            "gRPC status 0 with x-shard \"c\"; the plan expects x-shard ~ [ab]",
+        ),
+    ] {
+        let asked = Expect {
+            complaint: Complaint::wanted(),
+            ..expect.clone()
+        };
+        outcome(200, &HeaderMap::new(), &headers(pairs), &asked);
+        assert_eq!(asked.complaint.get(), Some(words));
     }
 }

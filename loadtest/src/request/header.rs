@@ -18,6 +18,9 @@ const OWN_HEADERS: [(&str, &str); 9] = [
     (TRAFFIC_HEADER, "it always marks the load as such"),
 ];
 
+/// How much of an answer's value is shown.
+pub(super) const SHOWN_CHARS_MAX: usize = 80;
+
 /// Refuses a path that is not one, or that would end the request line early.
 pub fn check_path(path: &Template) -> Result<(), TextError> {
     let first = path.texts().next().unwrap_or(b"");
@@ -136,6 +139,23 @@ impl HeaderCheck {
         value
             .and_then(|value| std::str::from_utf8(value).ok())
             .is_some_and(|value| self.wanted.matches_value(value.trim()))
+    }
+
+    /// What is wrong with a value that does not fit: `with content-type "text/html"; the plan expects
+    /// content-type: application/json`.
+    pub(super) fn what_lacks(&self, value: Option<&[u8]>) -> String {
+        let got = match value {
+            None => format!("without {}", self.name),
+            Some(value) => {
+                let text: String = String::from_utf8_lossy(value)
+                    .chars()
+                    .take(SHOWN_CHARS_MAX)
+                    .collect();
+                // As a literal, so that nothing in it steers a terminal.
+                format!("with {} {text:?}", self.name)
+            }
+        };
+        format!("{got}; the plan expects {}", self.written)
     }
 
     /// As written.

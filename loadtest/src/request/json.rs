@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::TextError;
+use super::header::SHOWN_CHARS_MAX;
 
 /// One condition on a value that a JSON pointer (RFC 6901) names. A value that is not there fulfils
 /// `absent` and nothing else.
@@ -64,6 +65,32 @@ impl JsonCheck {
         checks.is_empty()
             || serde_json::from_slice::<Value>(body)
                 .is_ok_and(|document| checks.iter().all(|check| check.holds(&document)))
+    }
+
+    /// What is wrong with a body that does not fulfil all: `with /ok false; the plan expects /ok == true`.
+    pub(super) fn what_lacks(checks: &[JsonCheck], body: &[u8]) -> String {
+        let document = serde_json::from_slice::<Value>(body).ok();
+        let lacking = checks.iter().find(|check| {
+            document
+                .as_ref()
+                .is_none_or(|document| !check.holds(document))
+        });
+        let Some(check) = lacking else {
+            return String::new();
+        };
+        let got = match &document {
+            None => "with a body that is not JSON".to_owned(),
+            Some(document) => match document.pointer(&check.pointer) {
+                None => format!("without {}", check.pointer),
+                Some(found) => {
+                    let text = found.to_string();
+                    let shown = text.chars().filter(|letter| !letter.is_control());
+                    let shown: String = shown.take(SHOWN_CHARS_MAX).collect();
+                    format!("with {} {shown}", check.pointer)
+                }
+            },
+        };
+        format!("{got}; the plan expects {}", check.written)
     }
 
     fn holds(&self, document: &Value) -> bool {

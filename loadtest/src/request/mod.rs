@@ -15,7 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
-pub use expect::{Expect, StatusSet};
+pub use expect::{Complaint, Expect, StatusSet};
 pub use header::{HeaderCheck, check_header, check_path};
 pub(crate) use header::{check_header_text, check_path_text};
 pub use json::JsonCheck;

@@ -1,5 +1,6 @@
 //! One request of each kind before anything else: does the target answer as the plan expects?
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use super::{RunError, threads};
 use crate::engine::{RunClock, Stop};
 use crate::outcome::Failure;
 use crate::plan::{Arrivals, Load, LoadModel, Stage};
-use crate::request::RequestSet;
+use crate::request::{Complaint, RequestSet};
 use crate::tally::Tally;
 
 /// Kinds of requests that are tried.
@@ -45,6 +46,8 @@ pub(crate) fn check(
     for request in ready.requests.requests().iter().take(KINDS_MAX) {
         let mut one = request.clone();
         one.weight = 1;
+        let lacking = Complaint::wanted();
+        one.expect.complaint = lacking.clone();
         let Some(requests) = RequestSet::new(vec![one]) else {
             continue;
         };
@@ -53,7 +56,8 @@ pub(crate) fn check(
             ..ready.clone()
         };
         let total = send_once(&ready, &once, clock, stop)?;
-        if let Some(sentence) = complaint(&request.name, &ready, load.timeout, &total) {
+        let sentence = complaint(&request.name, &ready, load.timeout, &total, lacking.get());
+        if let Some(sentence) = sentence {
             return Err(RunError::Preflight(sentence));
         }
     }
@@ -82,13 +86,19 @@ fn send_once(
     Ok(total)
 }
 
-/// What went wrong with the one request; `None` when nothing did.
-fn complaint(name: &str, ready: &Ready, timeout: Duration, total: &Tally) -> Option<String> {
+/// What went wrong with the one request; `None` when nothing did. `lacking` is what its answer lacked.
+fn complaint(
+    name: &str,
+    ready: &Ready,
+    timeout: Duration,
+    total: &Tally,
+    lacking: Option<&str>,
+) -> Option<String> {
     let counts = &total.counts;
     if counts.ok > 0 {
         return None;
     }
-    let place = format!("{} ({})", ready.envelope.authority, ready.address);
+    let place = place(&ready.envelope.authority, ready.address);
     let failure = Failure::ALL
         .into_iter()
         .find(|failure| counts.failures[*failure as usize] > 0);
@@ -97,9 +107,10 @@ fn complaint(name: &str, ready: &Ready, timeout: Duration, total: &Tally) -> Opt
         (_, Some(429)) => {
             format!("{name} at {place} answered 429: a flow limit refuses already a single request")
         }
-        (_, Some(status)) => format!(
-            "{name} at {place} answered {status}, or with something the plan does not expect"
-        ),
+        (_, Some(status)) => {
+            let answered = lacking.map_or_else(|| status.to_string(), str::to_owned);
+            format!("{name} at {place} answered {answered}")
+        }
         (Some(Failure::Refused), _) => format!("nobody listens at {place}"),
         (Some(Failure::Timeout | Failure::ConnectTimeout), _) => format!(
             "{name} at {place} was not answered within {}",
@@ -114,4 +125,36 @@ fn complaint(name: &str, ready: &Ready, timeout: Duration, total: &Tally) -> Opt
         (Some(failure), _) => format!("{name} at {place} failed: {}", failure.word()),
         (None, None) => format!("{name} at {place} was not answered"),
     })
+}
+
+/// `feed.internal (10.0.0.7:80)`; the address alone when the target names no other.
+fn place(authority: &str, address: SocketAddr) -> String {
+    let is_named = authority.parse::<SocketAddr>().is_err()
+        && authority
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_err();
+    if is_named {
+        format!("{authority} ({address})")
+    } else {
+        address.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_named_once() {
+        for (authority, address, expected) in [
+            ("feed:8080", "10.0.0.7:8080", "feed:8080 (10.0.0.7:8080)"),
+            ("10.0.0.7:8080", "10.0.0.7:8080", "10.0.0.7:8080"),
+            ("10.0.0.7", "10.0.0.7:80", "10.0.0.7:80"),
+            ("[::1]:8080", "[::1]:8080", "[::1]:8080"),
+            ("[::1]", "[::1]:443", "[::1]:443"),
+        ] {
+            assert_eq!(place(authority, address.parse().unwrap()), expected);
+        }
+    }
 }
