@@ -134,7 +134,7 @@ fn an_answer_that_is_not_expected_ends_it_after_one_request() {
         (
             ANSWER,
             "path: /, expect: {json: \"/ok == true\"}",
-            "something the plan does not expect",
+            "the plan expects /ok == true",
         ),
         ("SSH-2.0-x\r\n\r\n", "path: /", "failed:"),
     ] {
