@@ -5,12 +5,9 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use model::AllowList;
 
 use super::Target;
-use crate::request::check_path_text;
 
 /// Addresses of one name that are looked at.
 const ADDRESSES_MAX: usize = 64;
-/// The longest redirect that is followed.
-const LOCATION_BYTES_MAX: usize = 8 << 10;
 
 /// Why a target is not sent to.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -45,33 +42,6 @@ pub enum TargetError {
         /// The whole line that would allow it.
         line: String,
     },
-    /// A redirect leads nowhere.
-    #[error("the redirect to `{location}` cannot be followed: {why}")]
-    Redirect {
-        /// Where it leads, as the target wrote it; cut when it is long.
-        location: String,
-        /// What is wrong with it.
-        why: String,
-    },
-}
-
-/// Where a redirect leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Redirect {
-    /// Scheme, host and port are the target's own: its connection can be used.
-    pub same_origin: bool,
-    /// Whether the scheme is https.
-    pub tls: bool,
-    /// Host name or address, without brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-    /// For `Host` and `:authority`.
-    pub authority: String,
-    /// Path and query; the target's own path is not put before it again.
-    pub path: String,
-    /// Allowed addresses; empty for the same origin, whose addresses are known.
-    pub addresses: Vec<SocketAddr>,
 }
 
 /// The addresses of a target, in the resolver's order. All of them must be allowed: by their network
@@ -138,128 +108,6 @@ fn line_with(allow: &AllowList, further: &str) -> String {
         .map(|entry| format!("{entry:?}"))
         .collect();
     format!("allow: [{}]", entries.join(", "))
-}
-
-/// Where a redirect leads and whether it may be followed. `location` is what the answer's header says,
-/// `base` the target, `path` the path and query that was asked (with the target's own path). Another
-/// host is resolved, blocking, and held against the list as the target was.
-pub fn may_follow(
-    location: &str,
-    base: &Target,
-    path: &str,
-    allow: &AllowList,
-) -> Result<Redirect, TargetError> {
-    let refuse = |why: &str| TargetError::Redirect {
-        location: location
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(200)
-            .collect(),
-        why: why.to_owned(),
-    };
-    if location.len() > LOCATION_BYTES_MAX {
-        return Err(refuse("it is too long"));
-    }
-    let location = location.split('#').next().unwrap_or_default();
-    let (origin, path) = if let Some(rest) = location.strip_prefix("//") {
-        let (authority, path) = split_authority(rest);
-        (Some(format!("{}://{authority}", base.scheme())), path)
-    } else if let Some((scheme, rest)) = location
-        .split_once("://")
-        .filter(|(scheme, _)| is_scheme(scheme))
-    {
-        let (authority, path) = split_authority(rest);
-        (
-            Some(format!("{}://{authority}", scheme.to_ascii_lowercase())),
-            path,
-        )
-    } else if location
-        .split(['/', '?'])
-        .next()
-        .is_some_and(|first| first.contains(':'))
-    {
-        return Err(refuse("it leads away from HTTP"));
-    } else {
-        (None, beside(path, location))
-    };
-    let path = without_dots(&path);
-    check_path_text(path.as_bytes()).map_err(|error| refuse(&error.message))?;
-    let there = match &origin {
-        Some(origin) => Target::parse(origin).map_err(|error| refuse(&error.message))?,
-        None => base.clone(),
-    };
-    if base.tls && !there.tls {
-        return Err(refuse("it leads from https to http"));
-    }
-    let same_origin = there.origin() == base.origin();
-    if base.production && !same_origin {
-        return Err(refuse("the permission is for the target alone"));
-    }
-    Ok(Redirect {
-        same_origin,
-        tls: there.tls,
-        authority: there.authority(),
-        path,
-        addresses: if same_origin {
-            Vec::new()
-        } else {
-            resolve(&there, allow)?
-        },
-        host: there.host,
-        port: there.port,
-    })
-}
-
-fn is_scheme(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// Authority and path of what follows `//`.
-fn split_authority(rest: &str) -> (&str, String) {
-    let at = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(at);
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    (authority, format!("{slash}{path}"))
-}
-
-/// A relative reference, resolved against the path that was asked (RFC 3986, 5.2.2).
-fn beside(path: &str, reference: &str) -> String {
-    let asked = path.split('?').next().unwrap_or_default();
-    match reference.chars().next() {
-        None => path.to_owned(),
-        Some('/') => reference.to_owned(),
-        Some('?') => format!("{asked}{reference}"),
-        Some(_) => {
-            let folder = asked.rfind('/').and_then(|slash| asked.get(..=slash));
-            format!("{}{reference}", folder.unwrap_or("/"))
-        }
-    }
-}
-
-/// Takes `.` and `..` out of a path (RFC 3986, 5.2.4); the query stays as it is.
-fn without_dots(path: &str) -> String {
-    let (path, query) = match path.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (path, None),
-    };
-    let mut kept: Vec<&str> = Vec::new();
-    let mut segments = path.strip_prefix('/').unwrap_or(path).split('/').peekable();
-    while let Some(segment) = segments.next() {
-        let is_last = segments.peek().is_none();
-        match segment {
-            "." | ".." => {
-                if segment == ".." {
-                    kept.pop();
-                }
-                if is_last {
-                    kept.push("");
-                }
-            }
-            segment => kept.push(segment),
-        }
-    }
-    let query = query.map_or_else(String::new, |query| format!("?{query}"));
-    format!("/{}{query}", kept.join("/"))
 }
 
 #[cfg(test)]
@@ -334,86 +182,5 @@ mod tests {
                 .starts_with("cannot find the addresses of no-such-host.invalid"),
             "{unknown}"
         );
-    }
-
-    #[test]
-    fn redirects_stay_where_load_is_allowed() {
-        let allow = list(&["127.0.0.1:9700", "127.0.0.1:9701"]);
-        let base = target("http://127.0.0.1:9700/v1");
-        for (location, same_origin, authority, path) in [
-            ("/login?x=1", true, "127.0.0.1:9700", "/login?x=1"),
-            ("next", true, "127.0.0.1:9700", "/v1/feed/next"),
-            ("../../../a/./b/..", true, "127.0.0.1:9700", "/a/"),
-            ("?page=2", true, "127.0.0.1:9700", "/v1/feed/list?page=2"),
-            ("", true, "127.0.0.1:9700", "/v1/feed/list?page=1"),
-            ("http://127.0.0.1:9700/x#top", true, "127.0.0.1:9700", "/x"),
-            ("//127.0.0.1:9701", false, "127.0.0.1:9701", "/"),
-            (
-                "HTTP://127.0.0.1:9701?to=http://evil",
-                false,
-                "127.0.0.1:9701",
-                "/?to=http://evil",
-            ),
-        ] {
-            let found = may_follow(location, &base, "/v1/feed/list?page=1", &allow).unwrap();
-            assert_eq!(
-                (
-                    found.same_origin,
-                    found.authority.as_str(),
-                    found.path.as_str()
-                ),
-                (same_origin, authority, path),
-                "{location}"
-            );
-            assert_eq!(found.addresses.is_empty(), same_origin, "{location}");
-        }
-        for (location, why) in [
-            ("http://127.0.0.2:9700/", "127.0.0.2:9700 is not allowed"),
-            (
-                "//169.254.169.254/latest",
-                "169.254.169.254:80 is not allowed",
-            ),
-            (
-                "http://127.0.0.1:9700@169.254.169.254/",
-                "no user or password",
-            ),
-            ("ftp://127.0.0.1/", "neither with http"),
-            ("javascript:alert(1)", "away from HTTP"),
-            ("/a b", "space"),
-            ("/a\r\nx: y", "line break"),
-            ("http:///x", "`http://`"),
-        ] {
-            let refused = may_follow(location, &base, "/v1", &allow)
-                .unwrap_err()
-                .to_string();
-            assert!(refused.contains(why), "{location}: {refused}");
-            assert!(!refused.contains(['\r', '\n']), "{refused:?}");
-        }
-        let safe = target("https://127.0.0.1:9700");
-        let refused = may_follow("http://127.0.0.1:9700/", &safe, "/", &allow).unwrap_err();
-        let production = Target {
-            production: true,
-            ..base.clone()
-        };
-        assert!(may_follow("/x", &production, "/", &allow).is_ok());
-        let elsewhere = may_follow("//127.0.0.1:9701/", &production, "/", &allow).unwrap_err();
-        assert!(elsewhere.to_string().contains("permission"), "{elsewhere}");
-        assert!(
-            refused.to_string().contains("from https to http"),
-            "{refused}"
-        );
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_location_leads_past_the_list(location in "(//?|https?://|[a-z.:@?#/]|\\PC|\r|\n|127\\.0\\.0\\.1){0,12}") {
-            // Only literal addresses are asked for: a name would ask the network.
-            let host = location.trim_start_matches(|c: char| c != '/').trim_start_matches('/');
-            let literal = host.is_empty() || !location.contains("//") || host.starts_with("127.0.0.1/");
-            if literal && let Ok(found) = may_follow(&location, &target("http://127.0.0.1:9700"), "/a", &AllowList::default()) {
-                proptest::prop_assert!(found.same_origin, "{:?}", found);
-                proptest::prop_assert!(found.path.starts_with('/'));
-            }
-        }
     }
 }

@@ -26,7 +26,7 @@ use model::{AllowList, FunctionId, Ratio};
 use crate::request::RequestSet;
 use crate::sizing;
 
-pub use address::{Redirect, TargetError, may_follow, resolve};
+pub use address::{TargetError, resolve};
 pub use parcel::{PARCEL_BYTES_MAX, PARCEL_FILES_MAX, PackError, Parcel, pack};
 pub use permission::{
     PERMISSION_DURATION_MAX, PERMISSION_FILE_BYTES_MAX, PERMISSION_KEY_BYTES_MIN, Permission,
@@ -48,7 +48,8 @@ pub struct Plan {
     pub server: Option<Server>,
     /// Where load goes.
     pub target: Target,
-    /// Where it may go; checked on the addresses that the target resolves to and on every redirect.
+    /// Where it may go; checked on every address that the target resolves to. Redirects are followed within
+    /// the target's scheme, host and port only, so they lead to no other address.
     pub allow: AllowList,
     /// What is sent.
     pub requests: RequestSet,
