@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{RecvStream, SendStream};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
 
 use super::BODY_KEPT_BYTES_MAX;
@@ -33,6 +34,8 @@ pub(super) struct Call {
     /// Redirects followed so far, and the path that the last one led to.
     pub(super) redirects: u32,
     pub(super) path: Option<Box<str>>,
+    /// Path and query as they last went out, when redirects are followed.
+    pub(super) asked: Option<PathAndQuery>,
 }
 
 impl Call {
@@ -44,6 +47,7 @@ impl Call {
             request,
             redirects: 0,
             path: None,
+            asked: None,
         }
     }
 
@@ -162,8 +166,8 @@ impl Reader {
             && request.may_follow()
             && let Some(location) = header("location")
         {
-            let path = call.path.as_deref().unwrap_or(&request.path);
-            return match redirect::follow(location, path, &self.envelope) {
+            let asked = call.asked.as_ref().map_or("/", PathAndQuery::as_str);
+            return match redirect::follow(location, asked, &self.envelope) {
                 Leads::Within(path) if call.redirects < self.redirects_max => Judged::Follow(path),
                 _ => Judged::Is(Outcome::Failed(Failure::Redirect)),
             };

@@ -345,6 +345,9 @@ impl<'a> Sending<'a> {
             None => self.outgoing.make(call.request),
             Some(path) => outgoing::following(path, &self.job.envelope),
         };
+        if let Some((head, _)) = whole.as_ref().filter(|_| self.job.redirects_max > 0) {
+            call.asked = head.uri().path_and_query().cloned();
+        }
         let Some((response, body)) = whole.and_then(|(head, body)| lane.send(head, body)) else {
             // Never sent, and by no fault of the target.
             self.ledger.tally().counts.missed += 1;

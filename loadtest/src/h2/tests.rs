@@ -540,6 +540,8 @@ fn redirects_within_the_target_are_followed_and_others_refused() {
     let peer = Peer::plain().start(|mut asked| async move {
         let location = match asked.request.uri().path() {
             "/base/x" => "/y",
+            "/base/a/7" => "../list?page=1",
+            "/base/list" if asked.request.uri().query() == Some("page=1") => "?page=2",
             "/base/away" => "http://elsewhere.test/",
             _ => return reply(asked, 200, b""),
         };
@@ -556,6 +558,18 @@ fn redirects_within_the_target_are_followed_and_others_refused() {
     assert!(ok > 0 && ok + followed.counts.missed == 5);
     assert_eq!(followed.counts.sent, 2 * ok);
     assert_eq!(followed.statuses, [(200, ok)].into());
+    // Relative ones lead on from the path as it was sent.
+    let relative = of("/a/{{ pick(\"7\", \"7\") }}").run();
+    let ok = relative.counts.ok;
+    assert!(ok > 0 && relative.statuses == [(200, ok)].into());
+    assert_eq!(relative.counts.sent, 3 * ok);
+    let heads = peer.seen.heads.lock().unwrap().clone();
+    assert!(
+        heads
+            .iter()
+            .any(|(uri, _)| uri.ends_with("/base/list?page=2")),
+        "{heads:?}"
+    );
     let refused = of("/away").run();
     assert_eq!(failures(&refused, Failure::Redirect), sent(&refused, 5));
     let answer = Test {

@@ -165,13 +165,15 @@ impl EventLoop<'_> {
             && request.may_follow()
             && let Some(location) = answer.header("location")
         {
-            let path = call.path.as_deref().unwrap_or(&request.path);
-            return Some(match redirect::follow(location, path, &self.job.envelope) {
-                Leads::Within(path) if call.redirects < self.job.redirects_max => {
-                    Judged::Follow(path)
-                }
-                _ => Judged::Is(Outcome::Failed(Failure::Redirect)),
-            });
+            let asked = redirect::asked(&connection.out);
+            return Some(
+                match redirect::follow(location, asked, &self.job.envelope) {
+                    Leads::Within(path) if call.redirects < self.job.redirects_max => {
+                        Judged::Follow(path)
+                    }
+                    _ => Judged::Is(Outcome::Failed(Failure::Redirect)),
+                },
+            );
         }
         let met = request
             .expect

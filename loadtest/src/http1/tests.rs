@@ -380,7 +380,13 @@ fn redirects_stay_within_the_target() {
         while let Some(text) = request(&mut stream) {
             let answer = match text.split(' ').nth(1) {
                 Some("/x") => "HTTP/1.1 302 Found\r\nlocation: /y?z\r\ncontent-length: 0\r\n\r\n",
-                Some("/y?z") => "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+                Some("/a/7") => {
+                    "HTTP/1.1 302 Found\r\nlocation: ../list?page=1\r\ncontent-length: 0\r\n\r\n"
+                }
+                Some("/list?page=1") => {
+                    "HTTP/1.1 302 Found\r\nlocation: ?page=2\r\ncontent-length: 0\r\n\r\n"
+                }
+                Some("/y?z" | "/list?page=2") => "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
                 Some("/away") => {
                     "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.2/\r\ncontent-length: 0\r\n\r\n"
                 }
@@ -402,6 +408,14 @@ fn redirects_stay_within_the_target() {
             followed.statuses.get(&200)
         ),
         (1, 2, Some(&1))
+    );
+    // Relative ones lead on from the path as it was sent.
+    let relative = to("/a/{{ pick(\"7\", \"7\") }}").run();
+    assert_eq!(
+        (relative.counts.ok, relative.counts.sent),
+        (1, 3),
+        "{:?}",
+        relative.statuses
     );
     assert_eq!(failed(&to("/away").run(), Failure::Redirect), 1);
     let endless = to("/loop").run();
