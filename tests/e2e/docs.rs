@@ -1,4 +1,5 @@
-//! The guide's examples are true: every YAML block in docs/ is a whole file that `check` accepts.
+//! The guide's examples are true: every YAML block in docs/ is a whole file that `check` accepts, or
+//! `loadtest check` where it is a load plan.
 
 use std::fs;
 use std::path::Path;
@@ -42,8 +43,13 @@ fn blocks_of(page: &Path) -> Vec<Block> {
     blocks.collect()
 }
 
-/// Writes the files that make the block whole and gives the one to check.
-fn lay_out(block: &Block, folder: &Folder) -> String {
+/// Writes the files that make the block whole and gives the command that checks it.
+fn lay_out(block: &Block, folder: &Folder) -> Vec<String> {
+    if block.kind == "load plan" {
+        let plan = folder.write("plan.yaml", &block.text);
+        return vec!["loadtest".to_owned(), "check".to_owned(), plan];
+    }
+
     let with_alerting = |teams: &str| {
         folder.write("alerting.yaml", &block.text);
         folder.write(
@@ -51,7 +57,7 @@ fn lay_out(block: &Block, folder: &Folder) -> String {
             &format!("alerting: {{file: alerting.yaml}}\n{teams}"),
         )
     };
-    match block.kind.as_str() {
+    let file = match block.kind.as_str() {
         "main" => folder.write("rampart.yaml", &block.text),
         "rules" => folder.write("rules.yaml", &block.text),
         "alerting" => with_alerting(""),
@@ -60,12 +66,13 @@ fn lay_out(block: &Block, folder: &Folder) -> String {
             "{}: no mark such as <!-- check: main --> stands before this block",
             block.place
         ),
-    }
+    };
+    vec!["check".to_owned(), file]
 }
 
 #[test]
 fn every_yaml_block_of_the_guide_is_accepted() {
-    let mut found = 0;
+    let (mut found, mut load_plans) = (0, 0);
     for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")).unwrap() {
         let page = entry.unwrap().path();
         if page.extension().is_none_or(|extension| extension != "md") {
@@ -73,7 +80,9 @@ fn every_yaml_block_of_the_guide_is_accepted() {
         }
         for block in blocks_of(&page) {
             let folder = Folder::new();
-            let checked = rampart(&["check", &lay_out(&block, &folder)]);
+            let command = lay_out(&block, &folder);
+            let command: Vec<&str> = command.iter().map(String::as_str).collect();
+            let checked = rampart(&command);
             assert_eq!(
                 checked.status.code(),
                 Some(0),
@@ -83,7 +92,9 @@ fn every_yaml_block_of_the_guide_is_accepted() {
                 text(&checked.stderr)
             );
             found += 1;
+            load_plans += u32::from(block.kind == "load plan");
         }
     }
     assert!(found >= 10, "only {found} YAML blocks are left in docs/");
+    assert!(load_plans >= 2, "only {load_plans} of them are load plans");
 }
