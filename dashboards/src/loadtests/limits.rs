@@ -154,7 +154,7 @@ impl LoadTests {
                     resource: function.to_string(),
                     limit_app: "default",
                     grade,
-                    count,
+                    count: cut(count),
                     strategy: 0,
                     control_behavior: 0,
                     cluster_mode: false,
@@ -164,6 +164,14 @@ impl LoadTests {
             })
             .collect()
     }
+}
+
+/// To a tenth, downwards: a measured rate is never that exact, and a limit must not lie above it. What is
+/// below a tenth stays, because 0 would let nothing through.
+fn cut(count: f64) -> f64 {
+    // The small addition undoes the binary fraction of figures such as 1.1.
+    let tenths = (count * 10.0 + 1e-6).floor();
+    if tenths > 0.0 { tenths / 10.0 } else { count }
 }
 
 impl FunctionLimits {
@@ -187,5 +195,29 @@ impl PodLimits {
             at: limits.at,
             by: limits.by.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn counts_are_cut_to_a_tenth() {
+        for (count, expected) in [
+            (253.810_191_438_346_66, 253.8),
+            (253.89, 253.8),
+            (300.0, 300.0),
+            (1.1, 1.1),
+            (8.2, 8.2),
+            (0.04, 0.04),
+        ] {
+            assert!(
+                (cut(count) - expected).abs() < 1e-12,
+                "{count}: {}",
+                cut(count)
+            );
+        }
+        assert_eq!(cut(253.810_191_438_346_66).to_string(), "253.8");
     }
 }

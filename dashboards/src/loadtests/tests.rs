@@ -343,7 +343,7 @@ async fn limits_wait_are_approved_and_follow_small_changes_by_themselves() {
     // A small change is taken at once, but only from who could approve it.
     let small = capacity("lt-2", 500, "12", 320.0, "auto");
     assert_eq!(house.post(&small).await.1["limits"], json!("pending"));
-    let trusted = capacity("lt-3", 400, "12", 330.0, "auto").to_string();
+    let trusted = capacity("lt-3", 400, "12", 330.456_789, "auto").to_string();
     let (_, answer) = house
         .ask(Role::Admin, "POST", "/api/v1/loadtests", &trusted)
         .await;
@@ -361,7 +361,7 @@ async fn limits_wait_are_approved_and_follow_small_changes_by_themselves() {
     assert_eq!(
         house.get("/api/v1/limits?format=sentinel").await,
         json!([
-            {"resource": "guide/feed", "limitApp": "default", "grade": 1, "count": 330.0,
+            {"resource": "guide/feed", "limitApp": "default", "grade": 1, "count": 330.4,
              "strategy": 0, "controlBehavior": 0, "clusterMode": false},
             {"resource": "guide/feed", "limitApp": "default", "grade": 0, "count": 17.0,
              "strategy": 0, "controlBehavior": 0, "clusterMode": false},
