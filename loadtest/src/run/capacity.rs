@@ -31,7 +31,7 @@ pub fn find_capacity(plan: &Plan, context: &mut Context<'_>) -> Result<CapacityR
     context.observer.begun(
         &about,
         &words::objective(&objective),
-        search.planned_duration(),
+        words::estimate(search.planned_duration()),
     );
     context.observer.note(&format!(
         "{} {}; loads up to 70 % of it are trusted",

@@ -27,10 +27,24 @@ pub fn intentions(plan: &Plan) -> Vec<String> {
             rate(plan.capacity.start),
             rate(plan.capacity.max),
             objective(held),
-            format_duration(search.planned_duration())
+            format_duration(estimate(search.planned_duration()))
         ));
     }
     lines
+}
+
+/// Estimates beyond it are told in whole minutes.
+const WHOLE_MINUTES_FROM: Duration = Duration::from_mins(5);
+
+/// A length of time that is only about right, as exactly as anybody may take it: in whole minutes, below
+/// five of them in whole seconds.
+pub(super) fn estimate(length: Duration) -> Duration {
+    let seconds = length.as_secs_f64();
+    if length > WHOLE_MINUTES_FROM {
+        Duration::from_mins((seconds / 60.0).round() as u64)
+    } else {
+        Duration::from_secs(seconds.round() as u64)
+    }
 }
 
 /// `open, poisson, 300/s for 1m`.
@@ -108,6 +122,21 @@ pub(super) fn milliseconds(ms: f64) -> String {
 mod tests {
     use super::*;
     use crate::plan::Stage;
+
+    #[test]
+    fn an_estimate_is_no_more_exact_than_it_is() {
+        for (ms, expected) in [
+            (380_800, "6m"),
+            (1_724_800, "29m"),
+            (300_000, "5m"),
+            (299_600, "5m"),
+            (96_400, "1m36s"),
+            (0, "0s"),
+        ] {
+            let length = estimate(Duration::from_millis(ms));
+            assert_eq!(format_duration(length), expected, "{ms}");
+        }
+    }
 
     #[test]
     fn loads_and_figures_in_words() {
