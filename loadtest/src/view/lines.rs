@@ -14,6 +14,9 @@ const EVERY_SECOND_FOR: Duration = Duration::from_secs(10);
 /// Afterwards one in so many seconds.
 const LATER_EVERY: usize = 10;
 
+/// Figures of less than this tell no rate: the last answers of a trial come in after its last request.
+const RATE_SECONDS_MIN: f64 = 0.9;
+
 /// Writes one line a second at first, one every ten seconds later. A line of several seconds holds the
 /// mean of rates, the sum of failures, and the highest of each latency: a percentile of a longer span
 /// cannot be had from those of shorter ones, so the worst is shown.
@@ -23,7 +26,17 @@ pub struct Lines<W, T> {
     elapsed: T,
     began: Duration,
     planned: Duration,
-    since_last: Vec<Second>,
+    since_last: Vec<Piece>,
+    /// How much time the sum held that was told last, in nanoseconds.
+    told_nanos: u64,
+}
+
+/// Figures of a second, or of what was left of one.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    second: Second,
+    /// Its length.
+    seconds: f64,
 }
 
 impl<W: Write, T: Fn() -> Duration> Lines<W, T> {
@@ -36,6 +49,7 @@ impl<W: Write, T: Fn() -> Duration> Lines<W, T> {
             began: Duration::ZERO,
             planned: Duration::ZERO,
             since_last: Vec::new(),
+            told_nanos: 0,
         }
     }
 
@@ -64,6 +78,7 @@ impl<W: Write, T: Fn() -> Duration> Lines<W, T> {
 impl<W: Write, T: Fn() -> Duration> Observer for Lines<W, T> {
     fn begun(&mut self, subject: &Subject, load: &str, planned: Duration) {
         self.since_last.clear();
+        self.told_nanos = 0;
         self.planned = planned;
         self.began = (self.elapsed)();
         let line = format!(
@@ -75,8 +90,19 @@ impl<W: Write, T: Fn() -> Duration> Observer for Lines<W, T> {
         self.say(&line);
     }
 
-    fn second(&mut self, second: &Second, _: &Tally) {
-        self.since_last.push(*second);
+    fn second(&mut self, second: &Second, so_far: &Tally) {
+        let told = std::mem::replace(&mut self.told_nanos, so_far.span_nanos);
+        let nanos = match so_far.span_nanos.checked_sub(told) {
+            // Of a warm-up, or left out of the sum: those are whole.
+            Some(0) => 1_000_000_000,
+            Some(nanos) => nanos,
+            // The sum of another trial.
+            None => so_far.span_nanos,
+        };
+        self.since_last.push(Piece {
+            second: *second,
+            seconds: nanos as f64 / 1e9,
+        });
         if self.passed() <= EVERY_SECOND_FOR || self.since_last.len() >= LATER_EVERY {
             self.flush_seconds();
         }
@@ -84,6 +110,7 @@ impl<W: Write, T: Fn() -> Duration> Observer for Lines<W, T> {
 
     fn trial(&mut self, trial: &TrialResult) {
         self.flush_seconds();
+        self.told_nanos = 0;
         let line = format!(
             "{} at {} QPS: {}, {}",
             trial.purpose,
@@ -106,23 +133,27 @@ impl<W: Write, T: Fn() -> Duration> Observer for Lines<W, T> {
     }
 }
 
-fn line(seconds: &[Second], left: Duration) -> Option<String> {
-    let last = seconds.last()?;
-    let count = seconds.len() as f64;
-    let sum = |of: fn(&Second) -> f64| seconds.iter().map(of).sum::<f64>();
-    let highest = |of: fn(&Second) -> f64| seconds.iter().map(of).fold(0.0, f64::max);
-    let limited = sum(|second| second.limited);
+fn line(pieces: &[Piece], left: Duration) -> Option<String> {
+    let last = pieces.last()?.second;
+    let count = |of: fn(&Second) -> f64| -> f64 {
+        let counts = pieces.iter().map(|piece| of(&piece.second) * piece.seconds);
+        counts.sum::<f64>().round()
+    };
+    let highest = |of: fn(&Second) -> f64| -> f64 {
+        let figures = pieces.iter().map(|piece| of(&piece.second));
+        figures.fold(0.0, f64::max)
+    };
+    let limited = count(|second| second.limited);
     let limited = if limited > 0.0 {
         format!(", {} limited", words::rate(limited))
     } else {
         String::new()
     };
     Some(format!(
-        "{:>6} left  {:>6}/s sent  {:>6}/s ok  {} failed{limited}  {} in flight  p50 {}  p99 {}  max {}  lag {}{}",
+        "{:>6} left  {}  {} failed{limited}  {} in flight  p50 {}  p99 {}  max {}  lag {}{}",
         words::span(left.as_secs_f64().round()),
-        words::rate(sum(|second| second.sent) / count),
-        words::rate(sum(|second| second.ok) / count),
-        words::rate(sum(|second| second.failed)),
+        rates(pieces).unwrap_or_else(|| format!("{} ok", words::rate(count(|second| second.ok)))),
+        words::rate(count(|second| second.failed)),
         words::number(last.in_flight),
         words::ms(highest(|second| second.p50_ms)),
         words::ms(highest(|second| second.p99_ms)),
@@ -130,4 +161,23 @@ fn line(seconds: &[Second], left: Duration) -> Option<String> {
         words::ms(highest(|second| second.lag_p99_ms)),
         if last.warm_up { "  warm-up" } else { "" },
     ))
+}
+
+/// Requests and successes per second, over what is long enough to tell.
+fn rates(pieces: &[Piece]) -> Option<String> {
+    let long: Vec<&Second> = pieces
+        .iter()
+        .filter(|piece| piece.seconds >= RATE_SECONDS_MIN)
+        .map(|piece| &piece.second)
+        .collect();
+    let mean = |of: fn(&Second) -> f64| {
+        long.iter().map(|second| of(second)).sum::<f64>() / long.len() as f64
+    };
+    (!long.is_empty()).then(|| {
+        format!(
+            "{:>6}/s sent  {:>6}/s ok",
+            words::rate(mean(|second| second.sent)),
+            words::rate(mean(|second| second.ok)),
+        )
+    })
 }

@@ -190,3 +190,37 @@ fn lines_come_each_second_at_first_and_seldom_later() {
     lines.ended();
     assert_golden("lines.txt", &String::from_utf8(lines.into_out()).unwrap());
 }
+
+#[test]
+fn the_last_answers_of_a_trial_are_no_rate() {
+    let mut lines = Lines::new(Vec::new(), || Duration::ZERO);
+    lines.begun(&sample::subject(), "p99 ≤ 100ms", Duration::from_secs(9));
+    let mut random = Random::new(7, 0);
+    for trial in 0..2 {
+        let mut so_far = Tally::default();
+        for at in 0..3 {
+            let mut tally = sample::second(at, &mut random);
+            if at == 2 {
+                // 35 ms after the last request: seven answers, one failure.
+                tally.clear();
+                tally.span_nanos = 35_000_000;
+                tally.counts.ok = 7;
+                tally.counts.unexpected = 1;
+            }
+            so_far.add_after(&tally);
+            lines.second(&Second::of(f64::from(at), false, &tally), &so_far);
+        }
+        if trial == 0 {
+            lines.trial(&sample::capacity().searches[0].trials[0]);
+        }
+    }
+    let text = String::from_utf8(lines.into_out()).unwrap();
+    let (whole, left): (Vec<&str>, Vec<&str>) = text
+        .lines()
+        .filter(|line| line.contains(" left  "))
+        .partition(|line| line.contains("/s sent"));
+    assert_eq!((whole.len(), left.len()), (4, 2), "{text}");
+    for line in left {
+        assert!(line.contains("left  7 ok  1 failed  0 in flight"), "{line}");
+    }
+}
