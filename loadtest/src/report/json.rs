@@ -57,9 +57,13 @@ pub fn read(path: &Path) -> Result<Kept, ReportError> {
 }
 
 fn decode(path: &Path, text: &[u8]) -> Result<Kept, ReportError> {
-    let other = |cause| ReportError::NotAResult {
-        path: path.to_path_buf(),
-        cause,
+    let other = |cause: serde_json::Error| {
+        let path = path.to_path_buf();
+        if cause.is_data() {
+            ReportError::NotAResult { path, cause }
+        } else {
+            ReportError::NotJson { path, cause }
+        }
     };
     let head: Head = serde_json::from_slice(text).map_err(other)?;
     if head.schema > SCHEMA {

@@ -51,14 +51,24 @@ pub enum ReportError {
         cause: std::io::Error,
     },
     /// The file is larger than any result that is read.
-    #[error("the result {path} is larger than {} MiB; it is not a load-test result", RESULT_BYTES_MAX >> 20)]
+    #[error("the result {path} is larger than {} MiB; it is not a result of a load test", RESULT_BYTES_MAX >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
+    /// The file is no JSON at all.
+    #[error(
+        "{path} is not a result of a load test: it is not JSON ({cause}); give a file that `output: {{json: …}}` wrote"
+    )]
+    NotJson {
+        /// The file.
+        path: PathBuf,
+        /// Where JSON ends.
+        cause: serde_json::Error,
+    },
     /// The file is not what `output.json` writes.
     #[error(
-        "{path} is not a load-test result; give a file that `output: {{json: …}}` wrote: {cause}"
+        "{path} is not a result of a load test; give a file that `output: {{json: …}}` wrote: {cause}"
     )]
     NotAResult {
         /// The file.

@@ -223,7 +223,12 @@ fn a_file_that_is_no_result_says_so() {
             "{\"schema\": 1, \"kind\": \"run\"}",
             "missing field `subject`",
         ),
-        ("hello", "is not a load-test result"),
+        (
+            "hello",
+            "a.json is not a result of a load test: it is not JSON (expected value at line 1 column 1)",
+        ),
+        ("{\"schema\": 1, ", "it is not JSON (EOF"),
+        ("[]", "is not a result of a load test; give"),
     ] {
         std::fs::write(&path, content).unwrap();
         let error = read(&path).unwrap_err().to_string();
