@@ -8,7 +8,7 @@ use model::{AllowList, Rate, Ratio};
 use super::caps::RATE_PER_SECOND_MAX;
 use super::files::{Files, Place};
 use super::{
-    Abort, CapacityPlan, LimitsPlan, LoadModel, Output, Plan, PodSources, Publish, Server,
+    Abort, CapacityPlan, LimitsPlan, Load, LoadModel, Output, Plan, PodSources, Publish, Server,
     capacity, load, objective, requests, scenario, shape, target,
 };
 
@@ -77,6 +77,7 @@ fn build(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<Plan
     let allow = read_allow(node.items_of("allow"), problems);
     let pod = read_pod(node.field("pod"), problems);
     let (target, load) = (target?, load?);
+    check_output(node.field("output"), &load, problems);
     if target.production && matches!(load.model, LoadModel::Closed { .. }) {
         let at = node.field("load").and_then(|load| load.key("closed"));
         problems
@@ -233,6 +234,21 @@ fn read_abort(node: Option<&Node>) -> Abort {
     Abort {
         production_burn: node.and_then(|node| node.ratio_of("production_burn")),
         kill_file: file_of(node, "kill_file"),
+    }
+}
+
+/// A search has no distribution of its own.
+fn check_output(node: Option<&Node>, load: &Load, problems: &mut Problems) {
+    if let Some(key) = node
+        .and_then(|output| output.key("hgrm"))
+        .filter(|_| load.is_empty())
+    {
+        problems
+            .error(
+                key,
+                "a capacity search has many trials and no one distribution to write",
+            )
+            .hint("leave `hgrm` out, or add a `load` for `loadtest run`, which writes it");
     }
 }
 

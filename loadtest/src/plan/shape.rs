@@ -427,6 +427,6 @@ fn output() -> Record {
         .field(
             "hgrm",
             Shape::Text,
-            "the percentile distribution in HdrHistogram's text form",
+            "the percentile distribution of a run in HdrHistogram's text form",
         )
 }

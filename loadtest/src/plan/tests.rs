@@ -724,6 +724,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "target:",
         "target: http://${HOST}:${PORT}",
     ),
+    (
+        "a distribution of a search",
+        "load:",
+        "capacity: {}\noutput: {json: out.json, hgrm: out.hgrm}",
+    ),
 ];
 
 const BASE: [(&str, &str); 6] = [
