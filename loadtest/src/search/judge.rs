@@ -1,5 +1,7 @@
 //! Whether a trial was carried: exact tests on the calls over the objective, and on the queue's growth.
 
+use std::time::Duration;
+
 use crate::plan::Objective;
 use crate::search::length::CHANCE_OF_ERROR;
 use crate::search::trial::{Block, Observation};
@@ -66,7 +68,7 @@ pub(super) struct Calls {
 pub(super) struct Judge {
     over_allowed: f64,
     failed_allowed: f64,
-    latency_seconds: f64,
+    latency: Duration,
 }
 
 impl Judge {
@@ -75,7 +77,7 @@ impl Judge {
             // Ten digits are kept: 1 − 0.99 is a little more than 0.01 in binary.
             over_allowed: ((1.0 - objective.quantile) * 1e10).round() / 1e10,
             failed_allowed: ((1.0 - objective.success_rate.get()) * 1e10).round() / 1e10,
-            latency_seconds: objective.latency.as_secs_f64(),
+            latency: objective.latency,
         }
     }
 
@@ -115,7 +117,7 @@ impl Judge {
     /// Calls without an answer at the end that must have waited longer than the objective allows: those
     /// beyond what comes in within its latency, with three deviations of a Poisson count to spare.
     fn stuck(&self, observation: &Observation) -> f64 {
-        let young = observation.trial.rate * self.latency_seconds;
+        let young = observation.trial.rate * self.latency.as_secs_f64();
         let in_flight = observation
             .blocks
             .iter()
@@ -146,7 +148,7 @@ impl Judge {
         if total.judged + total.limited == 0.0 {
             return Judgement {
                 certain: true,
-                ..Judgement::overloaded("no call was answered".to_owned())
+                ..Judgement::overloaded("not one call was answered".to_owned())
             };
         }
         let parts = self.parts(shares, CHANCE_OF_ERROR);
@@ -175,32 +177,40 @@ impl Judge {
             && shares.limited.is_within(self.failed_allowed)
     }
 
+    /// What decided, for somebody who sees nothing else of the trial.
     fn sentence(&self, total: &Calls, parts: Parts) -> String {
-        let share = |part: f64, of: f64| percent(part / of.max(1.0));
         if parts.limited == Class::Overloaded {
-            let refused = share(total.limited, total.judged + total.limited);
+            let refused = percent(total.limited / (total.judged + total.limited).max(1.0));
             return format!(
-                "limited: a flow limit refused {refused} of the calls (429) and hides what lies above it"
+                "a flow limit refused {refused} of the calls (429), so what the target itself carries stays unknown"
             );
         }
-        let judged = total.judged.round();
         let is_about_failures = match (parts.over, parts.failed) {
             (Class::Overloaded, _) => false,
             (_, Class::Overloaded) | (Class::Carried, Class::Unclear) => true,
             _ => false,
         };
-        if is_about_failures {
-            let (failed, allowed) = (
-                share(total.failed, total.judged),
-                percent(self.failed_allowed),
-            );
+        let is_unclear = parts.class() == Class::Unclear;
+        let (part, what, allowed) = if is_about_failures {
+            let what = if is_unclear {
+                "failed"
+            } else {
+                "failed or were not answered as expected"
+            };
+            (total.failed, what.to_owned(), self.failed_allowed)
+        } else {
+            let latency = model::format_duration(self.latency);
+            let what = format!("took over {latency} or failed");
+            (total.over, what, self.over_allowed)
+        };
+        let (judged, allowed) = (total.judged.round(), percent(allowed));
+        if is_unclear {
             return format!(
-                "{failed} of {judged} calls failed or were answered otherwise than expected; {allowed} may"
+                "too few calls to be sure: {part:.0} of {judged} {what}; {allowed} may"
             );
         }
-        let (over, allowed) = (share(total.over, total.judged), percent(self.over_allowed));
-        let latency_ms = self.latency_seconds * 1e3;
-        format!("{over} of {judged} calls took over {latency_ms:.0} ms or failed; {allowed} may")
+        let share = percent(part / total.judged.max(1.0));
+        format!("{share} of {judged} calls {what}; {allowed} may")
     }
 
     /// Why the queue counts as growing, when it does: calls in flight must be level once the trial is
@@ -213,11 +223,11 @@ impl Judge {
             .collect();
         let line = trend::line(&samples)?;
         let growth = line.slope * samples.len() as f64;
-        let material = GROWTH_OF_LATENCY_MIN * self.latency_seconds * observation.trial.rate;
+        let material = GROWTH_OF_LATENCY_MIN * self.latency.as_secs_f64() * observation.trial.rate;
         (line.chance < CHANCE_OF_ERROR_QUEUE && growth > material.max(GROWTH_CALLS_MIN)).then(
             || {
                 format!(
-                    "calls in flight grew by {growth:.0} in {} s: the queue has no end",
+                    "calls in flight kept growing, by {growth:.0} in {} s: the target falls behind",
                     samples.len()
                 )
             },
@@ -401,4 +411,60 @@ fn design_effect(batches: &[(f64, f64)], share: f64) -> Option<f64> {
         .map(|(part, whole)| (part - whole * share).powi(2) / (whole * share * (1.0 - share)))
         .sum();
     Some(statistic / (batches.len() as f64 - 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_judgement_says_what_decided() {
+        let judge = Judge::new(&Objective {
+            quantile: 0.99,
+            latency: Duration::from_micros(2_500),
+            success_rate: model::Ratio::new(0.999).unwrap(),
+        });
+        let said = |judged: f64, over: f64, failed: f64, limited: f64| {
+            let calls = Calls {
+                judged,
+                over,
+                failed,
+                limited,
+            };
+            let judgement = judge.shares(&[calls]);
+            format!("{}: {}", judgement.class.word(), judgement.why)
+        };
+        for (got, expected) in [
+            (
+                said(401.0, 0.0, 0.0, 0.0),
+                "unclear: too few calls to be sure: 0 of 401 failed; 0.1 % may",
+            ),
+            (
+                said(401.0, 3.0, 1.0, 0.0),
+                "unclear: too few calls to be sure: 3 of 401 took over 2ms500us or failed; 1 % may",
+            ),
+            (
+                said(4_000.0, 10.0, 0.0, 0.0),
+                "carried: 0.25 % of 4000 calls took over 2ms500us or failed; 1 % may",
+            ),
+            (
+                said(4_000.0, 100.0, 0.0, 0.0),
+                "overloaded: 2.5 % of 4000 calls took over 2ms500us or failed; 1 % may",
+            ),
+            (
+                said(4_000.0, 30.0, 30.0, 0.0),
+                "overloaded: 0.75 % of 4000 calls failed or were not answered as expected; 0.1 % may",
+            ),
+            (
+                said(900.0, 0.0, 0.0, 100.0),
+                "overloaded: a flow limit refused 10 % of the calls (429), so what the target itself carries stays unknown",
+            ),
+            (
+                said(0.0, 0.0, 0.0, 0.0),
+                "overloaded: not one call was answered",
+            ),
+        ] {
+            assert_eq!(got, expected);
+        }
+    }
 }

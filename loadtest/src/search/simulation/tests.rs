@@ -245,7 +245,7 @@ fn a_flow_limit_is_named() {
     for Run { seed, finding, .. } in &runs {
         let notes = finding.notes.join("\n");
         assert!(
-            notes.contains("limited: a flow limit refused"),
+            notes.contains("/s a flow limit refused"),
             "seed {seed}: {notes}"
         );
     }
