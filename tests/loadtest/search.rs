@@ -55,6 +55,7 @@ fn the_capacity_of_a_pod_is_found_or_it_is_said_why_not() {
     search(&large);
 }
 
+#[allow(clippy::print_stdout)] // what was found, for whoever asks with --nocapture
 fn search(known: &Known) {
     let capacity = format!("{}/s", known.capacity);
     let pod = Pod::start(&["--capacity", &capacity, "--p99", "100ms"]);
