@@ -84,6 +84,9 @@ pub struct RunResult {
     /// Seconds that `total` leaves out because the generator itself failed in them.
     #[serde(default)]
     pub left_out: u32,
+    /// What went wrong with the generator in the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out_why: Option<String>,
     /// Why the figures must not be believed; empty when they may.
     pub invalid: Vec<String>,
     /// Why it ended early, when it did.
@@ -108,6 +111,9 @@ pub struct Second {
     pub at: f64,
     /// Whether it belongs to the warm-up, which the totals leave out.
     pub warm_up: bool,
+    /// Whether the totals leave it out because the generator itself failed in it.
+    #[serde(default)]
+    pub left_out: bool,
     /// Requests that came due, per second.
     pub intended: f64,
     /// Requests sent, per second.
@@ -300,6 +306,7 @@ impl Second {
         Second {
             at,
             warm_up,
+            left_out: false,
             intended: per_second(counts.intended),
             sent: per_second(counts.sent),
             ok: per_second(counts.ok),

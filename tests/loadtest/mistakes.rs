@@ -99,7 +99,7 @@ fn an_objective_that_the_load_cannot_show_is_refused_with_what_could() {
     let ended = plan("p95");
     assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
     assert!(
-        text(&ended.stdout).contains("is fine: up to 20/s"),
+        text(&ended.stdout).contains("run: open, even, 20/s for 10s"),
         "{}",
         text(&ended.stdout)
     );

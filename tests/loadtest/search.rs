@@ -9,45 +9,53 @@ use super::house::Folder;
 
 /// How far from the truth a confirmed capacity may lie.
 const TOLERANCE: f64 = 0.05;
-/// Longer than any of the searches takes.
-const SEARCH_MAX: Duration = Duration::from_secs(420);
+/// Longer than any of the searches takes, trials that a busy machine spoils included.
+const SEARCH_MAX: Duration = Duration::from_mins(20);
 
 /// A pod of known capacity and the search that is sent to find it.
 struct Known {
     capacity: f64,
     start: &'static str,
     max: &'static str,
-    /// A verdict other than `Confirmed` needs a reason: on a slow machine this one may always lack it.
+    precision: f64,
+    /// More than some machines can send: the search may then end without the pod's being the reason.
     beyond_some_machines: bool,
 }
 
 #[test]
 fn the_capacity_of_a_pod_is_found_or_it_is_said_why_not() {
     let _turn = alone();
-    for known in [
-        Known {
-            capacity: 300.0,
-            start: "120/s",
-            max: "1000/s",
-            beyond_some_machines: false,
-        },
-        Known {
-            capacity: 40.0,
-            start: "30/s",
-            max: "150/s",
-            beyond_some_machines: false,
-        },
-        Known {
-            capacity: 5_000.0,
-            start: "2000/s",
-            max: "12000/s",
-            beyond_some_machines: true,
-        },
-    ] {
-        search(&known);
-    }
+    let small = Known {
+        capacity: 40.0,
+        start: "30/s",
+        max: "150/s",
+        // Forty calls per second take half a minute to show a percentile; halving further takes minutes.
+        precision: 0.2,
+        beyond_some_machines: false,
+    };
+    let medium = Known {
+        capacity: 300.0,
+        start: "120/s",
+        max: "1000/s",
+        precision: 0.05,
+        beyond_some_machines: false,
+    };
+    let large = Known {
+        capacity: 5_000.0,
+        start: "2000/s",
+        max: "12000/s",
+        precision: 0.05,
+        beyond_some_machines: true,
+    };
+    // The two that hardly need a CPU search at the same time.
+    std::thread::scope(|scope| {
+        scope.spawn(|| search(&small));
+        scope.spawn(|| search(&medium));
+    });
+    search(&large);
 }
 
+#[allow(clippy::print_stdout)] // what was found, for whoever asks with --nocapture
 fn search(known: &Known) {
     let capacity = format!("{}/s", known.capacity);
     let pod = Pod::start(&["--capacity", &capacity, "--p99", "100ms"]);
@@ -57,10 +65,11 @@ fn search(known: &Known) {
         &format!(
             "function: guide/feed\ntarget: \"http://{}\"\nallow: [\"127.0.0.1\"]\nrequests: [{{path: /feed}}]\n\
              load: {{arrivals: poisson, timeout: 5s}}\nobjective: {{p99: 100ms, success_rate: 99%}}\n\
-             capacity: {{start: {}, max: {}, soak: 20s, searches: 1}}\noutput: {{json: {}}}\n",
+             capacity: {{start: {}, max: {}, precision: {}%, soak: 20s, searches: 1}}\noutput: {{json: {}}}\n",
             pod.address,
             known.start,
             known.max,
+            known.precision * 100.0,
             folder.text_path("out.json")
         ),
     );
@@ -68,6 +77,7 @@ fn search(known: &Known) {
     let found = result(&folder, "out.json");
     let verdict = found["verdict"].as_str().unwrap();
     let shown = format!("{capacity}: {}\n{}", trials(&found), ended.said);
+    println!("{capacity}: {}", trials(&found));
     match verdict {
         "Confirmed" => {
             assert_eq!(ended.code, Some(0), "{shown}");
@@ -80,7 +90,7 @@ fn search(known: &Known) {
                 known.capacity
             );
             assert!(
-                high / low <= 1.0 + TOLERANCE + 1e-6,
+                high / low <= 1.0 + known.precision + 1e-6,
                 "the bracket is wide: {low} to {high}\n{shown}"
             );
         }

@@ -1,3 +1,5 @@
+//! Messages from plans as bytes, by descriptors that the tests make themselves.
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prost_reflect::DescriptorPool;
 use prost_reflect::prost::Message;

@@ -121,7 +121,7 @@ impl Reader {
         } = sent;
         let read = tokio::time::timeout(patience, self.answer(&call, response)).await;
         let (judged, done) = if let Ok(judged) = read {
-            (judged, self.watch.happened())
+            (judged, self.watch.happened_since(stamp.get()))
         } else {
             body.send_reset(h2::Reason::CANCEL);
             let judged = Judged::Is(Outcome::Failed(Failure::Timeout));

@@ -7,6 +7,10 @@ use crate::timing::Nanos;
 
 /// Being away for less than this is the ordinary work of a turn.
 const AWAY_NANOS_MIN: u64 = 1_000_000;
+/// Being away for longer is no matter of turns: the process was stopped.
+const STOPPED_NANOS_MIN: u64 = 50_000_000;
+/// What is found so soon after a stop was there before it ended.
+const SOON_NANOS: u64 = 5_000_000;
 
 /// Reads the clock and notes how long the thread was away without wanting to: stopped, descheduled, or
 /// held up. What became readable meanwhile was probably there before; the time away is taken off.
@@ -21,6 +25,9 @@ pub(super) struct Watch {
     /// Time away that answers waiting in this turn may hide.
     blind: AtomicU64,
     longest: AtomicU64,
+    /// When the process was stopped last, and when it went on.
+    stopped: AtomicU64,
+    went_on: AtomicU64,
 }
 
 impl Watch {
@@ -32,6 +39,8 @@ impl Watch {
             wanted: AtomicU64::new(u64::MAX),
             blind: AtomicU64::new(0),
             longest: AtomicU64::new(0),
+            stopped: AtomicU64::new(0),
+            went_on: AtomicU64::new(0),
         }
     }
 
@@ -62,6 +71,22 @@ impl Watch {
     #[inline]
     pub(super) fn happened(&self) -> Nanos {
         let now = self.now();
+        self.before(now)
+    }
+
+    /// The same of what was waited for since `awaited`.
+    #[inline]
+    pub(super) fn happened_since(&self, awaited: Nanos) -> Nanos {
+        let now = self.now();
+        let stopped = Nanos(self.stopped.load(Ordering::Relaxed));
+        let went_on = Nanos(self.went_on.load(Ordering::Relaxed));
+        if awaited <= stopped && now.since(went_on) < SOON_NANOS {
+            return stopped;
+        }
+        self.before(now)
+    }
+
+    fn before(&self, now: Nanos) -> Nanos {
         Nanos(now.0.saturating_sub(self.blind.load(Ordering::Relaxed)))
     }
 
@@ -79,6 +104,10 @@ impl Watch {
         }
         if away > AWAY_NANOS_MIN {
             self.blind.fetch_add(away, Ordering::Relaxed);
+        }
+        if away > STOPPED_NANOS_MIN {
+            self.stopped.store(expected, Ordering::Relaxed);
+            self.went_on.store(now.0, Ordering::Relaxed);
         }
     }
 }

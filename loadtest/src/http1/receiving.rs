@@ -123,13 +123,13 @@ impl EventLoop<'_> {
     #[inline]
     fn answered(&mut self, place: usize, reusable: bool) {
         let now = self.watch.now();
-        let happened = self.watch.happened(now);
         let Some(judged) = self.judge(place) else {
             return;
         };
         let Some(call) = self.pool.release(place) else {
             return;
         };
+        let happened = self.watch.happened(now, call.written);
         if let Some(connection) = self.pool.at(place) {
             connection.served += 1;
         }
@@ -226,7 +226,7 @@ impl EventLoop<'_> {
                 ..call
             });
         } else {
-            let timing = call.ended(self.watch.happened(now));
+            let timing = call.ended(self.watch.happened(now, call.written));
             self.record(timing, Outcome::Failed(failure));
             self.after_call(now);
         }

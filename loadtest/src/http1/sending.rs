@@ -158,7 +158,7 @@ impl EventLoop<'_> {
                 self.pool.opened(place);
                 self.ledger.tally().counts.connects += 1;
                 let now = self.watch.now();
-                let made = self.watch.happened(now);
+                let made = self.watch.happened(now, now);
                 self.set_free(place, made);
             }
             Ok(false) => {}

@@ -5,6 +5,10 @@ use crate::timing::Nanos;
 
 /// Being away for less than this is the ordinary work of a turn.
 const AWAY_NANOS_MIN: u64 = 1_000_000;
+/// Being away for longer is no matter of turns: the process was stopped.
+const STOPPED_NANOS_MIN: u64 = 50_000_000;
+/// What is found so soon after a stop was there before it ended.
+const SOON_NANOS: u64 = 5_000_000;
 
 /// Reads the clock and notes how long the loop was away without wanting to: stopped, descheduled, or
 /// held up. What became readable meanwhile was probably there before; the time away is taken off.
@@ -15,6 +19,8 @@ pub(super) struct Watch {
     /// Time away that answers waiting in this turn may hide.
     blind: u64,
     longest: u64,
+    /// When the process was stopped last, and when it went on.
+    stopped: (Nanos, Nanos),
 }
 
 impl Watch {
@@ -25,6 +31,7 @@ impl Watch {
             last,
             blind: 0,
             longest: 0,
+            stopped: (Nanos(0), Nanos(0)),
         }
     }
 
@@ -45,9 +52,14 @@ impl Watch {
         now
     }
 
-    /// When something that was found at `now` can have happened at the earliest.
+    /// When something that was found at `now` can have happened at the earliest, which was waited for since
+    /// `awaited`.
     #[inline]
-    pub(super) fn happened(&self, now: Nanos) -> Nanos {
+    pub(super) fn happened(&self, now: Nanos, awaited: Nanos) -> Nanos {
+        let (from, until) = self.stopped;
+        if awaited <= from && now.since(until) < SOON_NANOS {
+            return from;
+        }
         Nanos(now.0.saturating_sub(self.blind))
     }
 
@@ -65,6 +77,9 @@ impl Watch {
         }
         if away > AWAY_NANOS_MIN {
             self.blind += away;
+        }
+        if away > STOPPED_NANOS_MIN {
+            self.stopped = (expected, now);
         }
     }
 }

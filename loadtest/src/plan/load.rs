@@ -79,6 +79,21 @@ fn check_times(load: &Load, node: Option<&Node>, problems: &mut Problems) -> boo
             ));
         fits = false;
     }
+    if let LoadModel::Closed { connections } = load.model
+        && connections > load.in_flight_max
+    {
+        let at = node.field("closed").unwrap_or(node);
+        problems
+            .error(
+                at,
+                format!(
+                    "{connections} callers have more calls in flight than in_flight_max {} allows",
+                    load.in_flight_max
+                ),
+            )
+            .hint(format!("write in_flight_max: {connections}"));
+        fits = false;
+    }
     if let Some(at) = node.field("timeout") {
         let why = if load.timeout.is_zero() {
             Some("no answer comes in no time")

@@ -96,6 +96,7 @@ fn build(node: &Node, files: &mut Files, problems: &mut Problems) -> Option<Plan
             ..capacity
         });
     }
+    check_burn(node, problems);
     let requests = requests?;
     Some(Plan {
         function: node.function_id_of("function"),
@@ -227,6 +228,29 @@ fn read_pod(node: Option<&Node>, problems: &mut Problems) -> PodSources {
     PodSources {
         cgroup,
         metrics: node.text_of("metrics").map(str::to_owned),
+    }
+}
+
+/// How production fares is asked of a server, about a function.
+fn check_burn(node: &Node, problems: &mut Problems) {
+    let abort = node.field("abort");
+    let Some(key) = abort.and_then(|abort| abort.key("production_burn")) else {
+        return;
+    };
+    let missing: Vec<&str> = ["server", "function"]
+        .into_iter()
+        .filter(|name| !is_meant(node, name))
+        .collect();
+    if !missing.is_empty() {
+        problems
+            .error(
+                key,
+                format!(
+                    "`production_burn` is asked of a Rampart server about a function, and the plan has no {}",
+                    missing.join(" and no ")
+                ),
+            )
+            .hint("write function: NAMESPACE/NAME and server: http://127.0.0.1:9650");
     }
 }
 

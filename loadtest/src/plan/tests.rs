@@ -628,6 +628,16 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "load: {rate: 20/s, duration: 60s, in_flight_max: 200000}",
     ),
     (
+        "more callers than may be in flight",
+        "load:",
+        "load: {closed: {connections: 64}, duration: 60s, in_flight_max: 10}",
+    ),
+    (
+        "production read from nowhere",
+        "load:",
+        "load: {rate: 20/s, duration: 60s}\nabort: {production_burn: 2%}",
+    ),
+    (
         "no time to answer",
         "load:",
         "load: {rate: 20/s, duration: 60s, timeout: 0s}",

@@ -1,3 +1,5 @@
+//! A pod's figures from control groups and metrics as they are found on real machines.
+
 use std::fs;
 use std::path::Path;
 

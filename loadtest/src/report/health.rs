@@ -1,6 +1,7 @@
 //! Whether the generator itself kept up: the words that the screen, the text and the page share.
 
-use super::words;
+use super::words::{self, LatencyLimit};
+use crate::result::RunResult;
 
 /// The generator's lateness at its 99th percentile that is always allowed, in ms.
 pub const LAG_MS_MAX: f64 = 1.0;
@@ -25,6 +26,16 @@ pub struct Health {
 }
 
 impl Health {
+    /// Of the seconds that a run's totals hold.
+    pub(crate) fn of_run(result: &RunResult) -> Self {
+        Health {
+            lag_p99_ms: result.total.lag.p99_ms,
+            loop_gap_ms: result.total.loop_gap_max_ms,
+            cpu: result.total.cpu,
+            objective_ms: LatencyLimit::of_run(result).map(|limit| limit.ms),
+        }
+    }
+
     /// The lateness that is allowed, in ms.
     pub fn lag_ms_max(&self) -> f64 {
         self.objective_ms
@@ -69,9 +80,55 @@ impl Health {
     }
 }
 
+/// How the generator did in a run, the seconds that its totals leave out first.
+pub(crate) fn sentence(result: &RunResult) -> String {
+    let health = Health::of_run(result);
+    let figures = format!(
+        "lag p99 {}, longest gap {}, CPU {}",
+        words::ms(health.lag_p99_ms),
+        words::ms(health.loop_gap_ms),
+        words::cpu(health.cpu)
+    );
+    if result.left_out == 0 {
+        return format!("{}; {figures}", health.words());
+    }
+    let counted = result.seconds.iter().filter(|second| !second.warm_up);
+    let why = result.left_out_why.as_deref().unwrap_or("it was late");
+    format!(
+        "failed in {} of {}, which the figures leave out; first: {why}; in the others {figures}",
+        result.left_out,
+        words::counted(counted.count() as u64, "second")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result::Second;
+
+    #[test]
+    fn seconds_that_are_left_out_are_told_with_their_reason() {
+        let second = |warm_up, left_out| Second {
+            warm_up,
+            left_out,
+            ..Second::default()
+        };
+        let mut run = RunResult {
+            seconds: vec![
+                second(true, false),
+                second(false, true),
+                second(false, false),
+            ],
+            ..RunResult::default()
+        };
+        assert!(sentence(&run).starts_with("healthy; lag p99 0"));
+        run.left_out = 1;
+        run.left_out_why = Some("its loop was away for 8ms (limit 5ms)".to_owned());
+        assert_eq!(
+            sentence(&run),
+            "failed in 1 of 2 seconds, which the figures leave out; first: its loop was away for 8ms (limit 5ms); in the others lag p99 0ms, longest gap 0ms, CPU 0%"
+        );
+    }
 
     #[test]
     fn each_limit_speaks_for_itself() {

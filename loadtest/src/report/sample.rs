@@ -104,6 +104,7 @@ pub(crate) fn run() -> (RunResult, Tally) {
         total: total_window,
         seconds,
         left_out: 0,
+        left_out_why: None,
         invalid: vec![],
         stopped: None,
     };

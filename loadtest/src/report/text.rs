@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::escape::plain;
-use super::health::Health;
-use super::words::{self, LatencyLimit, Tone};
+use super::health;
+use super::words::{self, Tone};
 use crate::result::{CapacityResult, Kept, RunResult, SearchResult, Spread, Subject, Window};
 
 /// A result as aligned text without colours; every line ends with a line end. Text that came from
@@ -38,20 +38,7 @@ fn of_run(result: &RunResult) -> String {
     out.push_str(&outcomes(&result.total));
     out.push('\n');
     out.push_str(&latencies(&result.total));
-    let health = Health {
-        lag_p99_ms: result.total.lag.p99_ms,
-        loop_gap_ms: result.total.loop_gap_max_ms,
-        cpu: result.total.cpu,
-        objective_ms: LatencyLimit::of_run(result).map(|limit| limit.ms),
-    };
-    let _ = writeln!(
-        out,
-        "\ngenerator  {}; lag p99 {}, longest gap {}, CPU {}",
-        health.words(),
-        words::ms(health.lag_p99_ms),
-        words::ms(health.loop_gap_ms),
-        words::cpu(health.cpu)
-    );
+    let _ = writeln!(out, "\ngenerator  {}", plain(&health::sentence(result)));
     out
 }
 

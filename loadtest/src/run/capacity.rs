@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::load::while_guarded;
+use super::guard::Guards;
 use super::senders::{Purpose, Senders, Sending};
 use super::validity::Sieve;
 use super::words::{self, milliseconds};
-use super::{Context, Observer, RunError, guard, subject};
+use super::{Context, Observer, RunError, subject};
 use crate::engine::{RunClock, Stop};
 use crate::plan::{Objective, Plan};
 use crate::pod::{PodFigures, PodReader};
@@ -18,7 +18,11 @@ use crate::tally::Tally;
 /// Searches what the plan's target carries. Stopped early it gives what is known until then.
 pub fn find_capacity(plan: &Plan, context: &mut Context<'_>) -> Result<CapacityResult, RunError> {
     let objective = plan.objective.ok_or(RunError::NoObjective)?;
-    guard::may_begin(&plan.abort)?;
+    let guards = Guards {
+        abort: &plan.abort,
+        production: context.production,
+    };
+    guards.may_begin()?;
     let id = subject::id(context);
     let mut senders = Senders::make(plan, &id, Purpose::Capacity, context)?;
     let mut pod = PodReader::open(&plan.pod, &plan.allow)?;
@@ -47,9 +51,7 @@ pub fn find_capacity(plan: &Plan, context: &mut Context<'_>) -> Result<CapacityR
         pod: &mut pod,
         trials: 0,
     };
-    let finding = while_guarded(&plan.abort, context.production, &stop, || {
-        bench.drive(&mut senders, &mut search, &stop)
-    });
+    let finding = guards.watch(&stop, || bench.drive(&mut senders, &mut search, &stop));
     let limits_of_pod = bench.read_pod();
     context.observer.ended();
     senders.sign(&mut about);

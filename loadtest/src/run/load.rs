@@ -1,13 +1,12 @@
 //! `rampart loadtest run`: one load, and what came of it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
+use super::guard::Guards;
 use super::senders::{Purpose, Senders, Sending};
 use super::validity::Sieve;
 use super::words::{self, milliseconds};
-use super::{Context, ProductionWatch, RunError, guard, subject};
+use super::{Context, RunError, subject};
 use crate::engine::Stop;
-use crate::plan::{Abort, Load, LoadModel, Objective, Plan, Stage};
+use crate::plan::{Load, LoadModel, Objective, Plan, Stage};
 use crate::result::{RunResult, Second, Threshold, Window};
 use crate::tally::Tally;
 
@@ -17,7 +16,11 @@ pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally),
     if plan.load.is_empty() {
         return Err(RunError::NoLoad);
     }
-    guard::may_begin(&plan.abort)?;
+    let guards = Guards {
+        abort: &plan.abort,
+        production: context.production,
+    };
+    guards.may_begin()?;
     let id = subject::id(context);
     let mut senders = Senders::make(plan, &id, Purpose::Run, context)?;
     senders.check(plan, &id, Purpose::Run, context)?;
@@ -30,7 +33,7 @@ pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally),
     let began = context.clock.now();
     let stop = Stop::below(&context.stop);
     let observer = &mut *context.observer;
-    let sent = while_guarded(&plan.abort, context.production, &stop, || {
+    let sent = guards.watch(&stop, || {
         senders.send(Sending::Whole, plan, &context.clock, &stop, |at, tally| {
             let second = seen.add(at, &tally);
             observer.second(&second, &seen.total);
@@ -47,27 +50,12 @@ pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally),
         total: Window::of(&seen.total),
         thresholds,
         left_out: seen.sieve.left_out(),
+        left_out_why: seen.sieve.first_trouble().map(str::to_owned),
         invalid: [senders.faults(), seen.sieve.faults()].concat(),
         stopped: stop.reason(),
         seconds: seen.seconds,
     };
     Ok((result, seen.total))
-}
-
-/// Does something while the plan's guards look after it.
-pub(super) fn while_guarded<T>(
-    abort: &Abort,
-    production: Option<&dyn ProductionWatch>,
-    stop: &Stop,
-    what: impl FnOnce() -> T,
-) -> T {
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| guard::watch(abort, production, stop, &over));
-        let done = what();
-        over.store(true, Ordering::Relaxed);
-        done
-    })
 }
 
 /// The same load with its warm-up in front, at the rate with which it begins.
@@ -111,10 +99,14 @@ impl Seen {
 
     fn add(&mut self, at: u32, tally: &Tally) -> Second {
         let warm_up = at < self.warm_up_seconds;
-        if !warm_up && self.sieve.admit(tally) {
+        let left_out = !warm_up && !self.sieve.admit(tally);
+        if !warm_up && !left_out {
             self.total.add_after(tally);
         }
-        let second = Second::of(f64::from(at), warm_up, tally);
+        let second = Second {
+            left_out,
+            ..Second::of(f64::from(at), warm_up, tally)
+        };
         self.seconds.push(second);
         second
     }

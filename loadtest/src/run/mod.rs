@@ -70,6 +70,9 @@ pub enum RunError {
     /// The one request that was sent first did not go well.
     #[error("{0}; nothing more was sent")]
     Preflight(String),
+    /// What the run does to production could not be seen.
+    #[error("abort.production_burn cannot be judged: {0}; nothing was sent")]
+    Blind(String),
     /// The plan lacks what a run needs.
     #[error(
         "the plan has no load to send; add load: {{rate: 300/s, duration: 60s}}, or search with `loadtest capacity`"

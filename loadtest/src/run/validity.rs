@@ -62,6 +62,11 @@ impl Sieve {
         self.left_out
     }
 
+    /// What went wrong in the first of them.
+    pub(super) fn first_trouble(&self) -> Option<&str> {
+        self.first_trouble.as_deref()
+    }
+
     /// Why nothing of the span may be believed, in sentences; none when it may.
     pub(super) fn faults(&self) -> Vec<String> {
         let mut faults = self.faults_of_machine();

@@ -377,9 +377,21 @@ impl Hunt {
 
     /// How it ended when somebody stops it now.
     pub(super) fn stop(&self, why: String) -> Ending {
-        match self.book.low() {
-            Some((low, true)) => Ending::Short { low, why },
-            Some((_, false)) | None => Ending::Nothing { why },
+        let Some((low, is_proven)) = self.book.low() else {
+            return Ending::Nothing { why };
+        };
+        let held = self.soaks.low().map(|(rate, _)| rate);
+        let soaked = match held {
+            _ if self.terms.plan.soak.is_zero() => Some(low),
+            // A soak at its share of the rate is all that the search would have asked for.
+            Some(held) if held >= low * soak::SHARE * (1.0 - SAME_RATE) => Some(low),
+            held => held,
+        };
+        match soaked.filter(|_| is_proven) {
+            Some(low) => Ending::Short { low, why },
+            None => Ending::Nothing {
+                why: format!("{why}; {low:.0}/s held in a trial and was not held for long yet"),
+            },
         }
     }
 

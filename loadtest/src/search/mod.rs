@@ -119,7 +119,11 @@ impl Search {
             return Finding::clone(finding);
         }
         let mut hunts = self.hunts_over.clone();
-        let ending = self.hunt.stop(why);
+        let ending = match (self.hunt.stop(why), verdict::lowest_rate(&hunts)) {
+            // What the searches before found stands, as a lower bound.
+            (Ending::Nothing { why }, Some(low)) => Ending::Short { low, why },
+            (ending, _) => ending,
+        };
         hunts.push((self.hunt.clone(), ending));
         verdict::finding(hunts)
     }

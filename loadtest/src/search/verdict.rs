@@ -49,6 +49,14 @@ pub(super) fn lowest(hunts: &[(Hunt, Ending)]) -> Option<&Hunt> {
     hunts.iter().min_by(by_low).map(|(hunt, _)| hunt)
 }
 
+/// The lowest rate that a search found; `None` before the first is over.
+pub(super) fn lowest_rate(hunts: &[(Hunt, Ending)]) -> Option<f64> {
+    hunts
+        .iter()
+        .map(|(_, ending)| low_of(ending))
+        .min_by(f64::total_cmp)
+}
+
 /// The lowest result counts, and only results that agree count at all.
 fn verdict(endings: &[Ending], contradiction: Option<(f64, f64)>) -> Verdict {
     let of_search = |number: usize, why: &str| match endings.len() {

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use slab::Slab;
 
 use super::framing::{Refused, Step};
-use super::listen::listen;
+use super::listen::listen_shared;
 use super::wire::{READ_BYTES_MAX, Read, Wire, Write};
 use super::{ServeError, Serving};
 use crate::engine::{LOOK_FOR_STOP, Stop};
@@ -39,12 +39,14 @@ pub fn run(
     stop: Arc<Stop>,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
-    let (first, address) = listen(address)?;
-    let mut others = Vec::new();
-    for _ in 1..threads.clamp(1, THREADS_MAX) {
-        others.push(Loop::new(listen(address)?.0)?);
-    }
-    let mut own = Loop::new(first)?;
+    let (listeners, address) = listen_shared(address, threads.clamp(1, THREADS_MAX))?;
+    let mut others = listeners
+        .into_iter()
+        .map(Loop::new)
+        .collect::<Result<Vec<_>, _>>()?;
+    let Some(mut own) = others.pop() else {
+        return Ok(());
+    };
     ready(address);
     let stop = &*stop;
     std::thread::scope(|scope| {
@@ -388,6 +390,11 @@ mod tests {
             })
         };
         let address = listening.recv().unwrap();
+        let second = run(address, 2, Stop::new(), |_| {}).unwrap_err();
+        assert!(
+            second.to_string().starts_with("cannot listen on"),
+            "{second}"
+        );
         let mut idle = TcpStream::connect(address).unwrap();
         idle.set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();

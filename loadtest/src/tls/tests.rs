@@ -1,3 +1,5 @@
+//! Handshakes with certificates that are trusted, unknown and wrong.
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::Command;

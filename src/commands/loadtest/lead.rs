@@ -1,6 +1,7 @@
 //! What a run and a search have in common: who watches, who stops, where results go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use loadtest::engine::{RunClock, Stop};
 use loadtest::plan::Plan;
@@ -18,6 +19,8 @@ use crate::commands::{complain, say, tell};
 use crate::exit::Exit;
 use crate::results;
 
+/// A server that takes longer to say how production fares has not said it.
+const BURN_PATIENCE: Duration = Duration::from_secs(1);
 /// The environment variable that holds the key of permissions.
 pub(super) const PERMISSION_KEY: &str = "RAMPART_PERMISSION_KEY";
 
@@ -143,8 +146,16 @@ struct Burn {
 }
 
 impl ProductionWatch for Burn {
-    fn failed_share(&self) -> Option<f64> {
+    fn failed_share(&self) -> Result<Option<f64>, String> {
         let asked = results::production_failure_share(&self.server, &self.function);
-        self.runtime.block_on(asked).ok().flatten()
+        let timely = async { tokio::time::timeout(BURN_PATIENCE, asked).await };
+        match self.runtime.block_on(timely) {
+            Ok(answered) => answered.map_err(|error| error.to_string()),
+            Err(_) => Err(format!(
+                "{} did not answer within {}",
+                self.server.server,
+                model::format_duration(BURN_PATIENCE)
+            )),
+        }
     }
 }

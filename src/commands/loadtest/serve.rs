@@ -24,13 +24,17 @@ pub(super) async fn model(arguments: ServeModelArguments) -> Exit {
         Ok(plan) => plan,
         Err(sentence) => return complain(&sentence, Exit::Usage),
     };
-    tell(&format!(
+    let about = format!(
         "{} workers, {:.0} calls per second when all are always busy",
         plan.workers,
         plan.capacity()
-    ));
+    );
+    let ready = move |address| {
+        tell(&about);
+        listening(address);
+    };
     let listen = arguments.listen;
-    serve(move |stop| model::run(listen, plan, RunClock::start(), stop, listening)).await
+    serve(move |stop| model::run(listen, plan, RunClock::start(), stop, ready)).await
 }
 
 fn listening(address: SocketAddr) {

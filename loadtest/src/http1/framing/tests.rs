@@ -1,3 +1,5 @@
+//! Answers whole, in pieces, broken and endless.
+
 use proptest::prelude::*;
 
 use super::*;

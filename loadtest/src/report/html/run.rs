@@ -6,7 +6,7 @@ use super::chart::{Axis, Chart, Line, columns, highest, mean};
 use super::scale::Scale;
 use super::{distribution, list, section, table};
 use crate::report::escape::escape;
-use crate::report::health::Health;
+use crate::report::health::{self, Health};
 use crate::report::words::{self, LatencyLimit};
 use crate::result::{RunResult, Second, Window};
 use crate::tally::Times;
@@ -45,7 +45,7 @@ pub(super) fn sections(result: &RunResult, total: Option<&Times>) -> String {
     ));
     out.push_str(&spreads(&result.total));
     out.push_str(&outcomes(&result.total));
-    out.push_str(&generator(result, limit.as_ref()));
+    out.push_str(&generator(result));
     out
 }
 
@@ -296,22 +296,14 @@ fn outcomes(total: &Window) -> String {
     out
 }
 
-fn generator(result: &RunResult, limit: Option<&LatencyLimit>) -> String {
+fn generator(result: &RunResult) -> String {
     let seconds = &result.seconds;
-    let health = Health {
-        lag_p99_ms: result.total.lag.p99_ms,
-        loop_gap_ms: result.total.loop_gap_max_ms,
-        cpu: result.total.cpu,
-        objective_ms: limit.map(|limit| limit.ms),
-    };
+    let health = Health::of_run(result);
     let mut out = section("The generator itself");
     let _ = writeln!(
         out,
-        "<p>{}: lag p99 {}, longest gap of its loop {}, CPU {}.</p>",
-        escape(&health.words()),
-        words::ms(health.lag_p99_ms),
-        words::ms(health.loop_gap_ms),
-        words::cpu(health.cpu)
+        "<p>Generator: {}.</p>",
+        escape(&health::sentence(result))
     );
     if !seconds.is_empty() {
         out.push_str("<div class=\"charts\">\n");
@@ -355,7 +347,7 @@ fn lag_chart(result: &RunResult, health: &Health) -> String {
 }
 
 fn cpu_chart(result: &RunResult) -> String {
-    let limit = crate::report::health::CPU_SHARE_MAX;
+    let limit = health::CPU_SHARE_MAX;
     let lines = vec![over_time(&result.seconds, "CPU", 1, |s| Some(s.cpu), mean)];
     Chart {
         title: "CPU of its threads",

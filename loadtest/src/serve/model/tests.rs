@@ -1,3 +1,5 @@
+//! The modelled pod over real sockets, held against its own arithmetic.
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
