@@ -1,6 +1,6 @@
 //! The receiving half of the loop: answers, and what came of their calls.
 
-use rustix::event::epoll::Event;
+use rustix::event::epoll::{Event, EventFlags};
 
 use super::call::Call;
 use super::connection::Phase;
@@ -39,13 +39,16 @@ impl EventLoop<'_> {
                 {
                     return self.fail(place, of_session(&error));
                 }
-                self.receive(place, generation);
+                let flags = { event.flags };
+                let ends = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
+                self.receive(place, generation, ends);
             }
         }
     }
 
+    /// Reads what is there; to the end when the kernel says that it has come, since it says so once.
     #[inline]
-    fn receive(&mut self, place: usize, generation: u32) {
+    fn receive(&mut self, place: usize, generation: u32, ends: bool) {
         loop {
             let Some(connection) = self.pool.get(place, generation) else {
                 return;
@@ -60,15 +63,16 @@ impl EventLoop<'_> {
                 Received::Bytes(length, may_be_more) => (length, may_be_more),
             };
             self.ledger.tally().counts.bytes_in += length as u64;
-            if self.take(place, length) || !may_be_more {
+            if self.take(place, length, ends) || !(may_be_more || ends) {
                 return;
             }
         }
     }
 
-    /// Gives bytes to the answer; true when the connection must not be read further in this turn.
+    /// Gives bytes to the answer; true when the connection must not be read further in this turn. One
+    /// that `ends` carries nothing after it.
     #[inline]
-    fn take(&mut self, place: usize, length: usize) -> bool {
+    fn take(&mut self, place: usize, length: usize, ends: bool) -> bool {
         let Some(connection) = self.pool.at(place) else {
             return true;
         };
@@ -89,7 +93,7 @@ impl EventLoop<'_> {
         let bytes = self.buffer.get(..length).unwrap_or_default();
         match connection.answer.feed(bytes, want) {
             Ok(taken) if connection.answer.is_done() => {
-                let clean = taken == length && connection.answer.is_reusable();
+                let clean = taken == length && connection.answer.is_reusable() && !ends;
                 self.answered(place, clean);
                 true
             }
