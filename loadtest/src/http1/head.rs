@@ -92,9 +92,8 @@ fn read(bytes: &[u8]) -> Result<Option<Head>, Failure> {
         }
         Err(_) => return Err(Failure::Protocol),
     };
-    let status = match head.code {
-        Some(status @ (100 | 102..=999)) => status,
-        _ => return Err(Failure::Protocol),
+    let Some(status @ (100 | 102..=999)) = head.code else {
+        return Err(Failure::Protocol);
     };
     let rules = BodyRules::read(head.version == Some(1), head.headers)?;
     Ok(Some(Head {
