@@ -15,6 +15,9 @@ setup: ## install what building and running needs
 setup-test: ## install what the tests need besides: nginx, wrk, node-exporter, Node, Chromium, a mail sink
 	@scripts/setup test
 
+setup-bench: ## install what the load tester is measured beside: nginx, wrk, h2load, Go for hey
+	@scripts/setup bench
+
 build: setup ## build the binary with the demo profile
 	@echo "building rampart with the $(PROFILE) profile; the first time takes some minutes, nearly all of it for dependencies"
 	$(CARGO) build --locked --profile $(PROFILE) --bin rampart
@@ -46,7 +49,10 @@ bench-page: setup-test build ## measure the pages: size, first chart, filter, li
 bench: setup-test ## measure the figures of the README on this machine
 	@scripts/bench
 
+bench-loadtest: setup-bench ## measure the load tester beside wrk, h2load, oha and hey
+	@scripts/bench-loadtest
+
 clean: ## remove what was built
 	$(CARGO) clean
 
-.PHONY: help setup setup-test build run fmt lint unit test pages screenshots bench-page bench clean
+.PHONY: help setup setup-test setup-bench build run fmt lint unit test pages screenshots bench-page bench bench-loadtest clean

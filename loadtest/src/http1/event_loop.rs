@@ -117,9 +117,9 @@ impl<'a> EventLoop<'a> {
             self.ledger.turn(now);
             now = self.sleep(&mut events, now)?;
             for event in events.drain(..) {
+                self.send_due(now);
                 self.react(event);
-                now = self.watch.now();
-                now = self.send_due(now);
+                now = self.watch.last();
             }
             let away = self.watch.take_longest();
             self.ledger.away(away);
@@ -154,15 +154,17 @@ impl<'a> EventLoop<'a> {
     }
 
     /// Sleeps until something comes or something is due.
-    fn sleep(&mut self, events: &mut Vec<Event>, now: Nanos) -> Result<Nanos, EngineError> {
+    fn sleep(&mut self, events: &mut Vec<Event>, mut now: Nanos) -> Result<Nanos, EngineError> {
         let mut until = now
             .plus(LOOK_FOR_STOP.as_nanos() as u64)
             .min(self.ledger.turns_at());
-        if let Some(slot) = self.next_slot {
-            until = until.min(slot);
-        }
         if self.pool.in_flight() > 0 || self.pool.is_resting() {
             until = until.min(self.next_look);
+        }
+        if let Some(slot) = self.next_slot {
+            until = until.min(slot);
+            // Not the instant before the last request was written: the sleep shall end at the slot.
+            now = self.watch.now();
         }
         self.wait_until(events, until, now)
     }

@@ -1,7 +1,6 @@
 //! Where an HTTP/1.1 answer ends (RFC 9112, section 6), fed with bytes as they come.
 
-use std::mem::MaybeUninit;
-
+use super::head::{Ending, Heads, find};
 use crate::outcome::Failure;
 
 /// Largest head that is read, in bytes.
@@ -34,6 +33,7 @@ pub struct Answer {
     reusable: bool,
     informational: u32,
     head: Vec<u8>,
+    heads: Heads,
     body: Vec<u8>,
     begun: bool,
 }
@@ -73,6 +73,7 @@ const CHUNK_SIZE: Stage = Stage::ChunkSize {
 
 impl Answer {
     /// Makes ready for the next answer and keeps the memory.
+    #[inline]
     pub fn reset(&mut self) {
         self.stage = Stage::Head;
         self.status = 0;
@@ -111,18 +112,7 @@ impl Answer {
 
     /// The value of a header by lower-case name; only when headers were wanted.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
-        let mut head = httparse::Response::new(&mut []);
-        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-            &mut head,
-            &self.head,
-            &mut headers,
-        );
-        parsed.ok()?;
-        head.headers
-            .iter()
-            .find(|header| header.name.eq_ignore_ascii_case(name))
-            .map(|header| header.value)
+        find(&self.head, name)
     }
 
     /// Takes bytes and says how many belonged to this answer; fewer than given only when it is whole.
@@ -200,46 +190,24 @@ impl Answer {
 
     /// Reads a head and decides how the body ends; gives the head's length when it is whole.
     fn parse_head(&mut self, bytes: &[u8], want: Want) -> Result<Option<usize>, Failure> {
-        let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
-        let mut head = httparse::Response::new(&mut []);
-        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-            &mut head,
-            bytes,
-            &mut headers,
-        );
-        let length = match parsed {
-            Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) => return Ok(None),
-            Err(httparse::Error::TooManyHeaders) => return Err(Failure::HeadTooLarge),
-            Err(_) => return Err(Failure::Protocol),
+        let Some(head) = self.heads.read(bytes)? else {
+            return Ok(None);
         };
-        if length > HEAD_BYTES_MAX {
-            return Err(Failure::HeadTooLarge);
-        }
-        self.status = head.code.unwrap_or(0);
-        match self.status {
-            101 => return Err(Failure::Protocol), // we never ask to change the protocol
-            100..=199 => {
-                self.informational += 1;
-                if self.informational > INFORMATIONAL_MAX {
-                    return Err(Failure::Protocol);
-                }
-                return Ok(Some(length));
+        self.status = head.status;
+        if head.status < 200 {
+            self.informational += 1;
+            if self.informational > INFORMATIONAL_MAX {
+                return Err(Failure::Protocol);
             }
-            200..=999 => {}
-            _ => return Err(Failure::Protocol),
+            return Ok(Some(head.length));
         }
-        let body = BodyRules::read(head.version == Some(1), head.headers)?;
-        self.reusable = body.reusable;
         self.stage = if want.to_head || matches!(self.status, 204 | 304) {
             Stage::Done
         } else {
-            body.stage()
+            Stage::after_head(head.ending)
         };
-        if self.stage == Stage::UntilClose {
-            self.reusable = false;
-        }
-        Ok(Some(length))
+        self.reusable = head.reusable && self.stage != Stage::UntilClose;
+        Ok(Some(head.length))
     }
 
     fn feed_length(&mut self, bytes: &[u8], left: u64, want: Want) -> usize {
@@ -281,6 +249,16 @@ impl Answer {
 }
 
 impl Stage {
+    /// The stage in which a body begins.
+    fn after_head(ending: Ending) -> Stage {
+        match ending {
+            Ending::Length(0) => Stage::Done,
+            Ending::Length(length) => Stage::Length(length),
+            Ending::Chunked => CHUNK_SIZE,
+            Ending::Close => Stage::UntilClose,
+        }
+    }
+
     /// The stages between chunks, byte by byte.
     fn after_byte(self, byte: u8) -> Result<Stage, Failure> {
         match (self, byte) {
@@ -339,91 +317,6 @@ impl Stage {
             _ => Err(Failure::Protocol),
         }
     }
-}
-
-/// How the headers say that a body ends.
-struct BodyRules {
-    length: Option<u64>,
-    coded: bool,
-    chunked: bool,
-    reusable: bool,
-}
-
-impl BodyRules {
-    fn read(is_1_1: bool, headers: &[httparse::Header<'_>]) -> Result<Self, Failure> {
-        let mut rules = BodyRules {
-            length: None,
-            coded: false,
-            chunked: false,
-            reusable: is_1_1,
-        };
-        for header in headers {
-            // The lengths of the three names that matter; everything else is passed over at once.
-            match header.name.len() {
-                14 if header.name.eq_ignore_ascii_case("content-length") => {
-                    rules.add_length(header.value)?;
-                }
-                17 if header.name.eq_ignore_ascii_case("transfer-encoding") => {
-                    rules.coded = true;
-                    rules.chunked = last_token(header.value).eq_ignore_ascii_case(b"chunked");
-                }
-                10 if header.name.eq_ignore_ascii_case("connection") => {
-                    if has_token(header.value, b"close") {
-                        rules.reusable = false;
-                    } else if has_token(header.value, b"keep-alive") {
-                        rules.reusable = true;
-                    }
-                }
-                _ => {}
-            }
-        }
-        // Both ways at once is how requests are smuggled: the connection is not trusted further.
-        if rules.coded && rules.length.is_some() {
-            rules.reusable = false;
-        }
-        Ok(rules)
-    }
-
-    fn add_length(&mut self, value: &[u8]) -> Result<(), Failure> {
-        for part in value.split(|byte| *byte == b',') {
-            let digits = part.trim_ascii();
-            if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-                return Err(Failure::Protocol);
-            }
-            let length: u64 = std::str::from_utf8(digits)
-                .ok()
-                .and_then(|digits| digits.parse().ok())
-                .ok_or(Failure::Protocol)?;
-            if self.length.is_some_and(|before| before != length) {
-                return Err(Failure::Protocol);
-            }
-            self.length = Some(length);
-        }
-        Ok(())
-    }
-
-    fn stage(&self) -> Stage {
-        match (self.coded, self.chunked, self.length) {
-            (true, true, _) => CHUNK_SIZE,
-            (true, false, _) | (false, _, None) => Stage::UntilClose,
-            (false, _, Some(0)) => Stage::Done,
-            (false, _, Some(length)) => Stage::Length(length),
-        }
-    }
-}
-
-fn last_token(value: &[u8]) -> &[u8] {
-    value
-        .rsplit(|byte| *byte == b',')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii()
-}
-
-fn has_token(value: &[u8], wanted: &[u8]) -> bool {
-    value
-        .split(|byte| *byte == b',')
-        .any(|token| token.trim_ascii().eq_ignore_ascii_case(wanted))
 }
 
 #[cfg(test)]

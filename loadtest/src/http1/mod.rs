@@ -9,6 +9,7 @@ mod connection;
 mod event_loop;
 pub(crate) mod failure;
 pub mod framing;
+mod head;
 mod pool;
 mod receiving;
 pub(crate) mod redirect;

@@ -27,7 +27,8 @@ impl EventLoop<'_> {
     #[inline]
     pub(super) fn react(&mut self, event: Event) {
         let token = { event.data }.u64();
-        let has_ended = { event.flags }.intersects(EventFlags::RDHUP | EventFlags::HUP);
+        let has_ended =
+            { event.flags }.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
         let (place, generation) = ((token & 0xffff_ffff) as usize, (token >> 32) as u32);
         let Some(connection) = self.pool.get(place, generation) else {
             return;
@@ -69,7 +70,8 @@ impl EventLoop<'_> {
         }
     }
 
-    /// Gives bytes to the answer; true when the connection must not be read further in this turn.
+    /// Gives bytes to the answer; true when the connection must not be read further in this turn. One
+    /// that has ended carries nothing after it.
     #[inline]
     fn take(&mut self, place: usize, length: usize, has_ended: bool) -> bool {
         let Some(connection) = self.pool.at(place) else {

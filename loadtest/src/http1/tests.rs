@@ -287,6 +287,24 @@ fn without_keep_alive_each_call_has_its_connection() {
 }
 
 #[test]
+fn an_end_that_comes_together_with_bytes_is_not_waited_for() {
+    let half = server(|mut stream, _| {
+        request(&mut stream);
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhalf")
+            .unwrap();
+    });
+    // Of so many answers some find the sender busy, so that their bytes and their end are one notice.
+    let tally = Test {
+        timeout: Duration::from_secs(1),
+        ..Test::callers(half, 16)
+    }
+    .run();
+    assert_eq!(failed(&tally, Failure::Timeout), 0);
+    assert!(failed(&tally, Failure::Closed) > 16, "{:?}", tally.counts);
+}
+
+#[test]
 fn what_breaks_in_the_middle_is_a_failure_of_its_kind() {
     let half = server(|mut stream, _| {
         request(&mut stream);

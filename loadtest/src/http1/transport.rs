@@ -4,7 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socket_with};
 use rustls::pki_types::ServerName;
 
 /// A socket that never waits.
@@ -40,7 +41,7 @@ impl Transport {
         let socket = socket_with(family, SocketType::STREAM, flags, None)?;
         rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
         match rustix::net::connect(&socket, &address) {
-            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
+            Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(refused) => return Err(refused.into()),
         }
         let tls = match tls {
@@ -81,14 +82,13 @@ impl Transport {
     #[inline]
     pub(super) fn receive(&mut self, buffer: &mut [u8]) -> io::Result<Received> {
         let Some(session) = &mut self.tls else {
-            return match (&self.stream).read(buffer) {
-                Ok(0) => Ok(Received::End),
-                Ok(length) => Ok(Received::Bytes(length, length == buffer.len())),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Nothing),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {
-                    Ok(Received::Bytes(0, true))
-                }
-                Err(error) => Err(error),
+            let room = buffer.len();
+            return match rustix::net::recv(&self.stream, buffer, RecvFlags::empty()) {
+                Ok((_, 0)) => Ok(Received::End),
+                Ok((_, length)) => Ok(Received::Bytes(length, length == room)),
+                Err(Errno::AGAIN) => Ok(Received::Nothing),
+                Err(Errno::INTR) => Ok(Received::Bytes(0, true)),
+                Err(errno) => Err(errno.into()),
             };
         };
         receive_tls(session, &self.stream, buffer)
@@ -97,28 +97,14 @@ impl Transport {
     /// Writes what the socket takes and says how much of `bytes` that was.
     #[inline]
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = match &mut self.tls {
-            None => (&self.stream).write(bytes),
-            Some(session) => {
-                let taken = session.writer().write(bytes);
-                while session.wants_write() {
-                    match session.write_tls(&mut &self.stream) {
-                        Ok(_) => {}
-                        Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                        Err(error) => return Err(error),
-                    }
-                }
-                taken
-            }
+        let Some(session) = &mut self.tls else {
+            return match rustix::net::send(&self.stream, bytes, SendFlags::NOSIGNAL) {
+                Ok(taken) => Ok(taken),
+                Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+                Err(errno) => Err(errno.into()),
+            };
         };
-        match written {
-            Err(error)
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
-            {
-                Ok(0)
-            }
-            other => other,
-        }
+        send_tls(session, &self.stream, bytes)
     }
 
     /// Whether bytes wait inside the TLS session for the socket.
@@ -126,6 +112,27 @@ impl Transport {
         self.tls
             .as_ref()
             .is_some_and(|session| session.wants_write())
+    }
+}
+
+fn send_tls(
+    session: &mut rustls::ClientConnection,
+    stream: &TcpStream,
+    bytes: &[u8],
+) -> io::Result<usize> {
+    let taken = session.writer().write(bytes);
+    while session.wants_write() {
+        match session.write_tls(&mut &*stream) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    match taken {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+            Ok(0)
+        }
+        other => other,
     }
 }
 

@@ -43,6 +43,12 @@ impl Watch {
         now
     }
 
+    /// The instant as it was read last.
+    #[inline]
+    pub(super) fn last(&self) -> Nanos {
+        self.last
+    }
+
     /// The instant after a sleep that was to end at `wanted` at the latest. A new turn begins.
     #[inline]
     pub(super) fn woke(&mut self, wanted: Nanos) -> Nanos {
