@@ -2,12 +2,13 @@
 
 use super::guard::Guards;
 use super::senders::{Purpose, Senders, Sending};
+use super::thresholds::thresholds;
 use super::validity::Sieve;
-use super::words::{self, milliseconds};
+use super::words;
 use super::{Context, RunError, subject};
 use crate::engine::Stop;
 use crate::plan::{Load, LoadModel, Objective, Plan, Stage};
-use crate::result::{RunResult, Second, Threshold, Window};
+use crate::result::{RunResult, Second, Window};
 use crate::tally::Tally;
 
 /// Sends the plan's load and gives what came of it, with the tally of everything after the warm-up.
@@ -43,12 +44,13 @@ pub fn run(plan: &Plan, context: &mut Context<'_>) -> Result<(RunResult, Tally),
     sent?;
     senders.sign(&mut about);
     about.seconds = context.clock.now().since(began) as f64 / 1e9;
-    let thresholds = thresholds(plan, &seen.total);
+    let objective = plan.objective.as_ref();
+    let thresholds = objective.map(|objective| thresholds(objective, &seen.total));
     let result = RunResult {
         subject: about,
         load: words,
         total: Window::of(&seen.total),
-        thresholds,
+        thresholds: thresholds.unwrap_or_default(),
         left_out: seen.sieve.left_out(),
         left_out_why: seen.sieve.first_trouble().map(str::to_owned),
         invalid: [senders.faults(), seen.sieve.faults()].concat(),
@@ -110,34 +112,4 @@ impl Seen {
         self.seconds.push(second);
         second
     }
-}
-
-/// Each part of the objective against what was measured.
-fn thresholds(plan: &Plan, total: &Tally) -> Vec<Threshold> {
-    let Some(objective) = &plan.objective else {
-        return Vec::new();
-    };
-    let counts = &total.counts;
-    let latency_ms = total.latency.quantile(objective.quantile) as f64 / 1e6;
-    let latency = Threshold {
-        wanted: format!(
-            "{} ≤ {}",
-            words::percentile(objective.quantile),
-            model::format_duration(objective.latency)
-        ),
-        got: milliseconds(latency_ms),
-        held: counts.done() > 0 && latency_ms <= objective.latency.as_secs_f64() * 1e3,
-    };
-    let judged = counts.done() - counts.limited;
-    let share = if judged > 0 {
-        counts.ok as f64 / judged as f64
-    } else {
-        0.0
-    };
-    let success = Threshold {
-        wanted: format!("success rate ≥ {}", objective.success_rate),
-        got: format!("{:.3}%", share * 100.0),
-        held: judged > 0 && share >= objective.success_rate.get(),
-    };
-    vec![latency, success]
 }

@@ -20,6 +20,7 @@ pub(crate) mod words;
 mod capacity;
 mod guard;
 mod load;
+mod thresholds;
 mod validity;
 
 use std::sync::Arc;
