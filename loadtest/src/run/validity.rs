@@ -12,6 +12,8 @@ use crate::tally::Tally;
 const OFFERED_SHARE_MIN: f64 = 0.995;
 /// Largest share of the seconds that may be left out.
 const LEFT_OUT_SHARE_MAX: f64 = 0.2;
+/// Of a short span so many may be left out all the same, as long as twice as many are kept.
+const LEFT_OUT_SECONDS: f64 = 2.0;
 /// A shorter rest of a second, in which answers are waited for, is not judged, in nanoseconds.
 const JUDGED_NANOS_MIN: u64 = 200_000_000;
 
@@ -95,7 +97,9 @@ impl Sieve {
     fn faults_of_machine(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let seconds = self.kept + self.left_out;
-        if f64::from(self.left_out) > f64::from(seconds) * LEFT_OUT_SHARE_MAX {
+        let of_short = LEFT_OUT_SECONDS.min(f64::from(seconds) / 3.0);
+        let allowed = (f64::from(seconds) * LEFT_OUT_SHARE_MAX).max(of_short);
+        if f64::from(self.left_out) > allowed {
             let first = self.first_trouble.as_deref().unwrap_or("it was late");
             faults.push(format!(
                 "the generator failed in {} of {seconds} seconds; first: {first}",
@@ -215,6 +219,21 @@ mod tests {
         late.loop_gap_nanos_max = 50_000_000;
         sieve.admit(&late);
         assert!(sieve.faults_at(8_000.0, 10_000)[0].starts_with("the generator failed"));
+    }
+
+    #[test]
+    fn two_bad_seconds_do_not_spoil_a_short_span_that_keeps_twice_as_many() {
+        let bad = Tally {
+            loop_gap_nanos_max: 50_000_000,
+            ..healthy()
+        };
+        for (kept, is_believed) in [(3, false), (4, true), (6, true)] {
+            let mut sieve = sieve();
+            for at in 0..kept + 2 {
+                sieve.admit(&if at < 2 { bad.clone() } else { healthy() });
+            }
+            assert_eq!(sieve.faults().is_empty(), is_believed, "{kept}");
+        }
     }
 
     #[test]

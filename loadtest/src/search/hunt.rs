@@ -220,7 +220,10 @@ impl Hunt {
                 } else if proven {
                     Next::Found {
                         low,
-                        high: high.filter(|_| self.blind.is_none()),
+                        // A generator that failed between the two does not undo what both showed.
+                        high: high.filter(|high| {
+                            self.blind.is_none() || high / low <= NEAR_ABOVE + SAME_RATE
+                        }),
                     }
                 } else {
                     Next::Try(low, Purpose::Repeat)

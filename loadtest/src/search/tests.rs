@@ -248,6 +248,20 @@ fn one_search_edge_by_edge() {
             "AtLeast 160: the generator cannot send 320/s: out of ports",
         ),
         (
+            "the generator fails between what held and what failed, and both are near",
+            plan(),
+            1e6,
+            Box::new(|trial: &Trial, number| {
+                if (297.0..303.0).contains(&trial.rate) {
+                    Seen::Fault
+                } else {
+                    carries(300.0)(trial, number)
+                }
+            }),
+            "w20 w20 c20 c40 c80 c160 c320 b226 b269 b293 b306",
+            "Confirmed 293 to 306",
+        ),
+        (
             "invalid from the beginning",
             plan(),
             1e6,
