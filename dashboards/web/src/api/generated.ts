@@ -35,6 +35,10 @@ export type AlertList = {
 
 export type AlertStatus = "firing" | "resolved";
 
+export type ApproveLimits = {
+  of: string | null;
+};
+
 export type Curve = {
   labels: Record<string, string>;
   measure: string;
@@ -88,6 +92,16 @@ export type FiringAlert = {
   summary: string;
 };
 
+export type FlowRule = {
+  clusterMode: boolean;
+  controlBehavior: number;
+  count: number;
+  grade: number;
+  limitApp: string;
+  resource: string;
+  strategy: number;
+};
+
 export type Found = {
   missing: number;
   quarantined: number;
@@ -105,6 +119,23 @@ export type FunctionDetail = {
   function: FunctionRow;
   outcomes: Record<string, number>;
   range_seconds: number;
+};
+
+export type FunctionLimits = {
+  concurrency_per_pod: number | null;
+  digest: string | null;
+  function: string;
+  live_pods: number | null;
+  loadtest: string | null;
+  measured_at: null | Timestamp;
+  pending: null | PodLimits;
+  published: null | PodLimits;
+  qps_per_pod: number | null;
+  qps_total: number | null;
+  stale: boolean;
+  verdict: string | null;
+  version: string | null;
+  why: string | null;
 };
 
 export type FunctionList = {
@@ -234,6 +265,64 @@ export type LabelSet = {
 
 export type Labels = Record<string, string>;
 
+export type LimitsList = {
+  as_of: Timestamp;
+  limits: FunctionLimits[];
+};
+
+export type LimitsState = "none" | "pending" | "published";
+
+export type Loadtest = {
+  concurrency: number | null;
+  cpu_limit: number | null;
+  digest: string | null;
+  function: string;
+  high: number | null;
+  id: string;
+  kind: LoadtestKind;
+  low: number | null;
+  memory_limit: number | null;
+  namespace: string;
+  per_cpu: number | null;
+  per_pod: number | null;
+  scenario_hash: string | null;
+  target: string | null;
+  ts: Timestamp;
+  verdict: string;
+  version: string | null;
+};
+
+export type LoadtestKept = {
+  id: string;
+  limits: LimitsState;
+  why: string;
+};
+
+export type LoadtestKind = "run" | "capacity";
+
+export type LoadtestList = {
+  loadtests: Loadtest[];
+};
+
+export type LoadtestResult = {
+  kind: LoadtestKind;
+  limits: null | ProposedLimits;
+  limits_publish: null | PublishPlan;
+  low: number | null;
+  per_pod: number | null;
+  subject: LoadtestSubject;
+  verdict: string | null;
+};
+
+export type LoadtestSubject = {
+  digest: string | null;
+  function: string;
+  id: string;
+  seconds: number;
+  started_at: string;
+  version: string | null;
+};
+
 export type Located = {
   as_of: Timestamp;
   explanations: Explanation[];
@@ -274,6 +363,16 @@ export type Places = {
   zone: Slice[];
 };
 
+export type PodLimits = {
+  at: Timestamp;
+  by: string;
+  concurrency: number | null;
+  digest: string | null;
+  loadtest: string;
+  qps: number;
+  version: string | null;
+};
+
 export type Problem = {
   detail: string;
   field?: string;
@@ -281,6 +380,16 @@ export type Problem = {
   status: number;
   title: string;
   type: string;
+};
+
+export type ProposedLimits = {
+  concurrency: number;
+  qps: number;
+};
+
+export type PublishPlan = {
+  max_change: number;
+  publish: string;
 };
 
 export type Reach = "waiting" | "reached" | "unreached";
@@ -310,7 +419,9 @@ export type Resolve = {
 export type RollupStats = {
   functions: number;
   future_rows: number;
+  instances: number;
   late_rows: number;
+  other_instances: number;
   other_rows: number;
   series: number;
   unreadable_rows: number;
