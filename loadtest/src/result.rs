@@ -300,7 +300,8 @@ impl Second {
     /// Reads the tally of the second that began `at` seconds after the first request.
     pub fn of(at: f64, warm_up: bool, tally: &Tally) -> Self {
         let counts = &tally.counts;
-        let seconds = (tally.span_nanos as f64 / 1e9).max(1e-9);
+        // The last piece of a load is shorter than a second; what little it holds is no rate.
+        let seconds = (tally.span_nanos as f64 / 1e9).max(1.0);
         let per_second = |count: u64| count as f64 / seconds;
         let at_quantile = |times: &Times, quantile: f64| times.quantile(quantile) as f64 / 1e6;
         Second {

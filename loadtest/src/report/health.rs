@@ -7,7 +7,7 @@ use crate::result::RunResult;
 pub const LAG_MS_MAX: f64 = 1.0;
 /// Or so much of the objective's latency, whichever is more.
 pub const LAG_SHARE_MAX: f64 = 0.05;
-/// The longest the generator's loop may be away, in ms.
+/// The longest the generator's loop may always be away, in ms; or the same share of the objective.
 pub const LOOP_GAP_MS_MAX: f64 = 5.0;
 /// Share of a sending thread's CPU above which its times are not to be believed.
 pub const CPU_SHARE_MAX: f64 = 0.8;
@@ -42,6 +42,13 @@ impl Health {
             .map_or(LAG_MS_MAX, |ms| LAG_MS_MAX.max(ms * LAG_SHARE_MAX))
     }
 
+    /// How long its loop may be away, in ms: no call can be judged later than by so much.
+    pub fn loop_gap_ms_max(&self) -> f64 {
+        self.objective_ms.map_or(LOOP_GAP_MS_MAX, |ms| {
+            LOOP_GAP_MS_MAX.max(ms * LAG_SHARE_MAX)
+        })
+    }
+
     /// Why its figures may not be believed; empty when it is healthy.
     pub fn troubles(&self) -> Vec<String> {
         let mut troubles = Vec::new();
@@ -52,11 +59,11 @@ impl Health {
                 words::ms(self.lag_ms_max())
             ));
         }
-        if self.loop_gap_ms > LOOP_GAP_MS_MAX {
+        if self.loop_gap_ms > self.loop_gap_ms_max() {
             troubles.push(format!(
                 "its loop was away for {} (limit {})",
                 words::ms(self.loop_gap_ms),
-                words::ms(LOOP_GAP_MS_MAX)
+                words::ms(self.loop_gap_ms_max())
             ));
         }
         if self.cpu > CPU_SHARE_MAX {
@@ -153,6 +160,14 @@ mod tests {
             .words(),
             "healthy"
         );
+        // Half a second of objective leaves 25 ms to the loop.
+        let away = |loop_gap_ms| Health {
+            objective_ms: Some(500.0),
+            loop_gap_ms,
+            ..fine
+        };
+        assert_eq!(away(24.0).words(), "healthy");
+        assert!(away(26.0).words().contains("(limit 25ms)"));
         let busy = Health {
             cpu: 0.93,
             loop_gap_ms: 7.5,
