@@ -89,7 +89,7 @@ fn a_target_that_answers_nothing_gets_one_request() {
     .said;
     assert!(
         said.contains(&format!(
-            "({}) was not answered within 400ms; nothing more was sent",
+            "GET /feed at {} was not answered within 400ms; nothing more was sent",
             target.address
         )),
         "{said}"
