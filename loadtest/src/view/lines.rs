@@ -136,7 +136,9 @@ impl<W: Write, T: Fn() -> Duration> Observer for Lines<W, T> {
 fn line(pieces: &[Piece], left: Duration) -> Option<String> {
     let last = pieces.last()?.second;
     let count = |of: fn(&Second) -> f64| -> f64 {
-        let counts = pieces.iter().map(|piece| of(&piece.second) * piece.seconds.max(1.0));
+        let counts = pieces
+            .iter()
+            .map(|piece| of(&piece.second) * piece.seconds.max(1.0));
         counts.sum::<f64>().round()
     };
     let highest = |of: fn(&Second) -> f64| -> f64 {

@@ -21,7 +21,10 @@ pub(super) async fn null(arguments: ServeNullArguments) -> Exit {
 /// Serves as a pod of known capacity would.
 pub(super) async fn model(arguments: ServeModelArguments) -> Exit {
     if let Some(rate) = arguments.capacity {
-        tell(&format!("looking for a pod that carries {:.0}/s", rate.get()));
+        tell(&format!(
+            "looking for a pod that carries {:.0}/s",
+            rate.get()
+        ));
     }
     let plan = match plan(&arguments) {
         Ok(plan) => plan,
