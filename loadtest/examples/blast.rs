@@ -71,7 +71,6 @@ fn main() {
         catch_up: loadtest::engine::CATCH_UP_MAX,
         start,
         end: start.plus(seconds * 1_000_000_000),
-        cpu: None,
     };
     let (tallies, seen) = sync_channel(loadtest::engine::TALLIES_QUEUED_MAX);
     let stop = Stop::new();

@@ -46,6 +46,18 @@ pub struct Timing {
 }
 
 impl Timing {
+    /// Of a request that was due at `intended` and given up at `now` without ever having had a connection
+    /// or a stream: the target's doing.
+    pub fn never_sent(intended: Nanos, now: Nanos) -> Self {
+        let now = now.max(intended);
+        Timing {
+            intended,
+            eligible: now,
+            written: now,
+            done: now,
+        }
+    }
+
     /// What a caller who came at the intended instant waited, in nanoseconds, without what the generator
     /// itself was late.
     pub fn latency(&self) -> u64 {

@@ -137,7 +137,6 @@ impl Server {
             catch_up: CATCH_UP_MAX,
             start: clock.now(),
             end: clock.now().plus(500_000_000),
-            cpu: None,
         };
         let (tallies, seen) = sync_channel(TALLIES_QUEUED_MAX);
         loadtest::h2::run(&job, &clock, &Stop::new(), &tallies).unwrap();

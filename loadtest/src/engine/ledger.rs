@@ -1,6 +1,7 @@
 //! What a sending thread writes down, handed over second by second.
 
 use std::sync::mpsc::TrySendError;
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -48,6 +49,20 @@ impl<'a> Ledger<'a> {
     #[inline]
     pub fn turns_at(&self) -> Nanos {
         self.start.plus((u64::from(self.second) + 1) * SECOND)
+    }
+
+    /// Counts a slot that came due. Gives whether it is still to be sent at `now`: one that is later than
+    /// `catch_up` was missed.
+    #[inline]
+    pub(crate) fn slot(&mut self, due: Nanos, now: Nanos, catch_up: Duration) -> bool {
+        let late = now.since(due);
+        self.tally.counts.intended += 1;
+        let is_missed = late > catch_up.as_nanos() as u64;
+        if is_missed {
+            self.tally.counts.missed += 1;
+            self.tally.lag.record(late);
+        }
+        !is_missed
     }
 
     /// Notes how many requests are in flight.

@@ -9,9 +9,12 @@ use std::time::Duration;
 use model::{Clock, SystemClock};
 
 pub mod ledger;
+pub(crate) mod schedule;
+pub(crate) mod watch;
 
 use crate::arrivals::ArrivalPlan;
 use crate::plan::Protocol;
+use crate::random::Random;
 use crate::request::{Envelope, RequestSet};
 use crate::tally::Tally;
 use crate::timing::Nanos;
@@ -170,8 +173,21 @@ pub struct Job {
     pub start: Nanos,
     /// When nothing more comes due. Answers are waited for until `timeout` later.
     pub end: Nanos,
-    /// CPU to stay on.
-    pub cpu: Option<usize>,
+}
+
+impl Job {
+    /// Whether callers of the closed model send, each once its last call was answered.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.load, Share::Closed { .. })
+    }
+
+    /// This thread's random numbers for one purpose. Each purpose has a stream of its own, so that one more
+    /// draw for it changes nothing elsewhere: 0 is for slots, 1 for the choice of requests, 2 for what is
+    /// filled into them.
+    pub(crate) fn random(&self, purpose: u64) -> Random {
+        Random::new(self.seed, self.thread * 4 + purpose)
+    }
 }
 
 /// One thread's share of the load.

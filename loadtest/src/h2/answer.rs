@@ -14,8 +14,8 @@ use super::BODY_KEPT_BYTES_MAX;
 use super::failure::of_stream;
 use super::inbox::{Inbox, What};
 use super::lane::Lane;
-use super::watch::Watch;
 use super::wire::Stamp;
+use crate::engine::watch::Watch;
 use crate::grpc;
 use crate::http1::redirect::{self, Leads};
 use crate::outcome::{Failure, Outcome};
@@ -48,17 +48,6 @@ impl Call {
             redirects: 0,
             path: None,
             asked: None,
-        }
-    }
-
-    /// Its instants, had it ended now without ever having had a stream: the target's doing.
-    pub(super) fn never_sent(&self, now: Nanos) -> Timing {
-        let now = now.max(self.intended);
-        Timing {
-            intended: self.intended,
-            eligible: now,
-            written: now,
-            done: now,
         }
     }
 }
@@ -121,7 +110,7 @@ impl Reader {
         } = sent;
         let read = tokio::time::timeout(patience, self.answer(&call, response)).await;
         let (judged, done) = if let Ok(judged) = read {
-            (judged, self.watch.happened_since(stamp.get()))
+            (judged, self.watch.happened(self.watch.now(), stamp.get()))
         } else {
             body.send_reset(h2::Reason::CANCEL);
             let judged = Judged::Is(Outcome::Failed(Failure::Timeout));

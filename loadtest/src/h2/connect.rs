@@ -15,9 +15,9 @@ use super::carrier::{Carrier, Encryption};
 use super::failure::of_stream;
 use super::inbox::{Inbox, What};
 use super::lane::{Lane, Room};
-use super::watch::Watch;
 use super::wire::Wire;
 use super::{CONNECTION_WINDOW_BYTES, HEAD_BYTES_MAX, STREAM_WINDOW_BYTES};
+use crate::engine::watch::Watch;
 use crate::outcome::Failure;
 
 /// Streams that this side reset and whose late frames are still passed over: enough for a target that
@@ -52,7 +52,8 @@ impl Dialer {
     }
 
     fn tell(&self, what: What) {
-        self.inbox.put(self.watch.happened(), what);
+        let now = self.watch.now();
+        self.inbox.put(self.watch.happened(now, now), what);
     }
 
     /// Made is a connection once the peer's settings came: before, nobody knows how many streams it allows.

@@ -27,7 +27,6 @@ mod lane;
 mod lanes;
 mod outgoing;
 mod sending;
-mod watch;
 mod wire;
 
 pub use sending::run;

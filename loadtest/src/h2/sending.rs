@@ -16,10 +16,10 @@ use super::inbox::{Event, Inbox, What};
 use super::lane::Lane;
 use super::lanes::Lanes;
 use super::outgoing::{self, Outgoing};
-use super::watch::Watch;
 use super::{RECONNECT_AFTER_MAX, RECONNECT_AFTER_MIN};
-use crate::arrivals::Slots;
 use crate::engine::ledger::Ledger;
+use crate::engine::schedule::Schedule;
+use crate::engine::watch::Watch;
 use crate::engine::{EngineError, Job, LOOK_FOR_STOP, RunClock, Share, Stop, Tallies};
 use crate::outcome::{Failure, Outcome};
 use crate::plan::Protocol;
@@ -43,12 +43,6 @@ const TASKS_BEFORE_LOOK: u32 = 32;
 ///
 /// `job.requests` are prepared; of gRPC with their encoded messages ([`crate::grpc::prepare`]).
 pub fn run(job: &Job, clock: &RunClock, stop: &Stop, tallies: &Tallies) -> Result<(), EngineError> {
-    if let Some(cpu) = job.cpu {
-        let mut cpus = rustix::thread::CpuSet::new();
-        cpus.set(cpu);
-        rustix::thread::sched_setaffinity(None, &cpus)
-            .map_err(EngineError::kernel("stay on its CPU"))?;
-    }
     let watch = Arc::new(Watch::new(clock.clone()));
     let runtime = runtime(&watch)?;
     runtime.block_on(async { Sending::new(job, stop, tallies, &watch)?.run().await })
@@ -59,7 +53,9 @@ fn runtime(watch: &Arc<Watch>) -> Result<LocalRuntime, EngineError> {
     Builder::new_current_thread()
         .enable_all()
         .event_interval(TASKS_BEFORE_LOOK)
-        .on_thread_unpark(move || waking.woke())
+        .on_thread_unpark(move || {
+            waking.woke();
+        })
         .build_local(LocalOptions::default())
         .map_err(EngineError::kernel("make its runtime"))
 }
@@ -92,8 +88,7 @@ struct Sending<'a> {
     waiting: VecDeque<Call>,
     /// Requests with a stream.
     carried: u64,
-    slots: Option<Slots>,
-    next_slot: Option<Nanos>,
+    schedule: Schedule,
     /// Callers of the closed model that rest, until the instant.
     resting: VecDeque<Nanos>,
     choice: Random,
@@ -119,14 +114,8 @@ impl<'a> Sending<'a> {
             None => None,
         };
         let is_grpc = job.protocol == Protocol::Grpc;
-        // Each purpose has a stream of its own, so that one more draw here changes nothing there.
-        let random = |purpose: u64| Random::new(job.seed, job.thread * 4 + purpose);
-        let slots = match &job.load {
-            Share::Open(plan) => Some(Slots::new(plan.clone(), random(0))),
-            Share::Closed { .. } => None,
-        };
-        let filling = Filling::new(random(2), job.thread, job.threads);
-        let mut sending = Sending {
+        let filling = Filling::new(job.random(2), job.thread, job.threads);
+        Ok(Sending {
             job,
             stop,
             ledger: Ledger::new(tallies, job.thread, job.start),
@@ -153,16 +142,13 @@ impl<'a> Sending<'a> {
             lanes: Lanes::default(),
             waiting: VecDeque::new(),
             carried: 0,
-            slots,
-            next_slot: None,
+            schedule: Schedule::of(job),
             resting: VecDeque::new(),
-            choice: random(1),
+            choice: job.random(1),
             timeout: Nanos::from_duration(job.timeout).0,
             dial_at: Nanos(0),
             pause: RECONNECT_AFTER_MIN.as_nanos() as u64,
-        };
-        sending.advance_slot();
-        Ok(sending)
+        })
     }
 
     async fn run(mut self) -> Result<(), EngineError> {
@@ -242,7 +228,7 @@ impl<'a> Sending<'a> {
     async fn sleep(&mut self) -> Result<Nanos, EngineError> {
         let now = self.watch.now();
         let mut until = self.ledger.turns_at();
-        for due in [self.next_slot, self.resting.front().copied()] {
+        for due in [self.schedule.next(), self.resting.front().copied()] {
             until = until.min(due.unwrap_or(until));
         }
         if let Some(call) = self.waiting.front() {
@@ -276,28 +262,14 @@ impl<'a> Sending<'a> {
         Ok(())
     }
 
-    fn advance_slot(&mut self) {
-        self.next_slot = self
-            .slots
-            .as_mut()
-            .and_then(Iterator::next)
-            .map(|slot| self.job.start.plus(slot.0))
-            .filter(|slot| *slot < self.job.end);
-    }
-
     /// Offers every slot that is due. A slot that is too late was missed, never sent in a burst.
     fn send_due(&mut self, until: Nanos) {
         let mut now = self.watch.now();
-        while let Some(due) = self.next_slot.filter(|due| *due < until) {
-            self.advance_slot();
-            self.ledger.tally().counts.intended += 1;
-            if now.since(due) > self.job.catch_up.as_nanos() as u64 {
-                self.ledger.tally().counts.missed += 1;
-                self.ledger.tally().lag.record(now.since(due));
-                continue;
+        while let Some(due) = self.schedule.take_before(until) {
+            if self.ledger.slot(due, now, self.job.catch_up) {
+                self.offer(due);
+                now = self.watch.now();
             }
-            self.offer(due);
-            now = self.watch.now();
         }
     }
 
@@ -337,7 +309,7 @@ impl<'a> Sending<'a> {
 
     fn send(&mut self, lane: &Rc<Lane>, mut call: Call) {
         call.eligible = self.lanes.room_since().max(call.eligible);
-        if self.slots.is_none() && call.path.is_none() {
+        if self.job.is_closed() && call.path.is_none() {
             // A caller of the closed model is not due before it can go.
             call.intended = call.eligible;
         }
@@ -416,7 +388,7 @@ impl<'a> Sending<'a> {
         } else {
             self.lanes.leave(&lane);
         }
-        if over && self.slots.is_none() {
+        if over && self.job.is_closed() {
             self.begin_caller(timing.done);
         }
     }
@@ -438,13 +410,16 @@ impl<'a> Sending<'a> {
 
     fn fail_oldest(&mut self, failure: Failure, now: Nanos) {
         if let Some(call) = self.waiting.pop_front() {
-            self.record(call.never_sent(now), Outcome::Failed(failure));
+            self.record(
+                Timing::never_sent(call.intended, now),
+                Outcome::Failed(failure),
+            );
             self.send_caller_to_rest(now);
         }
     }
 
     fn send_caller_to_rest(&mut self, now: Nanos) {
-        if self.slots.is_none() {
+        if self.job.is_closed() {
             self.resting.push_back(now.plus(REST_NANOS));
         }
     }

@@ -125,7 +125,6 @@ impl Test {
             },
             start,
             end: start.plus(self.length.as_nanos() as u64),
-            cpu: None,
         };
         let (tallies, seen) = sync_channel(TALLIES_QUEUED_MAX);
         let (done, ended) = sync_channel(1);

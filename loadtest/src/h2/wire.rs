@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::carrier::Carrier;
 use super::inbox::Inbox;
-use super::watch::Watch;
+use crate::engine::watch::Watch;
 use crate::timing::Nanos;
 
 /// The instant at which one request was handed to the kernel; zero before.

@@ -43,15 +43,4 @@ impl Call {
             done: now.max(self.written),
         }
     }
-
-    /// Its instants, had it ended now without ever having had a connection: the target's doing.
-    pub(super) fn never_sent(&self, now: Nanos) -> Timing {
-        let now = now.max(self.intended);
-        Timing {
-            intended: self.intended,
-            eligible: now,
-            written: now,
-            done: now,
-        }
-    }
 }

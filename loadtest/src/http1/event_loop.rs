@@ -8,9 +8,9 @@ use rustix::time::Timespec;
 use rustls::pki_types::ServerName;
 
 use super::pool::Pool;
-use super::watch::Watch;
-use crate::arrivals::Slots;
 use crate::engine::ledger::Ledger;
+use crate::engine::schedule::Schedule;
+use crate::engine::watch::Watch;
 use crate::engine::{EngineError, Job, LOOK_FOR_STOP, RunClock, Share, Stop, Tallies};
 use crate::random::Random;
 use crate::request::Filling;
@@ -27,12 +27,6 @@ const GRACE_NANOS: u64 = 1_000_000_000;
 
 /// Sends one thread's share until it is over or stopped.
 pub fn run(job: &Job, clock: &RunClock, stop: &Stop, tallies: &Tallies) -> Result<(), EngineError> {
-    if let Some(cpu) = job.cpu {
-        let mut cpus = rustix::thread::CpuSet::new();
-        cpus.set(cpu);
-        rustix::thread::sched_setaffinity(None, &cpus)
-            .map_err(EngineError::kernel("stay on its CPU"))?;
-    }
     // Sleeps end when they were to end, not up to 50 µs later.
     rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1))
         .map_err(EngineError::kernel("ask for exact timers"))?;
@@ -46,8 +40,7 @@ pub(super) struct EventLoop<'a> {
     pub(super) epoll: OwnedFd,
     pub(super) server_name: Option<ServerName<'static>>,
     pub(super) pool: Pool,
-    pub(super) slots: Option<Slots>,
-    pub(super) next_slot: Option<Nanos>,
+    pub(super) schedule: Schedule,
     pub(super) choice: Random,
     pub(super) filling: Filling,
     pub(super) buffer: Box<[u8]>,
@@ -74,26 +67,15 @@ impl<'a> EventLoop<'a> {
             })?),
             None => None,
         };
-        // Each purpose has a stream of its own, so that one more draw here changes nothing there.
-        let random = |purpose: u64| Random::new(job.seed, job.thread * 4 + purpose);
-        let mut slots = match &job.load {
-            Share::Open(plan) => Some(Slots::new(plan.clone(), random(0))),
-            Share::Closed { .. } => None,
-        };
-        let next_slot = slots
-            .as_mut()
-            .and_then(Iterator::next)
-            .map(|slot| job.start.plus(slot.0));
         Ok(EventLoop {
             job,
             stop,
             epoll,
             server_name,
             pool: Pool::default(),
-            slots,
-            next_slot,
-            choice: random(1),
-            filling: Filling::new(random(2), job.thread, job.threads),
+            schedule: Schedule::of(job),
+            choice: job.random(1),
+            filling: Filling::new(job.random(2), job.thread, job.threads),
             buffer: vec![0; READ_BYTES_MAX].into_boxed_slice(),
             ledger: Ledger::new(tallies, job.thread, job.start),
             watch: Watch::new(clock.clone()),
@@ -161,7 +143,7 @@ impl<'a> EventLoop<'a> {
         if self.pool.in_flight() > 0 || self.pool.is_resting() {
             until = until.min(self.next_look);
         }
-        if let Some(slot) = self.next_slot {
+        if let Some(slot) = self.schedule.next() {
             until = until.min(slot);
             // Not the instant before the last request was written: the sleep shall end at the slot.
             now = self.watch.now();
@@ -175,6 +157,7 @@ impl<'a> EventLoop<'a> {
         until: Nanos,
         now: Nanos,
     ) -> Result<Nanos, EngineError> {
+        self.watch.wants(until);
         let nanos = until.since(now);
         let mut timeout = Timespec {
             tv_sec: (nanos / 1_000_000_000).cast_signed(),
@@ -182,7 +165,7 @@ impl<'a> EventLoop<'a> {
         };
         loop {
             match epoll::wait(&self.epoll, spare_capacity(events), Some(&timeout)) {
-                Ok(_) => return Ok(self.watch.woke(until)),
+                Ok(_) => return Ok(self.watch.woke()),
                 // A process that was stopped wakes with nothing. What came while it was away is taken in
                 // the turn that knows of it.
                 Err(rustix::io::Errno::INTR) => timeout = Timespec::default(),
@@ -194,22 +177,12 @@ impl<'a> EventLoop<'a> {
     /// Offers every slot that is due. A slot that is too late was missed, never sent in a burst.
     #[inline]
     pub(super) fn send_due(&mut self, mut now: Nanos) -> Nanos {
-        while let Some(due) = self.next_slot.filter(|due| *due <= now) {
-            self.next_slot = self
-                .slots
-                .as_mut()
-                .and_then(Iterator::next)
-                .map(|slot| self.job.start.plus(slot.0))
-                .filter(|slot| *slot < self.job.end);
+        while let Some(due) = self.schedule.take_before(now.plus(1)) {
             self.ledger.turn(now);
-            self.ledger.tally().counts.intended += 1;
-            if now.since(due) > self.job.catch_up.as_nanos() as u64 {
-                self.ledger.tally().counts.missed += 1;
-                self.ledger.tally().lag.record(now.since(due));
-                continue;
+            if self.ledger.slot(due, now, self.job.catch_up) {
+                self.offer(due);
+                now = self.watch.now();
             }
-            self.offer(due);
-            now = self.watch.now();
         }
         now
     }

@@ -15,7 +15,6 @@ mod receiving;
 pub(crate) mod redirect;
 mod sending;
 mod transport;
-mod watch;
 
 pub use event_loop::run;
 

@@ -9,7 +9,6 @@ use super::failure::of_session;
 use super::framing::Want;
 use super::redirect::{self, Leads};
 use super::transport::Received;
-use crate::engine::Share;
 use crate::outcome::{Failure, Outcome};
 use crate::request::Request;
 use crate::timing::Nanos;
@@ -201,7 +200,7 @@ impl EventLoop<'_> {
     /// A caller of the closed model goes on at once.
     #[inline]
     fn after_call(&mut self, now: Nanos) {
-        if matches!(self.job.load, Share::Closed { .. }) {
+        if self.job.is_closed() {
             self.begin_caller(now);
         }
     }

@@ -11,7 +11,6 @@ use super::failure::{of_connecting, of_session};
 use super::framing::Answer;
 use super::redirect;
 use super::transport::Transport;
-use crate::engine::Share;
 use crate::outcome::{Failure, Outcome};
 use crate::timing::{Nanos, Timing};
 
@@ -92,13 +91,16 @@ impl EventLoop<'_> {
     pub(super) fn fail_waiting(&mut self, failure: Failure) {
         let now = self.watch.now();
         if let Some(call) = self.pool.waiting().pop_front() {
-            self.record(call.never_sent(now), Outcome::Failed(failure));
+            self.record(
+                Timing::never_sent(call.intended, now),
+                Outcome::Failed(failure),
+            );
             self.send_caller_to_rest(now);
         }
     }
 
     pub(super) fn send_caller_to_rest(&mut self, now: Nanos) {
-        if matches!(self.job.load, Share::Closed { .. }) {
+        if self.job.is_closed() {
             self.pool.resting().push_back(now.plus(REST_NANOS));
         }
     }

@@ -12,7 +12,6 @@ use crate::outcome::Failure;
 use crate::plan::{Arrivals, Protocol, Stage};
 use crate::request::{Envelope, Request, RequestSet};
 use crate::tally::Tally;
-use crate::timing::Nanos;
 
 mod endings;
 
@@ -134,7 +133,6 @@ impl Test {
             catch_up: PATIENCE,
             start,
             end: start.plus(self.millis * 1_000_000),
-            cpu: None,
         };
         let (tallies, seen) = sync_channel(TALLIES_QUEUED_MAX);
         super::run(&job, &clock, stop, &tallies).unwrap();
@@ -463,37 +461,4 @@ fn it_stops_when_told_and_says_what_it_saw() {
     stopper.join().unwrap();
     assert_eq!(below.reason().as_deref(), Some("enough"));
     assert!(tally.counts.ok > 0 && tally.span_nanos < 20_000_000_000);
-}
-
-#[test]
-fn when_the_loop_was_away_the_answers_are_not_called_late() {
-    let mut watch = super::watch::Watch::new(RunClock::start());
-    let start = watch.now();
-    std::thread::sleep(Duration::from_millis(30));
-    // It wanted to wake at once and did 30 ms later: what it finds now was there before.
-    let now = watch.woke(start);
-    assert!(now.since(start) >= 30_000_000);
-    assert!(watch.happened(now, now).since(start) < 1_000_000);
-    assert!(watch.take_longest() >= 30_000_000);
-    // A sleep that lasted as long as it was to last hides nothing.
-    let until = watch.now().plus(20_000_000);
-    std::thread::sleep(Duration::from_millis(20));
-    let now = watch.woke(until.min(Nanos(until.0)));
-    assert!(now.since(watch.happened(now, now)) < 15_000_000);
-}
-
-#[test]
-fn what_was_there_while_the_process_was_stopped_is_found_in_the_turns_after_it() {
-    let mut watch = super::watch::Watch::new(RunClock::start());
-    let written = watch.now();
-    // It is stopped within a turn, after the request was written, and finds the answer in the next one.
-    std::thread::sleep(Duration::from_millis(80));
-    let back = watch.now();
-    watch.woke(back.plus(1_000_000));
-    let found = back.plus(1_000_000);
-    assert_eq!(watch.happened(found, written), written);
-    // A request that was written since then was not answered before, and what comes much later was not
-    // there.
-    assert!(watch.happened(found, back) > written);
-    assert!(watch.happened(back.plus(6_000_000), written) > written);
 }

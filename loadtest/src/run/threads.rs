@@ -194,6 +194,5 @@ fn job(
         catch_up: CATCH_UP_MAX,
         start,
         end: start.plus(Nanos::from_duration(load.duration).0),
-        cpu: None,
     }
 }
