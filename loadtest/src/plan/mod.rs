@@ -74,15 +74,6 @@ pub struct Plan {
     pub scenario_hash: String,
 }
 
-impl Plan {
-    /// The highest rate that a run or a capacity search of this plan may reach, calls per second.
-    pub fn rate_max(&self) -> f64 {
-        self.capacity
-            .max
-            .max(self.load.peak_rate().unwrap_or(caps::RATE_PER_SECOND_MAX))
-    }
-}
-
 /// A Rampart server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {

@@ -9,8 +9,8 @@ use model::{Rate, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use super::Target;
 use super::files::{ReadError, read_text};
-use super::{Plan, Target};
 
 /// The shortest key that signs.
 pub const PERMISSION_KEY_BYTES_MIN: usize = 16;
@@ -40,21 +40,23 @@ impl fmt::Display for Permission {
     }
 }
 
-/// Whether a plan may be sent: always to a target that is not marked as production, otherwise with a
-/// permission for the highest rate that anything in the plan asks for. `key` is the one permissions are
-/// signed with.
+/// Whether a target may be sent up to `highest` calls per second: always when it is not marked as
+/// production, otherwise with a permission that is signed with `key`, not over, and for at least that rate.
 pub fn check_permission(
-    plan: &Plan,
+    target: &Target,
+    highest: f64,
     key: Option<&[u8]>,
     now: Timestamp,
 ) -> Result<(), PermissionError> {
-    if !plan.target.production {
+    if !target.production {
         return Ok(());
     }
-    let path = plan.target.permission_file.as_ref();
-    let permission = Permission::read(path.ok_or(PermissionError::NoFile)?)?;
-    let key = key.ok_or(PermissionError::NoKey)?;
-    permission.verify(&plan.target, plan.rate_max(), now, key)
+    let (Some(file), Some(key)) = (&target.permission_file, key) else {
+        return Err(PermissionError::Missing {
+            target: target.origin(),
+        });
+    };
+    Permission::read(file)?.verify(target, highest, now, key)
 }
 
 /// Why a permission does not permit.
@@ -76,14 +78,6 @@ pub enum PermissionError {
         /// What is to be tested.
         target: String,
     },
-    /// The plan names none.
-    #[error(
-        "a target that serves real users needs a signed permission: name it with `permission_file`"
-    )]
-    NoFile,
-    /// It cannot be verified.
-    #[error("a permission cannot be verified without its key: set RAMPART_PERMISSION_KEY")]
-    NoKey,
     /// Nobody could trust what it signs.
     #[error(
         "the key has {bytes} bytes, it needs {PERMISSION_KEY_BYTES_MIN}: set RAMPART_PERMISSION_KEY to a random text"

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Random;
 use crate::request::Filling;
+use crate::run::senders::Purpose;
 
 const FULL: &str = r#"function: guide/wow-video-feed
 version: "12"
@@ -861,26 +862,38 @@ fn production_is_sent_to_with_a_permission_for_all_of_the_plan() {
     let load = read_in(folder.path(), &production).unwrap();
     let search = production.clone() + "objective: {p90: 1s}\ncapacity: {start: 5/s, max: 40/s}\n";
     let search = read_in(folder.path(), &search).unwrap();
-    assert_eq!((load.rate_max(), search.rate_max()), (10.0, 40.0));
-    let unreadable = check_permission(&load, Some(key), now).unwrap_err();
+    let (run, capacity) = (
+        Purpose::Run.highest(&load),
+        Purpose::Capacity.highest(&search),
+    );
+    assert_eq!((run, capacity), (10.0, 40.0));
+    let unreadable = check_permission(&load.target, run, Some(key), now).unwrap_err();
     assert!(
         matches!(unreadable, PermissionError::Unreadable { .. }),
         "{unreadable}"
     );
     write(10.0);
-    assert_eq!(check_permission(&load, Some(key), now), Ok(()));
+    assert_eq!(check_permission(&load.target, run, Some(key), now), Ok(()));
     assert_eq!(
-        check_permission(&load, None, now),
-        Err(PermissionError::NoKey)
+        check_permission(&load.target, run, None, now),
+        Err(PermissionError::Missing {
+            target: "https://feed.example.com:443".to_owned()
+        })
     );
-    let above = check_permission(&search, Some(key), now).unwrap_err();
+    let above = check_permission(&search.target, capacity, Some(key), now).unwrap_err();
     assert!(
         matches!(above, PermissionError::RateAbove { .. }),
         "{above}"
     );
     write(40.0);
-    assert_eq!(check_permission(&search, Some(key), now), Ok(()));
-    assert_eq!(check_permission(&plan(SMALL), None, now), Ok(()));
+    assert_eq!(
+        check_permission(&search.target, capacity, Some(key), now),
+        Ok(())
+    );
+    assert_eq!(
+        check_permission(&plan(SMALL).target, run, None, now),
+        Ok(())
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::{AllowList, Timestamp};
 
 use super::{Context, RunError};
-use crate::plan::{Permission, PermissionError, Plan, Protocol, TargetError};
+use crate::plan::{PermissionError, Plan, Protocol, TargetError};
 use crate::request::{Envelope, RequestSet};
 
 /// Everything that is the same for every sender of a run.
@@ -91,21 +91,13 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// A production target needs a permission that is signed, not over, and for at least this rate.
+    /// A production target needs a permission for this rate.
     pub(crate) fn check_permission(
         &self,
         plan: &Plan,
         highest: f64,
     ) -> Result<(), PermissionError> {
-        if !plan.target.production {
-            return Ok(());
-        }
-        let (Some(file), Some(key)) = (&plan.target.permission_file, self.permission_key) else {
-            return Err(PermissionError::Missing {
-                target: plan.target.origin(),
-            });
-        };
-        Permission::read(file)?.verify(&plan.target, highest, self.now, key)
+        crate::plan::check_permission(&plan.target, highest, self.permission_key, self.now)
     }
 
     /// The very address that would be connected to, by itself or by the name written on the list.

@@ -88,11 +88,10 @@ pub fn carrying(
     let (mut low, mut high) = (rate, rate * CARRYING_EXCESS_MAX);
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(low, high);
-        let within = rate_within(&ModelPlan::of_capacity(middle), arrivals, &objective);
-        if within < rate {
-            low = middle;
-        } else {
+        if meets(&ModelPlan::of_capacity(middle), arrivals, rate, &objective) {
             high = middle;
+        } else {
+            low = middle;
         }
     }
     let plan = ModelPlan::of_capacity(high);
