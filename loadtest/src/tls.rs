@@ -1,17 +1,22 @@
 //! Encryption towards the target: which certificates are trusted and which protocol is agreed on.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
+use crate::engine::RunClock;
 use crate::plan::Target;
+use crate::timing::Nanos;
 
 /// Largest file of root certificates that is read; the public ones together have a fifth of it.
 pub const CA_FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -94,6 +99,34 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, TlsError> {
     ServerName::try_from(host.to_owned()).map_err(|_| TlsError::ServerName {
         host: host.to_owned(),
     })
+}
+
+/// Shakes hands once more with a target that failed to, for the reason in words; senders count failures by
+/// kind only. `None` when this one went well, or nothing was said within `patience`.
+pub(crate) fn why_refused(
+    config: &Arc<ClientConfig>,
+    host: &str,
+    address: SocketAddr,
+    clock: &RunClock,
+    patience: Duration,
+) -> Option<String> {
+    let until = clock.now().plus(Nanos::from_duration(patience).0);
+    let mut session = ClientConnection::new(Arc::clone(config), server_name(host).ok()?).ok()?;
+    let mut stream = TcpStream::connect_timeout(&address, patience).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
+    stream.set_write_timeout(Some(patience)).ok()?;
+    while clock.now() < until {
+        while session.wants_write() {
+            session.write_tls(&mut stream).ok()?;
+        }
+        if !session.is_handshaking() || session.read_tls(&mut stream).ok()? == 0 {
+            return None;
+        }
+        if let Err(error) = session.process_new_packets() {
+            return Some(error.to_string());
+        }
+    }
+    None
 }
 
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {

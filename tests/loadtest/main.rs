@@ -16,6 +16,7 @@ mod honesty;
 #[allow(dead_code)] // the other end-to-end tests use all of it
 #[path = "../e2e/house.rs"]
 mod house;
+mod https;
 mod kept;
 mod listener;
 mod mistakes;
@@ -28,3 +29,4 @@ mod results;
 mod search;
 mod stopping;
 mod targets;
+mod workers;

@@ -110,6 +110,12 @@ fn nginx_sees_what_the_result_says() {
 
 /// nginx that speaks HTTP/2 without TLS and has a file `feed` of 20 000 bytes. Its log is `access.log`.
 pub fn http2_gateway(folder: &Folder) -> (Running, u16) {
+    file_gateway(folder, "http2", "")
+}
+
+/// nginx that has a file `feed` of 20 000 bytes and listens with these `flags`; `settings` are its server's
+/// further ones. Its log is `access.log`.
+pub fn file_gateway(folder: &Folder, flags: &str, settings: &str) -> (Running, u16) {
     let port = free_port();
     let (place, root) = (
         folder.root().display().to_string(),
@@ -124,7 +130,7 @@ pub fn http2_gateway(folder: &Folder) -> (Running, u16) {
              http {{\n  log_format rampart '$server_protocol $status $body_bytes_sent';\n  access_log {place}/access.log rampart;\n  \
              client_body_temp_path {place}/body; proxy_temp_path {place}/proxy; fastcgi_temp_path {place}/fastcgi; \
              uwsgi_temp_path {place}/uwsgi; scgi_temp_path {place}/scgi;\n  keepalive_requests 1000000;\n  \
-             server {{ listen 127.0.0.1:{port} http2; root {root}; }}\n}}\n"
+             server {{ listen 127.0.0.1:{port} {flags}; root {root}; {settings} }}\n}}\n"
         ),
     );
     let program = ["/usr/sbin/nginx", "nginx"];

@@ -11,6 +11,7 @@ use crate::outcome::Failure;
 use crate::plan::{Arrivals, Load, LoadModel, Stage};
 use crate::request::{Complaint, RequestSet};
 use crate::tally::Tally;
+use crate::tls::why_refused;
 
 /// Kinds of requests that are tried.
 pub(crate) const KINDS_MAX: usize = 20;
@@ -56,7 +57,14 @@ pub(crate) fn check(
             ..ready.clone()
         };
         let total = send_once(&ready, &once, clock, stop)?;
-        let sentence = complaint(&request.name, &ready, load.timeout, &total, lacking.get());
+        let sentence = complaint(
+            &request.name,
+            &ready,
+            load.timeout,
+            clock,
+            &total,
+            lacking.get(),
+        );
         if let Some(sentence) = sentence {
             return Err(RunError::Preflight(sentence));
         }
@@ -91,6 +99,7 @@ fn complaint(
     name: &str,
     ready: &Ready,
     timeout: Duration,
+    clock: &RunClock,
     total: &Tally,
     lacking: Option<&str>,
 ) -> Option<String> {
@@ -116,9 +125,16 @@ fn complaint(
             "{name} at {place} was not answered within {}",
             model::format_duration(timeout)
         ),
-        (Some(Failure::Tls), _) => format!(
-            "the TLS handshake with {place} failed; a private authority is named by target.ca_file"
-        ),
+        (Some(Failure::Tls), _) => {
+            let why = ready
+                .tls
+                .as_ref()
+                .and_then(|tls| why_refused(tls, &ready.host, ready.address, clock, timeout));
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            format!(
+                "the TLS handshake with {place} failed{why}; a private authority is named by target.ca_file"
+            )
+        }
         (Some(Failure::Redirect), _) => format!(
             "{name} at {place} was redirected to another place; make that the target if it is the one to be tested"
         ),
