@@ -68,6 +68,10 @@ impl<'a> Layers<'a> {
             .and_then(|number| u64::try_from(number).ok())
     }
 
+    pub(crate) fn number(&self, name: &str) -> Option<f64> {
+        self.field(name).and_then(Node::number)
+    }
+
     pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
         self.field(name).and_then(Node::text)
     }

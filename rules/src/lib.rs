@@ -46,7 +46,7 @@ pub use runtime::{Options, Rules};
 pub use set::RuleSet;
 pub use sight::{Completeness, Sight};
 pub use sink::{AlertSink, Delivery};
-pub use view::sum_rollups;
+pub use view::{latency_of_rollups, sum_rollups};
 pub use windows::{
     Against, Baselines, By, EvaluationError, GroupKey, LagRate, Recent, Recents, Select, Tally,
     Windows,

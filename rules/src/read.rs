@@ -180,7 +180,8 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
     let labels = read_labels(group, node, problems);
     let annotations = read_annotations(node, problems);
     let (daily, rush) = read_modes(node, zone, every, problems);
-    let by = read_by(inherited("by"));
+    let mut by = read_by(inherited("by"));
+    tell_parts_apart(&mut by, &[&daily, &rush]);
     refuse_pods_apart(node, inherited("by"), &by, &[&daily, &rush], problems);
     Some(Rule {
         name: node.text_of("alert")?.to_owned(),
@@ -269,6 +270,17 @@ fn read_by(node: Option<&Node>) -> Vec<By> {
         }
     }
     by
+}
+
+/// What an outlier is looked for across is told apart, whatever else is.
+fn tell_parts_apart(by: &mut Vec<By>, modes: &[&Option<Settings>]) {
+    for settings in modes.iter().copied().flatten() {
+        if let condition::Condition::Outlier(outlier) = &settings.condition
+            && !by.contains(&outlier.across)
+        {
+            by.push(outlier.across);
+        }
+    }
 }
 
 /// Pods are counted for a function as a whole, so a share of what they carry is too.

@@ -192,9 +192,11 @@ fn who(rule: &Rule, key: &GroupKey) -> String {
 
 fn value_text(condition: &Condition, value: f64) -> String {
     match condition {
-        Condition::SuccessRate(_) | Condition::AboveCapacity(_) | Condition::TelemetryLate(_) => {
-            percent(value)
-        }
+        Condition::SuccessRate(_)
+        | Condition::Outlier(_)
+        | Condition::AboveCapacity(_)
+        | Condition::TelemetryLate(_) => percent(value),
+        Condition::Latency(_) => crate::condition::seconds(value),
         Condition::QpsDrop(_) | Condition::Absent(_) | Condition::QpsLevel(_) => per_second(value),
     }
 }

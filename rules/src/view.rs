@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{FunctionId, Timestamp, Traffic};
-use store::{Dimension, Rollups, Selection, Store};
+use store::{Dimension, Group, Rollups, Selection, Sketch, Store};
 
 use crate::capacity::{Capacity, CapacitySource, PodsGauge};
 use crate::gauges::Gauges;
@@ -33,7 +33,39 @@ pub fn sum_rollups(
     from: i64,
     to: i64,
 ) -> Vec<(GroupKey, Tally)> {
-    let selection = Selection {
+    rollups
+        .sum(&selection(select, only), &dimensions(select), from, to)
+        .into_iter()
+        .filter(|(_, counts)| !counts.is_zero())
+        .map(|(group, counts)| {
+            let tally = Tally {
+                counted: counts.counted(),
+                failed: counts.failed(),
+                weighted: counts.weighted,
+            };
+            (key_of(group), tally)
+        })
+        .collect()
+}
+
+/// Durations of a selection out of rollups; groups without calls are left out.
+pub fn latency_of_rollups(
+    rollups: &Rollups,
+    select: &Select,
+    from: i64,
+    to: i64,
+) -> Vec<(GroupKey, Sketch)> {
+    rollups
+        .latency(&selection(select, None), &dimensions(select), from, to)
+        .into_iter()
+        .filter(|(_, durations)| !durations.is_empty())
+        .map(|(group, durations)| (key_of(group), durations))
+        .collect()
+}
+
+/// Live calls of the watched functions.
+fn selection(select: &Select, only: Option<&FunctionId>) -> Selection {
+    Selection {
         functions: if only.is_some() || select.functions.iter().any(|glob| glob.as_str() == "*") {
             // The engine has matched the one function already; `*` matches all.
             Vec::new()
@@ -43,23 +75,16 @@ pub fn sum_rollups(
         exact: only.cloned(),
         traffic: vec![Traffic::Live],
         ..Selection::default()
-    };
-    let dimensions: Vec<Dimension> = select.by.iter().map(|by| dimension(*by)).collect();
-    rollups
-        .sum(&selection, &dimensions, from, to)
-        .into_iter()
-        .filter(|(_, counts)| !counts.is_zero())
-        .map(|(group, counts)| {
-            // Both name the namespace before the function, so the values stand in the order of `by`.
-            let values = group.0.into_iter().map(|(_, value)| value).collect();
-            let tally = Tally {
-                counted: counts.counted(),
-                failed: counts.failed(),
-                weighted: counts.weighted,
-            };
-            (GroupKey::new(values), tally)
-        })
-        .collect()
+    }
+}
+
+fn dimensions(select: &Select) -> Vec<Dimension> {
+    select.by.iter().map(|by| dimension(*by)).collect()
+}
+
+/// Both name the namespace before the function, so the values stand in the order of `by`.
+fn key_of(group: Group) -> GroupKey {
+    GroupKey::new(group.0.into_iter().map(|(_, value)| value).collect())
 }
 
 impl Windows for StoreView {
@@ -71,6 +96,10 @@ impl Windows for StoreView {
         to: i64,
     ) -> Vec<(GroupKey, Tally)> {
         sum_rollups(self.store.rollups(), select, only, from, to)
+    }
+
+    fn latency(&self, select: &Select, from: i64, to: i64) -> Vec<(GroupKey, Sketch)> {
+        latency_of_rollups(self.store.rollups(), select, from, to)
     }
 
     fn baseline(

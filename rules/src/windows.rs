@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use model::{FunctionId, Glob, Labels, Timestamp};
+use store::Sketch;
 
 use crate::capacity::{Capacity, PodsGauge};
 use crate::sight::Completeness;
@@ -71,6 +72,16 @@ impl GroupKey {
             .map(String::as_str)
     }
 
+    /// The same group without one dimension.
+    pub fn without(&self, by: &[By], left_out: By) -> GroupKey {
+        let kept = by.iter().zip(self.0.iter());
+        GroupKey(
+            kept.filter(|(dimension, _)| **dimension != left_out)
+                .map(|(_, value)| value.clone())
+                .collect(),
+        )
+    }
+
     /// The function, when `by` holds it.
     pub fn function_id(&self, by: &[By]) -> Option<FunctionId> {
         Some(FunctionId {
@@ -117,6 +128,15 @@ impl Tally {
     /// Calls per second over a window.
     pub fn qps(&self, over: Duration) -> f64 {
         self.weighted as f64 / over.as_secs_f64().max(1.0)
+    }
+
+    /// What is left without a part of it.
+    pub fn less(&self, part: &Tally) -> Tally {
+        Tally {
+            counted: self.counted.saturating_sub(part.counted),
+            failed: self.failed.saturating_sub(part.failed),
+            weighted: self.weighted.saturating_sub(part.weighted),
+        }
     }
 
     /// Adds another tally.
@@ -204,6 +224,12 @@ pub trait Windows {
         from: i64,
         to: i64,
     ) -> Vec<(GroupKey, Tally)>;
+
+    /// Durations per group over the ten seconds that begin in `[from, to)`, the first being those in which
+    /// `from` lies. Groups without calls are left out. A world without durations knows of none.
+    fn latency(&self, _select: &Select, _from: i64, _to: i64) -> Vec<(GroupKey, Sketch)> {
+        Vec::new()
+    }
 
     /// What earlier days had at this local time. Groups without any are left out.
     fn baseline(

@@ -606,3 +606,96 @@ rules:
         view[0].last_unknown
     );
 }
+
+#[test]
+fn slow_calls_fire_when_it_is_proven_and_resolve_when_it_is_over() {
+    let rules = r#"
+version: rampart/v1
+rules:
+  - alert: Slow
+    functions: ["guide/*"]
+    latency: {quantile: 0.99, above: 800ms, over: 1m, min_calls: 100}
+    for: 10s
+    severity: warning
+"#;
+    let night = Night::under(rules).tell(
+        r"
+        load function guide/feed
+          0s..10m   qps 20 slow 0.5%
+          10m..14m  qps 20 slow 5%
+          14m..30m  qps 20
+        load function guide/rare
+          0s..30m   qps 1 slow 50%
+        load function travel/rail
+          0s..30m   qps 20 slow 50%
+        at 9m59s  expect nothing
+        at 12m    expect Slow firing
+        at 17m    expect nothing
+        ",
+    );
+    assert_eq!(night.told.len(), 2, "{:?}", night.lines());
+    let (at, alert) = &night.told[0];
+    assert!((615..700).contains(at), "told at {at}");
+    assert_eq!(alert.annotations["value"], "900ms");
+    assert!(
+        alert.annotations["summary"].starts_with("guide/feed: p99 is 900ms in 1m; ")
+            && alert.annotations["summary"].ends_with(" calls took longer than 800ms"),
+        "{:?}",
+        alert.annotations
+    );
+    // A call a second is too few to judge by.
+    let view = night.overview();
+    assert_eq!((view[0].label_sets, view[0].unknown), (2, 1));
+}
+
+#[test]
+fn the_unit_that_is_worse_than_the_others_fires_and_a_fault_of_all_does_not() {
+    let rules = r#"
+version: rampart/v1
+rules:
+  - alert: UnitOutlier
+    functions: ["guide/*"]
+    outlier: {across: unit, worse_by: 2pp, over: 2m, min_calls: 200}
+    severity: warning
+"#;
+    let night = Night::under(rules).tell(
+        r#"
+        load function guide/feed unit=a
+          0s..10m   qps 50 success 99.9%
+          10m..15m  qps 50 success 92%
+          15m..20m  qps 50 success 99.9%
+          20m..30m  qps 50 success 60%
+        load function guide/feed unit=b
+          0s..20m   qps 50 success 99.9%
+          20m..30m  qps 50 success 60%
+        load function guide/feed unit=c
+          0s..20m   qps 50 success 99.9%
+          20m..30m  qps 50 success 60%
+        load function guide/alone unit=a
+          0s..30m   qps 50 success 70%
+        at 9m59s  expect nothing
+        at 14m    expect UnitOutlier{unit="a"} firing
+        at 19m    expect nothing
+        at 29m    expect nothing
+        "#,
+    );
+    assert_eq!(night.told.len(), 2, "{:?}", night.lines());
+    let alert = &night.told[0].1;
+    assert_eq!(alert.labels.get("unit"), Some("a"));
+    assert_eq!(alert.labels.get("function"), Some("feed"));
+    assert!(
+        alert.annotations["summary"].contains("in unit a")
+            && alert.annotations["summary"].ends_with("the other units are at 99.9 %"),
+        "{:?}",
+        alert.annotations
+    );
+    let view = night.overview();
+    assert!(
+        view[0]
+            .last_unknown
+            .as_deref()
+            .is_some_and(|why| why.contains("the other units have 0 calls in the window")),
+        "{:?}",
+        view[0].last_unknown
+    );
+}

@@ -31,10 +31,8 @@ fn five_mistakes_are_shown_at_once() {
 #[test]
 fn what_this_version_does_not_evaluate_says_so_at_its_place() {
     for (declared, field) in [
-        ("latency: {quantile: 0.99, above: 800ms}", "latency"),
         ("share: {of: served_by, value: java, above: 5%}", "share"),
         ("compare: {version: gray, against: base}", "compare"),
-        ("outlier: {across: unit}", "outlier"),
         ("slo: {objective: 99.9%}", "slo"),
         ("sql: 'select 1'", "sql"),
         ("expr: 'up == 0'", "expr"),
@@ -82,6 +80,33 @@ fn each_mistake_has_its_own_sentence() {
             rule("success_rate: {below: 99}"),
             "percentages need the % sign",
         ),
+        (
+            rule("latency: {quantile: 0.99}"),
+            "field `above` is missing",
+        ),
+        (rule("latency: {above: 0s}"), "fires at every call"),
+        (
+            rule("latency: {above: 800ms, recover_below: 1s}"),
+            "lies over",
+        ),
+        (
+            rule("latency: {above: 800ms, over: 15s}"),
+            "kept in pieces of 10s",
+        ),
+        (rule("latency: {above: 800ms, quantile: 99%}"), "quantile"),
+        (
+            rule("latency: {above: 800ms, confidence: 30%}"),
+            "out of range",
+        ),
+        (
+            rule("outlier: {across: unit}"),
+            "field `worse_by` is missing",
+        ),
+        (
+            rule("outlier: {across: instance, worse_by: 2pp}"),
+            "instance",
+        ),
+        (rule("outlier: {worse_by: 2}"), "percentages need"),
         (rule("qps: {over: 1m}"), "does not say what is wrong"),
         (
             rule("qps: {drop: 50%, absent_for: 2m}"),

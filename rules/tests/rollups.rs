@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use model::{FunctionId, Glob, Outcome, Timestamp, Traffic};
 use proptest::prelude::*;
-use rules::{By, GroupKey, Select, Tally, sum_rollups};
-use store::{Invocation, InvocationRows, Rollups};
+use rules::{By, GroupKey, Select, Tally, latency_of_rollups, sum_rollups};
+use store::{Invocation, InvocationRows, Rollups, Sketch};
 
 const NOW: i64 = 1_795_000_000;
 
@@ -18,6 +18,7 @@ struct Call {
     outcome: usize,
     traffic: usize,
     weight: u32,
+    duration_us: i64,
 }
 
 const FUNCTIONS: [&str; 3] = ["feed", "search", "feed-new"];
@@ -31,33 +32,66 @@ fn call() -> impl Strategy<Value = Call> {
         0_usize..7,
         0_usize..6,
         1_u32..4,
+        1_i64..2_000_000,
     )
-        .prop_map(|(ago, function, unit, outcome, traffic, weight)| Call {
-            ago,
-            function,
-            unit,
-            outcome,
-            // Mostly live.
-            traffic: traffic.saturating_sub(3).min(Traffic::ALL.len() - 1),
-            weight,
-        })
+        .prop_map(
+            |(ago, function, unit, outcome, traffic, weight, duration_us)| Call {
+                ago,
+                function,
+                unit,
+                outcome,
+                // Mostly live.
+                traffic: traffic.saturating_sub(3).min(Traffic::ALL.len() - 1),
+                weight,
+                duration_us,
+            },
+        )
+}
+
+fn key(call: &Call, by: &[By]) -> GroupKey {
+    let values = by.iter().map(|by| match by {
+        By::Namespace => "guide".to_owned(),
+        By::Function => FUNCTIONS[call.function].to_owned(),
+        By::Unit => UNITS[call.unit].to_owned(),
+        By::Version | By::Zone => String::new(),
+    });
+    GroupKey::new(values.collect())
+}
+
+fn is_watched(call: &Call, select: &Select) -> bool {
+    Traffic::ALL[call.traffic] == Traffic::Live
+        && select.takes(&format!("guide/{}", FUNCTIONS[call.function]))
+}
+
+fn rollups_of(calls: &[Call]) -> Rollups {
+    let rollups = Rollups::new(100);
+    let mut rows = InvocationRows::new();
+    for call in calls {
+        rows.push(&Invocation {
+            // Rows say when a call began; it counts where it was complete.
+            ts: Timestamp::from_micros((NOW - call.ago) * 1_000_000 - call.duration_us),
+            duration_us: call.duration_us,
+            namespace: "guide",
+            function: FUNCTIONS[call.function],
+            unit: UNITS[call.unit],
+            outcome: Outcome::ALL[call.outcome],
+            traffic: Traffic::ALL[call.traffic],
+            weight: call.weight,
+            ..Invocation::default()
+        });
+    }
+    rollups.apply(&rows.finish(), Timestamp::from_seconds(NOW));
+    rollups
 }
 
 fn counted_by_hand(calls: &[Call], select: &Select, over: i64) -> BTreeMap<GroupKey, Tally> {
     let mut sums: BTreeMap<GroupKey, Tally> = BTreeMap::new();
     for call in calls {
-        let id = format!("guide/{}", FUNCTIONS[call.function]);
-        if call.ago >= over || Traffic::ALL[call.traffic] != Traffic::Live || !select.takes(&id) {
+        if call.ago >= over || !is_watched(call, select) {
             continue;
         }
-        let values = select.by.iter().map(|by| match by {
-            By::Namespace => "guide".to_owned(),
-            By::Function => FUNCTIONS[call.function].to_owned(),
-            By::Unit => UNITS[call.unit].to_owned(),
-            By::Version | By::Zone => String::new(),
-        });
         let outcome = Outcome::ALL[call.outcome];
-        sums.entry(GroupKey::new(values.collect()))
+        sums.entry(key(call, &select.by))
             .or_default()
             .merge(&Tally {
                 counted: u64::from(outcome.counts()),
@@ -73,21 +107,7 @@ proptest! {
 
     #[test]
     fn sums_are_what_a_hand_would_count(calls in prop::collection::vec(call(), 0..200), over in 1_i64..90, pick in 0_usize..4) {
-        let rollups = Rollups::new(100);
-        let mut rows = InvocationRows::new();
-        for call in &calls {
-            rows.push(&Invocation {
-                ts: Timestamp::from_seconds(NOW - call.ago),
-                namespace: "guide",
-                function: FUNCTIONS[call.function],
-                unit: UNITS[call.unit],
-                outcome: Outcome::ALL[call.outcome],
-                traffic: Traffic::ALL[call.traffic],
-                weight: call.weight,
-                ..Invocation::default()
-            });
-        }
-        rollups.apply(&rows.finish(), Timestamp::from_seconds(NOW));
+        let rollups = rollups_of(&calls);
         let by = [
             vec![By::Namespace, By::Function],
             vec![By::Namespace, By::Function, By::Unit],
@@ -110,5 +130,22 @@ proptest! {
                 .collect();
             prop_assert_eq!(sums(Some(&feed)), only);
         }
+    }
+
+    #[test]
+    fn durations_are_those_of_the_watched_calls(calls in prop::collection::vec(call(), 0..200), tens in 1_i64..9) {
+        let rollups = rollups_of(&calls);
+        let by = vec![By::Namespace, By::Function, By::Unit];
+        let select = Select { functions: vec![Glob::new("guide/feed*").unwrap()], by };
+        // A window reaches back to the beginning of ten seconds.
+        let from = (NOW + 1 - 10 * tens).div_euclid(10) * 10;
+        let mut expected: BTreeMap<GroupKey, Sketch> = BTreeMap::new();
+        for call in calls.iter().filter(|call| NOW - call.ago >= from && is_watched(call, &select)) {
+            expected.entry(key(call, &select.by)).or_default().add(call.duration_us);
+        }
+        let found = latency_of_rollups(&rollups, &select, NOW + 1 - 10 * tens, NOW + 1);
+        prop_assert!(found.is_sorted_by(|left, right| left.0 < right.0), "{:?}", found);
+        let found: BTreeMap<GroupKey, Sketch> = found.into_iter().collect();
+        prop_assert_eq!(found, expected);
     }
 }

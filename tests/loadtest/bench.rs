@@ -13,6 +13,8 @@ use super::house::{Folder, PATIENCE, binary, send, text};
 
 /// How often a load is sent again because the machine was too busy to measure with.
 const TRIES_MAX: usize = 12;
+/// The longest pause before it is sent again.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Lines of a process that are kept until somebody reads them.
 const LINES_MAX: usize = 100_000;
 
@@ -231,15 +233,17 @@ pub fn is_believed(result: &Value) -> bool {
     invalid.is_empty()
 }
 
-/// Does something until it gives what may be believed; a busy machine gets further chances.
+/// Does something until it gives what may be believed; a busy machine gets further chances, and time to
+/// become quiet.
 #[track_caller]
 pub fn until_believed<T>(mut attempt: impl FnMut() -> Result<T, String>) -> T {
     let mut why = Vec::new();
-    for _ in 0..TRIES_MAX {
+    for tried in 0..TRIES_MAX {
         match attempt() {
             Ok(measured) => return measured,
             Err(reason) => why.push(reason),
         }
+        std::thread::sleep(Duration::from_secs(tried as u64).min(PAUSE_MAX));
     }
     panic!(
         "this machine was too busy to measure anything with, {TRIES_MAX} times over:\n{}",

@@ -3,6 +3,8 @@
 
 mod above_capacity;
 mod absent;
+mod latency;
+mod outlier;
 mod qps;
 mod qps_drop;
 mod qps_level;
@@ -13,12 +15,16 @@ mod why;
 use std::time::Duration;
 
 use declare::{Problems, Record};
+use model::Ratio;
 use serde_json::Value;
 
 use crate::layers::Layers;
 
 pub use above_capacity::AboveCapacity;
 pub use absent::Absent;
+pub use latency::Latency;
+pub(crate) use latency::seconds;
+pub use outlier::Outlier;
 pub use qps_drop::{Aggregate, QpsDrop};
 pub use qps_level::{QpsLevel, Side};
 pub use success_rate::SuccessRate;
@@ -29,9 +35,7 @@ pub use why::Why;
 pub const WINDOW_MAX: Duration = Duration::from_mins(15);
 
 /// Condition kinds that are declared elsewhere and not evaluated in this version.
-pub(crate) const NOT_AVAILABLE: [&str; 7] = [
-    "latency", "share", "compare", "outlier", "slo", "sql", "expr",
-];
+pub(crate) const NOT_AVAILABLE: [&str; 5] = ["share", "compare", "slo", "sql", "expr"];
 
 /// What one evaluation says about one group.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +66,7 @@ pub enum Verdict {
 pub struct Evidence {
     /// Calls looked at.
     pub calls: u64,
-    /// Failures among them.
+    /// Failures among them; where durations are judged, those that took too long.
     pub failed: u64,
     /// What was to be expected, where the condition compares with the past.
     pub baseline: Option<f64>,
@@ -79,6 +83,10 @@ pub enum Condition {
     QpsDrop(QpsDrop),
     /// No calls at all.
     Absent(Absent),
+    /// Calls take too long.
+    Latency(Latency),
+    /// One part is worse than the others.
+    Outlier(Outlier),
     /// More or fewer calls than a fixed number.
     QpsLevel(QpsLevel),
     /// More calls than the live pods carry.
@@ -92,6 +100,8 @@ impl Condition {
     pub fn over(&self) -> Duration {
         match self {
             Condition::SuccessRate(condition) => condition.over,
+            Condition::Latency(condition) => condition.over,
+            Condition::Outlier(condition) => condition.over,
             Condition::QpsDrop(condition) => condition.against.over,
             Condition::Absent(condition) => condition.absent_for,
             Condition::QpsLevel(condition) => condition.over,
@@ -104,6 +114,8 @@ impl Condition {
     pub fn threshold(&self) -> f64 {
         match self {
             Condition::SuccessRate(condition) => condition.below.get(),
+            Condition::Latency(condition) => condition.above.as_secs_f64(),
+            Condition::Outlier(condition) => condition.worse_by.get(),
             Condition::QpsDrop(condition) => condition.drop.get(),
             Condition::Absent(condition) => condition.min_baseline.get(),
             Condition::QpsLevel(condition) => condition.threshold.get(),
@@ -116,6 +128,8 @@ impl Condition {
     pub fn word(&self) -> &'static str {
         match self {
             Condition::SuccessRate(_) => "success_rate",
+            Condition::Latency(_) => "latency",
+            Condition::Outlier(_) => "outlier",
             Condition::QpsDrop(_)
             | Condition::Absent(_)
             | Condition::QpsLevel(_)
@@ -129,6 +143,8 @@ impl Condition {
     pub fn trusts_what_is_seen(&self) -> bool {
         match self {
             Condition::SuccessRate(_)
+            | Condition::Latency(_)
+            | Condition::Outlier(_)
             | Condition::AboveCapacity(_)
             | Condition::TelemetryLate(_) => true,
             Condition::QpsLevel(condition) => condition.side == Side::Above,
@@ -140,6 +156,8 @@ impl Condition {
     pub fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
         match self {
             Condition::SuccessRate(condition) => condition.describe(who, value, evidence),
+            Condition::Latency(condition) => condition.describe(who, value, evidence),
+            Condition::Outlier(condition) => condition.describe(who, value, evidence),
             Condition::QpsDrop(condition) => condition.describe(who, value, evidence),
             Condition::Absent(condition) => condition.describe(who, evidence),
             Condition::QpsLevel(condition) => condition.describe(who, value),
@@ -152,6 +170,8 @@ impl Condition {
     pub fn summary(&self) -> String {
         match self {
             Condition::SuccessRate(condition) => condition.summary(),
+            Condition::Latency(condition) => condition.summary(),
+            Condition::Outlier(condition) => condition.summary(),
             Condition::QpsDrop(condition) => condition.summary(),
             Condition::Absent(condition) => condition.summary(),
             Condition::QpsLevel(condition) => condition.summary(),
@@ -164,6 +184,8 @@ impl Condition {
     pub fn to_json(&self) -> Value {
         match self {
             Condition::SuccessRate(condition) => condition.to_json(),
+            Condition::Latency(condition) => condition.to_json(),
+            Condition::Outlier(condition) => condition.to_json(),
             Condition::QpsDrop(condition) => condition.to_json(),
             Condition::Absent(condition) => condition.to_json(),
             Condition::QpsLevel(condition) => condition.to_json(),
@@ -185,6 +207,16 @@ pub(crate) fn fields(record: Record) -> Record {
             "qps",
             declare::Shape::Record(qps::record()),
             "too few or too many calls",
+        )
+        .field(
+            "latency",
+            declare::Shape::Record(latency::record()),
+            "calls take too long",
+        )
+        .field(
+            "outlier",
+            declare::Shape::Record(outlier::record()),
+            "one part of a function is worse than the others",
         );
     NOT_AVAILABLE.iter().fold(record, |record, name| {
         record.field(name, declare::Shape::Any, "not available in this version")
@@ -205,6 +237,12 @@ pub(crate) fn read(
     if let Some(record) = rule.record("success_rate") {
         return success_rate::read(&record, problems).map(Condition::SuccessRate);
     }
+    if let Some(record) = rule.record("latency") {
+        return latency::read(&record, problems).map(Condition::Latency);
+    }
+    if let Some(record) = rule.record("outlier") {
+        return outlier::read(&record, problems).map(Condition::Outlier);
+    }
     qps::read(&rule.record("qps")?, zone, problems)
 }
 
@@ -212,7 +250,7 @@ pub(crate) fn read(
 pub(crate) fn not_available(node: &declare::Node, what: &str, problems: &mut Problems) {
     problems
         .error(node, format!("`{what}` is not available in this version"))
-        .hint("`success_rate: {below, over, min_calls}` and `qps: {drop | absent_for | below | above | above_capacity}` are");
+        .hint("`success_rate: {below}`, `qps: {drop | absent_for | below | above | above_capacity}`, `latency: {above}` and `outlier: {worse_by}` are");
 }
 
 /// Reads a window and checks that it can be evaluated.
@@ -239,6 +277,18 @@ pub(crate) fn read_window(
         return default;
     }
     over
+}
+
+/// Reads how sure an interval must be: 99.9 % unless declared.
+pub(crate) fn read_confidence(record: &Layers<'_>, problems: &mut Problems) -> Option<Ratio> {
+    let confidence = record.ratio("confidence").or_else(|| Ratio::new(0.999))?;
+    if !(0.5..=0.999_999).contains(&confidence.get()) {
+        problems.error(
+            record.place_of("confidence"),
+            format!("confidence {confidence} is out of range: write 50% to 99.9999%"),
+        );
+    }
+    Some(confidence)
 }
 
 /// `0.712` as `71.2 %`.

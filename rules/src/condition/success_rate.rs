@@ -6,7 +6,7 @@ use declare::{Problems, Record, Shape};
 use model::{Ratio, format_duration};
 use serde_json::{Value, json};
 
-use super::{Evidence, Verdict, Why, not_available, percent, read_window};
+use super::{Evidence, Verdict, Why, not_available, percent, read_confidence, read_window};
 use crate::layers::Layers;
 use crate::wilson;
 use crate::windows::Tally;
@@ -88,13 +88,7 @@ pub(super) fn read(record: &Layers<'_>, problems: &mut Problems) -> Option<Succe
             .hint("write the objective that must be kept, such as 99%");
         return None;
     }
-    let confidence = record.ratio("confidence").or_else(|| Ratio::new(0.999))?;
-    if !(0.5..=0.999_999).contains(&confidence.get()) {
-        problems.error(
-            record.place_of("confidence"),
-            format!("confidence {confidence} is out of range: write 50% to 99.9999%"),
-        );
-    }
+    let confidence = read_confidence(record, problems)?;
     let recover_above = record.ratio("recover_above").unwrap_or(below);
     if recover_above < below {
         problems

@@ -381,3 +381,129 @@ proptest! {
         prop_assert!(breach(weighted) || !breach(weighted + more));
     }
 }
+
+fn slow(min_calls: u64) -> Latency {
+    Latency {
+        quantile: 0.99,
+        above: Duration::from_millis(800),
+        over: Duration::from_mins(1),
+        min_calls,
+        confidence: ratio("99.9%"),
+        recover_below: Duration::from_millis(500),
+    }
+}
+
+fn durations(quick: u64, slow_ms: &[(u64, i64)]) -> store::Sketch {
+    let mut sketch = store::Sketch::new();
+    (0..quick).for_each(|_| sketch.add(20_000));
+    for (count, millis) in slow_ms {
+        (0..*count).for_each(|_| sketch.add(millis * 1_000));
+    }
+    sketch
+}
+
+#[test]
+fn latency_judges_what_is_proven() {
+    for (quick, slower, expected) in [
+        (0, &[][..], "no calls in the window"),
+        (
+            90,
+            &[(9, 900)][..],
+            "99 calls in the window, min_calls is 100",
+        ),
+        (100, &[], "ok"),
+        // Four of a hundred may be luck, five are not.
+        (96, &[(4, 900)], "band"),
+        (95, &[(5, 900)], "breach"),
+        (9_900, &[(99, 900)], "ok"),
+        (0, &[(100, 900)], "breach"),
+        // Just at the threshold is not over it; between it and `recover_below` an episode goes on.
+        (0, &[(100, 800)], "band"),
+        (0, &[(100, 501)], "band"),
+        (0, &[(100, 480)], "ok"),
+    ] {
+        let verdict = slow(100).evaluate(&durations(quick, slower));
+        assert_eq!(word(&verdict), expected, "{quick} quick, {slower:?}");
+    }
+    let verdict = slow(100).evaluate(&durations(365, &[(37, 1_240)]));
+    let Verdict::Breach { value, evidence } = verdict else {
+        panic!("{verdict:?}");
+    };
+    assert_eq!((evidence.calls, evidence.failed), (402, 37));
+    assert!((value / 1.24 - 1.0).abs() <= store::Sketch::RELATIVE_ACCURACY);
+    let said = Condition::Latency(slow(100)).describe("guide/feed", value, &evidence);
+    assert!(said.starts_with("guide/feed: p99 is 1.2"), "{said}");
+    assert!(
+        said.ends_with("s in 1m; 37 of 402 calls took longer than 800ms"),
+        "{said}"
+    );
+}
+
+fn worse(min_calls: u64) -> Outlier {
+    Outlier {
+        across: crate::windows::By::Unit,
+        worse_by: ratio("2pp"),
+        over: Duration::from_mins(2),
+        min_calls,
+        confidence: ratio("99.9%"),
+    }
+}
+
+#[test]
+fn an_outlier_is_worse_than_the_others_together() {
+    for (own, others, expected) in [
+        (calls(0, 0), calls(1_000, 0), "no calls in the window"),
+        (
+            calls(199, 199),
+            calls(1_000, 0),
+            "199 calls in the window, min_calls is 200",
+        ),
+        (
+            calls(400, 400),
+            calls(0, 0),
+            "the other units have 0 calls in the window, min_calls is 200",
+        ),
+        (calls(400, 0), calls(1_000, 0), "ok"),
+        (calls(400, 0), calls(1_000, 900), "ok"),
+        // All are bad alike.
+        (calls(400, 200), calls(1_000, 500), "ok"),
+        // 4 points worse, seen over too few calls to prove 2.
+        (calls(200, 8), calls(1_000, 0), "band"),
+        (calls(2_000, 100), calls(4_000, 4), "breach"),
+        (calls(200, 200), calls(200, 0), "breach"),
+    ] {
+        let verdict = worse(200).evaluate(&own, &others);
+        assert_eq!(word(&verdict), expected, "{own:?} beside {others:?}");
+    }
+}
+
+proptest! {
+    /// Parts are compared with everything else of their own function, however keys are ordered.
+    #[test]
+    fn every_part_is_judged_beside_the_rest_of_its_function(
+        parts in proptest::collection::btree_map((0_u8..3, 0_u8..4), (0_u64..2_000, 0.0_f64..1.0), 0..12)
+    ) {
+        use crate::windows::{By, GroupKey};
+        let by = [By::Namespace, By::Function, By::Unit];
+        let tallies: Vec<(GroupKey, Tally)> = parts
+            .iter()
+            .map(|((function, unit), (counted, share))| {
+                let key = ["ns".to_owned(), format!("f{function}"), format!("u{unit}")];
+                (GroupKey::new(key.to_vec()), calls(*counted, (*counted as f64 * share) as u64))
+            })
+            .collect();
+        let judged = worse(200).judge(&by, &tallies);
+        prop_assert_eq!(judged.len(), tallies.len());
+        for ((key, verdict), (own_key, own)) in judged.iter().zip(&tallies) {
+            prop_assert_eq!(key, own_key);
+            let function = key.get(&by, By::Function);
+            let mut others = Tally::default();
+            for (other, tally) in &tallies {
+                if other != key && other.get(&by, By::Function) == function {
+                    others.merge(tally);
+                }
+            }
+            prop_assert_eq!(verdict, &worse(200).evaluate(own, &others));
+        }
+    }
+}

@@ -52,6 +52,15 @@ pub enum Why {
         /// `min_baseline`.
         needed: f64,
     },
+    /// The others have too few calls to be compared with.
+    FewPeers {
+        /// Calls of the others that count.
+        counted: u64,
+        /// `min_calls`.
+        needed: u64,
+        /// What parts are told apart by.
+        across: &'static str,
+    },
     /// The group was not seen within memory.
     NotSeen,
     /// No load test has measured the function.
@@ -69,7 +78,11 @@ impl Why {
     pub fn is_no_data(&self) -> bool {
         matches!(
             self,
-            Why::NoCalls | Why::NoneCounted | Why::FewCalls { .. } | Why::NotSeen
+            Why::NoCalls
+                | Why::NoneCounted
+                | Why::FewCalls { .. }
+                | Why::FewPeers { .. }
+                | Why::NotSeen
         )
     }
 }
@@ -84,6 +97,14 @@ impl fmt::Display for Why {
             Why::FewCalls { counted, needed } => {
                 write!(f, "{counted} calls in the window, min_calls is {needed}")
             }
+            Why::FewPeers {
+                counted,
+                needed,
+                across,
+            } => write!(
+                f,
+                "the other {across}s have {counted} calls in the window, min_calls is {needed}"
+            ),
             Why::Incomplete { share, needed } => write!(
                 f,
                 "only {} of the expected data has arrived, {} is needed",

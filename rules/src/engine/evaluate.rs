@@ -10,7 +10,8 @@ use model::{FunctionId, Ratio, Timestamp};
 use super::sums::Sums;
 use crate::capacity::Capacity;
 use crate::condition::{
-    AboveCapacity, Absent, Condition, QpsDrop, QpsLevel, SuccessRate, TelemetryLate,
+    AboveCapacity, Absent, Condition, Latency, Outlier, QpsDrop, QpsLevel, SuccessRate,
+    TelemetryLate,
 };
 use crate::condition::{Side, Verdict, Why};
 use crate::rule::{NoData, Rule, Settings};
@@ -45,6 +46,8 @@ pub(super) fn evaluate(
         Condition::SuccessRate(condition) => {
             success_rate(condition, rule, settings, sums, span, only)
         }
+        Condition::Latency(condition) => Ok(latency(condition, rule, sums, span)),
+        Condition::Outlier(condition) => Ok(outlier(condition, rule, sums, span)),
         Condition::QpsLevel(condition) => match condition.side {
             Side::Above => Ok(above(condition, rule, sums, span)),
             Side::Below => below(condition, rule, settings, sums, span),
@@ -93,6 +96,30 @@ fn success_rate(
         .iter()
         .map(|(key, tally)| (key.clone(), condition.evaluate(tally)))
         .collect())
+}
+
+/// Durations lie in pieces of ten seconds, so the window reaches back to the beginning of one.
+fn latency(
+    condition: &Latency,
+    rule: &Rule,
+    sums: &mut Sums<'_>,
+    span: Span<'_>,
+) -> Vec<(GroupKey, Verdict)> {
+    let to = span.now.as_seconds() + 1;
+    sums.latency(&rule.select, to - whole_seconds(condition.over), to)
+        .iter()
+        .map(|(key, durations)| (key.clone(), condition.evaluate(durations)))
+        .collect()
+}
+
+fn outlier(
+    condition: &Outlier,
+    rule: &Rule,
+    sums: &mut Sums<'_>,
+    span: Span<'_>,
+) -> Vec<(GroupKey, Verdict)> {
+    let tallies = newest(&rule.select, condition.over, sums, span, None);
+    condition.judge(&rule.select.by, &tallies)
 }
 
 fn above(

@@ -196,7 +196,7 @@ impl Advance<'_> {
             | Condition::QpsLevel(_)
             | Condition::AboveCapacity(_)
             | Condition::TelemetryLate(_) => true,
-            Condition::SuccessRate(_) => {
+            Condition::SuccessRate(_) | Condition::Latency(_) | Condition::Outlier(_) => {
                 alert.is_some_and(|alert| alert.severity() == Severity::Critical)
             }
         };

@@ -68,7 +68,10 @@ pub(super) fn note<'a>(
 /// Whether calls that are there are judged, rather than their absence.
 fn is_about_calls(condition: &Condition) -> bool {
     match condition {
-        Condition::SuccessRate(_) | Condition::AboveCapacity(_) => true,
+        Condition::SuccessRate(_)
+        | Condition::Latency(_)
+        | Condition::Outlier(_)
+        | Condition::AboveCapacity(_) => true,
         Condition::QpsLevel(condition) => condition.side == Side::Above,
         Condition::QpsDrop(_) | Condition::Absent(_) | Condition::TelemetryLate(_) => false,
     }

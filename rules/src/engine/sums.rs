@@ -4,16 +4,19 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use model::{FunctionId, Timestamp};
+use store::Sketch;
 
 use crate::sight::Completeness;
 use crate::windows::{GroupKey, Select, Tally, Windows};
 
+type Durations = Rc<Vec<(GroupKey, Sketch)>>;
 type Asked = (Select, Option<FunctionId>, i64, i64);
 
 /// One tick's view of the windows.
 pub(super) struct Sums<'a> {
     pub(super) view: &'a dyn Windows,
     taken: HashMap<Asked, Rc<Vec<(GroupKey, Tally)>>>,
+    durations: HashMap<(Select, i64, i64), Durations>,
     complete: HashMap<(i64, i64), Completeness>,
 }
 
@@ -22,6 +25,7 @@ impl<'a> Sums<'a> {
         Sums {
             view,
             taken: HashMap::new(),
+            durations: HashMap::new(),
             complete: HashMap::new(),
         }
     }
@@ -36,6 +40,16 @@ impl<'a> Sums<'a> {
                 Timestamp::from_seconds(to),
             )
         })
+    }
+
+    /// Durations of the calls that were complete in `[from, to)`.
+    pub(super) fn latency(&mut self, select: &Select, from: i64, to: i64) -> Durations {
+        let view = self.view;
+        Rc::clone(
+            self.durations
+                .entry((select.clone(), from, to))
+                .or_insert_with(|| Rc::new(view.latency(select, from, to))),
+        )
     }
 
     pub(super) fn get(

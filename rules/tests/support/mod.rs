@@ -5,6 +5,7 @@
 //! load function guide/feed unit=a
 //!   0s..10m   qps 200 success 99.9%
 //!   10m..12m  qps 200 success 90%
+//!   12m..14m  qps 200 slow 5%
 //! capacity 0s..10m 100 pods 3
 //! late 3m..5m 80%
 //! blind 6m..7m
@@ -27,6 +28,7 @@ use rules::{
     Against, Baselines, By, Capacity, Change, Completeness, Engine, EvaluationError, GroupKey,
     LagRate, Phase, PodsGauge, Recent, Recents, RuleSet, Select, StoredPhase, Tally, Windows,
 };
+use store::Sketch;
 
 /// Story time 0s: a Friday noon.
 pub(crate) fn origin() -> Timestamp {
@@ -42,7 +44,12 @@ struct Load {
     to: i64,
     qps: f64,
     success: f64,
+    slow: f64,
 }
+
+/// What calls take, and what slow ones do.
+const QUICK_US: i64 = 20_000;
+const SLOW_US: i64 = 900_000;
 
 impl Load {
     /// Calls and failures from the beginning until a second, spread evenly: nothing is random.
@@ -150,6 +157,22 @@ impl Windows for World {
             .collect()
     }
 
+    fn latency(&self, select: &Select, from: i64, to: i64) -> Vec<(GroupKey, Sketch)> {
+        let from = from.div_euclid(10) * 10;
+        let (from, to) = (Self::story(from), Self::story(to).min(self.now + 1));
+        let mut durations: BTreeMap<GroupKey, Sketch> = BTreeMap::new();
+        for load in &self.loads {
+            let calls = load.sum(from, to).weighted;
+            if select.takes(&load.function.to_string()) && calls > 0 {
+                let slow = (calls as f64 * load.slow + 1e-9).floor() as u64;
+                let sketch = durations.entry(Self::key(load, &select.by)).or_default();
+                (0..slow).for_each(|_| sketch.add(SLOW_US));
+                (slow..calls).for_each(|_| sketch.add(QUICK_US));
+            }
+        }
+        durations.into_iter().collect()
+    }
+
     fn baseline(
         &self,
         select: &Select,
@@ -227,6 +250,12 @@ impl Windows for World {
         let share = 1.0 - missing / (to - from).max(1) as f64;
         Completeness::Known(Ratio::new(share.clamp(0.0, 1.0)).unwrap())
     }
+}
+
+/// The share that stands after a word.
+fn share_after(word: &str, words: &[&str]) -> Option<f64> {
+    let at = words.iter().position(|own| *own == word)?;
+    Some(Ratio::parse(words[at + 1]).unwrap().get())
 }
 
 fn span(seconds: i64) -> Duration {
@@ -351,10 +380,8 @@ impl Night {
                         from,
                         to,
                         qps: qps.parse().unwrap(),
-                        success: match rest {
-                            ["success", share] => Ratio::parse(share).unwrap().get(),
-                            _ => 1.0,
-                        },
+                        success: share_after("success", rest).unwrap_or(1.0),
+                        slow: share_after("slow", rest).unwrap_or(0.0),
                     });
                 }
                 _ => panic!("the story does not say: {line}"),

@@ -82,6 +82,14 @@ impl Sketch {
         self.bins.last().map(|(bin, _)| middle_of(*bin))
     }
 
+    /// How many of them were longer than so many microseconds. Those within 2 % above it may be left out,
+    /// because they share its bin.
+    pub fn count_above_us(&self, micros: i64) -> u64 {
+        let limit = bin_of(super::clamped(micros));
+        let first = self.bins.partition_point(|(bin, _)| *bin <= limit);
+        self.bins.iter().skip(first).map(|(_, count)| count).sum()
+    }
+
     /// Adds sorted bins. Most of the time all of them are there already.
     pub(super) fn merge_bins(&mut self, more: impl Iterator<Item = (u16, u64)>) {
         let mut at = 0;

@@ -1,0 +1,210 @@
+//! Calls take too long: a quantile of their durations is *provably* above the threshold.
+
+use std::time::Duration;
+
+use declare::{Problems, Record, Shape};
+use model::{Ratio, format_duration};
+use serde_json::{Value, json};
+use store::{Rollups, Sketch};
+
+use super::{Evidence, Verdict, WINDOW_MAX, Why, read_confidence};
+use crate::layers::Layers;
+use crate::wilson;
+
+/// Durations are sketched for this long at a time, so windows consist of such pieces.
+const PIECE_SECONDS: u64 = Rollups::SKETCH_SECONDS.unsigned_abs();
+
+/// Breach: at least `min_calls` calls, and even the lower Wilson bound of the share of calls slower than
+/// `above` is larger than what the quantile leaves. That the p99 is above 800 ms is to say that more than
+/// 1 % of calls take longer than 800 ms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latency {
+    /// Which quantile, more than 0 and less than 1.
+    pub quantile: f64,
+    /// The longest that it may be.
+    pub above: Duration,
+    /// The window.
+    pub over: Duration,
+    /// The fewest calls to judge by.
+    pub min_calls: u64,
+    /// Confidence of the two-sided interval.
+    pub confidence: Ratio,
+    /// An episode ends only when the observed quantile is at most this.
+    pub recover_below: Duration,
+}
+
+pub(super) fn record() -> Record {
+    Record::new(
+        "latency",
+        "fires when a quantile of the durations is provably above a threshold",
+    )
+    .field(
+        "quantile",
+        Shape::Number {
+            min: 0.01,
+            max: 0.9999,
+        },
+        "which quantile, 0.01 to 0.9999; 0.99 if left out",
+    )
+    .field("above", Shape::Duration, "the threshold, such as 800ms")
+    .field(
+        "over",
+        Shape::Duration,
+        "the window, 10s to 15m in steps of 10s; 1m if left out",
+    )
+    .field(
+        "min_calls",
+        Shape::Integer {
+            min: 1,
+            max: 1_000_000_000,
+        },
+        "the fewest calls to judge by; 100 if left out",
+    )
+    .field(
+        "confidence",
+        Shape::Ratio,
+        "how sure the interval must be, 50% to 99.9999%; 99.9% if left out",
+    )
+    .field(
+        "recover_below",
+        Shape::Duration,
+        "an episode ends only when the quantile is back at this; `above` if left out",
+    )
+}
+
+pub(super) fn read(record: &Layers<'_>, problems: &mut Problems) -> Option<Latency> {
+    let Some(above_node) = record.field("above") else {
+        problems
+            .error(record.place(), "field `above` is missing")
+            .hint("write a threshold: `above: 800ms`");
+        return None;
+    };
+    let above = above_node.duration()?;
+    if above.is_zero() {
+        problems
+            .error(above_node, "`above: 0s` fires at every call")
+            .hint("write what callers may be made to wait, such as 800ms");
+        return None;
+    }
+    let recover_below = record.duration("recover_below").unwrap_or(above);
+    if recover_below > above {
+        problems
+            .error(
+                record.place_of("recover_below"),
+                format!(
+                    "`recover_below: {}` lies over `above: {}`",
+                    format_duration(recover_below),
+                    format_duration(above)
+                ),
+            )
+            .hint("an episode would end while calls still take too long");
+    }
+    Some(Latency {
+        quantile: record.number("quantile").unwrap_or(0.99),
+        above,
+        over: read_over(record, problems),
+        min_calls: record.whole("min_calls").unwrap_or(100).max(1),
+        confidence: read_confidence(record, problems)?,
+        recover_below,
+    })
+}
+
+fn read_over(record: &Layers<'_>, problems: &mut Problems) -> Duration {
+    let over = record.duration("over").unwrap_or(Duration::from_mins(1));
+    let pieces = over.subsec_nanos() == 0 && over.as_secs().is_multiple_of(PIECE_SECONDS);
+    if over.is_zero() || !pieces || over > WINDOW_MAX {
+        problems
+            .error(
+                record.place_of("over"),
+                format!("`over: {}` cannot be evaluated", format_duration(over)),
+            )
+            .hint("durations are kept in pieces of 10s: write 10s, 20s and so on up to 15m");
+    }
+    over
+}
+
+impl Latency {
+    /// The verdict about the durations of one window. Values are in seconds.
+    pub fn evaluate(&self, durations: &Sketch) -> Verdict {
+        let calls = durations.count();
+        if calls == 0 {
+            return Verdict::Unknown { why: Why::NoCalls };
+        }
+        if calls < self.min_calls {
+            let why = Why::FewCalls {
+                counted: calls,
+                needed: self.min_calls,
+            };
+            return Verdict::Unknown { why };
+        }
+        let micros = durations.quantile_us(self.quantile).unwrap_or(0.0);
+        let value = micros / 1e6;
+        let limit = i64::try_from(self.above.as_micros()).unwrap_or(i64::MAX);
+        let slower = durations.count_above_us(limit);
+        let z = wilson::z_of(self.confidence.get());
+        if wilson::interval(slower, calls, z).lower <= 1.0 - self.quantile {
+            return Verdict::Ok {
+                value,
+                recovered: value <= self.recover_below.as_secs_f64(),
+            };
+        }
+        Verdict::Breach {
+            value,
+            evidence: Evidence {
+                calls,
+                failed: slower,
+                ..Evidence::default()
+            },
+        }
+    }
+
+    pub(super) fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
+        format!(
+            "{who}: {} is {} in {}; {} of {} calls took longer than {}",
+            self.name(),
+            seconds(value),
+            format_duration(self.over),
+            evidence.failed,
+            evidence.calls,
+            format_duration(self.above)
+        )
+    }
+
+    pub(super) fn summary(&self) -> String {
+        format!(
+            "{} above {} in {}",
+            self.name(),
+            format_duration(self.above),
+            format_duration(self.over)
+        )
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({"latency": {
+            "quantile": self.quantile,
+            "above": format_duration(self.above),
+            "over": format_duration(self.over),
+            "min_calls": self.min_calls,
+            "confidence": self.confidence.to_string(),
+            "recover_below": format_duration(self.recover_below),
+        }})
+    }
+
+    /// `p99`, `p99.9`.
+    fn name(&self) -> String {
+        let percent = format!("{:.2}", self.quantile * 100.0);
+        format!("p{}", percent.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+/// `0.8123` as `812ms`, `2.345` as `2.35s`.
+pub(crate) fn seconds(value: f64) -> String {
+    if value < 0.001 {
+        format!("{:.0}us", value * 1e6)
+    } else if value < 1.0 {
+        format!("{:.0}ms", value * 1e3)
+    } else {
+        let text = format!("{value:.2}");
+        format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
