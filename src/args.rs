@@ -78,6 +78,9 @@ pub enum Command {
     Limits(LimitsArguments),
     /// Show the mode, or switch between everyday and sale thresholds
     Mode(ModeArguments),
+    /// Show rules and what each says now
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Print the JSON Schema of a kind of file
     Schema(SchemaArguments),
     /// Print a completion script for a shell
@@ -269,6 +272,24 @@ pub struct ModeArguments {
     /// When to return by itself, RFC 3339
     #[arg(long, value_name = "TIME", requires = "mode")]
     pub until: Option<model::Timestamp>,
+}
+
+/// What to show of rules.
+#[derive(Debug, Clone, Subcommand)]
+pub enum RulesCommand {
+    /// Every rule, a line each
+    List {
+        /// Only rules that watch this function, namespace/name
+        #[arg(long)]
+        function: Option<model::FunctionId>,
+    },
+    /// Why a rule does or does not fire for a function, with the numbers
+    Explain {
+        /// The alert's name
+        rule: String,
+        /// The function, namespace/name
+        function: model::FunctionId,
+    },
 }
 
 /// Flags of `schema`.

@@ -173,7 +173,7 @@ fn values_of<'a>(
 }
 
 /// `guide/wow-video-feed in unit b`, `namespace guide`, `all watched functions`.
-fn who(rule: &Rule, key: &GroupKey) -> String {
+pub(crate) fn who(rule: &Rule, key: &GroupKey) -> String {
     let by = &rule.select.by;
     let mut parts = vec![
         match (key.get(by, By::Namespace), key.get(by, By::Function)) {
@@ -190,7 +190,8 @@ fn who(rule: &Rule, key: &GroupKey) -> String {
     parts.join(" ")
 }
 
-fn value_text(condition: &Condition, value: f64) -> String {
+/// A measured value with its unit.
+pub(crate) fn value_text(condition: &Condition, value: f64) -> String {
     match condition {
         Condition::SuccessRate(_)
         | Condition::Outlier(_)

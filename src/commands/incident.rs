@@ -6,7 +6,7 @@ use model::format_duration;
 use serde_json::{Value, json};
 
 use super::query::cell;
-use super::{complain, say};
+use super::{complain, say, say_table};
 use crate::args::{IncidentCommand, Output, Remote};
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
@@ -70,16 +70,7 @@ fn print_list(incidents: &[Value], output: Output) -> Exit {
     for incident in incidents {
         table.row(columns.iter().map(|column| cell(&incident[*column])));
     }
-    let mut text = Vec::new();
-    let written = if output == Output::Csv {
-        table.write_csv(&mut text)
-    } else {
-        table.write_aligned(&mut text)
-    };
-    match written {
-        Ok(()) => say(&String::from_utf8_lossy(&text)),
-        Err(error) => complain(&error.to_string(), Exit::Failed),
-    }
+    say_table(&table, output)
 }
 
 fn print_one(incident: &Value) -> Exit {

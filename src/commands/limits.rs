@@ -4,7 +4,7 @@ use model::FunctionId;
 use serde_json::{Value, json};
 
 use super::query::cell;
-use super::{complain, say};
+use super::{complain, say, say_table};
 use crate::args::{LimitsArguments, LimitsCommand, LimitsFormat, Output, Remote};
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
@@ -77,16 +77,7 @@ fn print(limits: &[Value], output: Output) -> Exit {
             note,
         ]);
     }
-    let mut text = Vec::new();
-    let written = if output == Output::Csv {
-        table.write_csv(&mut text)
-    } else {
-        table.write_aligned(&mut text)
-    };
-    match written {
-        Ok(()) => say(&String::from_utf8_lossy(&text)),
-        Err(error) => complain(&error.to_string(), Exit::Failed),
-    }
+    say_table(&table, output)
 }
 
 /// Calls per second, to a tenth.

@@ -9,6 +9,7 @@ mod loadtest;
 mod mode;
 mod notify;
 mod query;
+mod rules;
 mod schema;
 mod serve;
 
@@ -16,8 +17,9 @@ use std::io::Write;
 
 use clap::CommandFactory;
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, Output};
 use crate::exit::Exit;
+use crate::print::Table;
 
 /// Runs the command that was asked for.
 pub async fn run(arguments: Arguments) -> Exit {
@@ -33,6 +35,7 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Notify(notify) => notify::run(remote, notify).await,
         Command::Limits(limits) => limits::run(remote, limits).await,
         Command::Mode(mode) => mode::run(remote, mode).await,
+        Command::Rules(command) => rules::run(remote, command).await,
         Command::Schema(schema) => schema::run(&schema),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -58,6 +61,20 @@ pub fn say(text: &str) -> Exit {
         Ok(()) => Exit::Fine,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Fine,
         Err(_) => Exit::Failed,
+    }
+}
+
+/// Prints a table, aligned for people or as CSV.
+pub fn say_table(table: &Table, output: Output) -> Exit {
+    let mut text = Vec::new();
+    let written = if output == Output::Csv {
+        table.write_csv(&mut text)
+    } else {
+        table.write_aligned(&mut text)
+    };
+    match written {
+        Ok(()) => say(&String::from_utf8_lossy(&text)),
+        Err(error) => complain(&error.to_string(), Exit::Failed),
     }
 }
 

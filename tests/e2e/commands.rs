@@ -1,6 +1,6 @@
 //! The commands as a new user types them.
 
-use super::house::{Folder, Server, calls, rampart, text};
+use super::house::{Folder, Server, calls, eventually, rampart, text};
 
 #[test]
 fn init_writes_a_set_that_check_and_serve_take() {
@@ -147,11 +147,63 @@ fn schemas_completions_and_help() {
         "notify",
         "limits",
         "mode",
+        "rules",
         "schema",
         "completions",
     ] {
         assert!(help.contains(command), "{command} is missing from:\n{help}");
     }
+}
+
+#[test]
+fn rules_are_listed_and_explained_with_their_numbers() {
+    let folder = Folder::new();
+    folder.write(
+        "rampart.yaml",
+        "listen: 127.0.0.1:0\ndata_dir: data\nrules: {files: [rules.yaml]}\n",
+    );
+    folder.write(
+        "rules.yaml",
+        "version: rampart/v1\nrules:\n  - alert: Failing\n    functions: [\"guide/*\"]\n    by: [function, unit]\n    \
+         success_rate: {below: 99%, min_calls: 20}\n    for: 1h\n  - alert: Slow\n    functions: [\"travel/*\"]\n    latency: {above: 800ms}\n",
+    );
+    let server = folder.serve();
+    let rows = [
+        calls("guide/feed", "a", "timeout", 0..30),
+        calls("guide/feed", "b", "ok", 30..60),
+        calls("guide/feed", "c", "ok", 60..65),
+    ]
+    .concat();
+    let sent = server.request("POST", "/api/v1/invocations", &[], rows.as_bytes());
+    assert_eq!(sent.status, 200);
+    let ask = |arguments: &[&str]| rampart(&[arguments, &["--server", &server.url]].concat());
+    let explained = eventually("the rule is pending in unit a", || {
+        let said = text(&ask(&["rules", "explain", "Failing", "guide/feed"]).stdout);
+        said.contains("pending").then_some(said)
+    });
+    for part in [
+        "Failing: success rate below 99 % in 1m, for 1h, warning\n  declared in ",
+        "function=feed namespace=guide unit=a\n  pending, held for ",
+        "guide/feed in unit a: 0 % of 30 calls succeeded in 1m; the objective is 99 %\n",
+        "unit=b\n  inactive\n  measured 100 %: not a breach\n",
+        "unit=c\n  inactive\n  not judged: 5 calls in the window, min_calls is 20\n",
+    ] {
+        assert!(explained.contains(part), "{part}\n\n{explained}");
+    }
+    // Counts are those of the newest whole evaluation, which comes once a second.
+    eventually("all label sets are counted", || {
+        let listed = text(&ask(&["rules", "list", "--output", "csv"]).stdout);
+        let counted = listed.contains("Failing,success rate below 99 % in 1m,warning,3,0,1,1,")
+            && listed.contains("Slow,p99 above 800ms in 1m,warning,0,0,0,0,");
+        counted.then_some(())
+    });
+    let elsewhere = ask(&["rules", "explain", "Failing", "travel/rail"]);
+    assert_eq!(elsewhere.status.code(), Some(1));
+    assert!(
+        text(&elsewhere.stderr).contains("no rule `Failing` watches travel/rail; these do: Slow"),
+        "{}",
+        text(&elsewhere.stderr)
+    );
 }
 
 #[test]

@@ -14,6 +14,8 @@ use super::sums::Sums;
 use super::{Engine, RuleState};
 use crate::condition::Verdict;
 use crate::phase::{Phase, Timing};
+use crate::rule::Settings;
+use crate::text::{value_text, who};
 use crate::windows::{EvaluationError, GroupKey, Windows};
 
 /// One rule and where it stands.
@@ -53,6 +55,10 @@ pub struct LabelSetView {
     pub since: Option<Timestamp>,
     /// What was measured last.
     pub value: Option<f64>,
+    /// The same for people, with its unit: `98.2 %`, `12.5/s`, `812ms`.
+    pub value_text: Option<String>,
+    /// The numbers of the newest breach, in a sentence.
+    pub said: Option<String>,
     /// What was to be expected, where the condition compares with the past.
     pub baseline: Option<f64>,
     /// How much of `for` is done, while pending.
@@ -108,7 +114,13 @@ impl Engine {
             .active
             .iter()
             .filter(|(key, _)| wanted(key))
-            .map(|(key, series)| active_view(key.labels(by), series, &timing, span.now))
+            .map(|(key, series)| {
+                let mut shown = active_view(key.labels(by), series, &timing, span.now);
+                if let Some(verdict) = &series.verdict {
+                    shown.measured(verdict, state, settings, key);
+                }
+                shown
+            })
             .collect();
         states.sort_by(|left, right| left.labels.cmp(&right.labels));
         let looked = guarded(|| evaluate::evaluate(&state.rule, settings, sums, span, None));
@@ -126,7 +138,7 @@ impl Engine {
         keys.sort();
         states.extend(keys.iter().filter_map(|key| {
             let mut shown = blank(key.labels(by), Phase::Inactive);
-            shown.measured(quiet.get(*key)?);
+            shown.measured(quiet.get(*key)?, state, settings, key);
             Some(shown)
         }));
         let truncated = states.len() > label_sets_max;
@@ -170,6 +182,8 @@ fn blank(labels: Labels, phase: Phase) -> LabelSetView {
         phase: phase.as_str(),
         since: phase.episode_since(),
         value: None,
+        value_text: None,
+        said: None,
         baseline: None,
         held: None,
         remaining: None,
@@ -192,21 +206,31 @@ fn active_view(labels: Labels, series: &Series, timing: &Timing, now: Timestamp)
         }
         Phase::Inactive | Phase::Firing { .. } => {}
     }
-    if let Some(verdict) = &series.verdict {
-        view.measured(verdict);
-    }
     view
 }
 
 impl LabelSetView {
-    fn measured(&mut self, verdict: &Verdict) {
-        match verdict {
-            Verdict::Ok { value, .. } => self.value = Some(*value),
+    fn measured(
+        &mut self,
+        verdict: &Verdict,
+        state: &RuleState,
+        settings: &Settings,
+        key: &GroupKey,
+    ) {
+        let condition = &settings.condition;
+        let value = match verdict {
+            Verdict::Ok { value, .. } => *value,
             Verdict::Breach { value, evidence } => {
-                self.value = Some(*value);
                 self.baseline = evidence.baseline;
+                self.said = Some(condition.describe(&who(&state.rule, key), *value, evidence));
+                *value
             }
-            Verdict::Unknown { why } => self.unknown = Some(why.to_string()),
-        }
+            Verdict::Unknown { why } => {
+                self.unknown = Some(why.to_string());
+                return;
+            }
+        };
+        self.value = Some(value);
+        self.value_text = Some(value_text(condition, value));
     }
 }

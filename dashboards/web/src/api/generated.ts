@@ -258,9 +258,11 @@ export type LabelSet = {
   labels: Labels;
   phase: string;
   remaining: string | null;
+  said: string | null;
   since: null | Timestamp;
   unknown: string | null;
   value: number | null;
+  value_text: string | null;
 };
 
 export type Labels = Record<string, string>;
