@@ -4,13 +4,23 @@
 #![allow(clippy::unwrap_used, clippy::duration_suboptimal_units)]
 
 mod damage;
+mod faults;
 mod flush;
+mod killed;
+mod lies;
 mod limits;
 mod loadtests;
 mod manifest;
+mod planted;
+mod polling;
 mod power_loss;
 mod random;
 mod rows;
 mod sim;
 mod store;
 mod tidy;
+
+/// Whether this run is `make soak`, which has time for every case instead of a sample.
+fn soaks() -> bool {
+    std::env::var_os("SOAK").is_some()
+}
