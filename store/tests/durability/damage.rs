@@ -253,7 +253,11 @@ fn the_second_copy_may_be_damaged_anywhere_while_the_first_is_sound() {
         let fs = fs.copy();
         let mut flipped = content.clone();
         flipped[at] ^= 1 << (at % 8);
-        let damaged = if at % 2 == 0 { flipped } else { content[..at].to_vec() };
+        let damaged = if at % 2 == 0 {
+            flipped
+        } else {
+            content[..at].to_vec()
+        };
         fs.overwrite(Path::new(PREVIOUS), damaged);
         check_manifest(&fs, &format!("second copy, byte {at}"), true);
     }
@@ -270,7 +274,11 @@ fn with_both_copies_damaged_files_are_put_aside_and_the_log_is_read() {
             flipped[at] ^= 16;
             fs.overwrite(Path::new(path), flipped);
         }
-        check_manifest(&fs, &format!("both flipped at {at} of {}", content.len()), false);
+        check_manifest(
+            &fs,
+            &format!("both flipped at {at} of {}", content.len()),
+            false,
+        );
     }
 }
 
@@ -316,7 +324,10 @@ fn random_damage_opens_and_invents_nothing() {
         }
         let (census, ..) = reopen(&fs);
         assert_eq!(census.twice, Vec::<String>::new(), "seed {seed}");
-        assert!(names(&census).is_subset(&first(3)), "seed {seed}: {census:?}");
+        assert!(
+            names(&census).is_subset(&first(3)),
+            "seed {seed}: {census:?}"
+        );
         for (name, rows) in &census.invocations {
             assert_eq!(*rows, 1, "seed {seed}: {name}");
         }
@@ -361,7 +372,10 @@ fn a_directory_where_a_file_belongs_is_put_aside_or_told() {
                 Err(error) => {
                     assert!(told, "{name}: {error}");
                     let said = error.to_string();
-                    assert!(said.starts_with("cannot ") && said.contains("is a directory"), "{said}");
+                    assert!(
+                        said.starts_with("cannot ") && said.contains("Is a directory"),
+                        "{said}"
+                    );
                     std::fs::remove_dir(root.join(name)).unwrap();
                     if moved.exists() {
                         std::fs::rename(&moved, root.join(name)).unwrap();

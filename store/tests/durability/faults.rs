@@ -251,9 +251,15 @@ fn judge(fs: &FaultyFs, sent: &Sent, what: &str) {
         for (number, acknowledged) in sent {
             let rows = seen.invocations.get(&name(0, *number)).copied();
             let fine = rows == Some(3) || (rows.is_none() && !acknowledged);
-            assert!(fine, "{what}: batch {number}, acknowledged {acknowledged}: {rows:?} rows of 3");
+            assert!(
+                fine,
+                "{what}: batch {number}, acknowledged {acknowledged}: {rows:?} rows of 3"
+            );
         }
-        assert!(seen.invocations.len() <= sent.len(), "{what}: rows nobody sent");
+        assert!(
+            seen.invocations.len() <= sent.len(),
+            "{what}: rows nobody sent"
+        );
         store.close().await;
     });
 }
@@ -282,7 +288,10 @@ fn each_call_of_the_file_system_may_fail_once_or_for_good() {
         assert_eq!(again, None, "{what}: synced again after that had failed");
         if let Err(error) = ended {
             let said = error.to_string();
-            assert!(said.starts_with("cannot ") && said.contains("/data"), "{what}: {said}");
+            assert!(
+                said.starts_with("cannot ") && said.contains("/data"),
+                "{what}: {said}"
+            );
         }
         judge(&fs, &sent, &what);
     }
@@ -312,7 +321,12 @@ fn a_store_that_cannot_be_read_says_where_and_loses_nothing() {
             assert!(said.contains(part), "{part}: {said}");
             let known = disk.files();
             for (path, content) in before {
-                assert_eq!(known.get(&path), Some(&content), "{} was touched", path.display());
+                assert_eq!(
+                    known.get(&path),
+                    Some(&content),
+                    "{} was touched",
+                    path.display()
+                );
             }
             let store = open_sim(&disk, &clock()).await.unwrap();
             let seen = census(&disk, &store.snapshot());

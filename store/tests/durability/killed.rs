@@ -42,7 +42,9 @@ fn rows_of(number: u64) -> usize {
 /// The process that is killed: commits, and says so, while files are written and merged beside it.
 async fn live(directory: &Path, from: u64) {
     let clock = SystemClock::shared();
-    let store = Store::open(options(directory), clock.clone()).await.unwrap();
+    let store = Store::open(options(directory), clock.clone())
+        .await
+        .unwrap();
     let tidying = store.clone();
     tokio::spawn(async move {
         loop {
@@ -78,7 +80,7 @@ fn kill_after(life: Duration, directory: &Path, acknowledged: &mut BTreeMap<u64,
         BufReader::new(said)
             .lines()
             .map_while(Result::ok)
-            .filter_map(|line| line.strip_prefix("committed ")?.parse::<u64>().ok())
+            .filter_map(|line| line.rsplit_once("committed ")?.1.parse::<u64>().ok())
             .collect::<Vec<_>>()
     });
     std::thread::sleep(life);
@@ -88,7 +90,9 @@ fn kill_after(life: Duration, directory: &Path, acknowledged: &mut BTreeMap<u64,
     for number in listening.join().unwrap() {
         acknowledged.insert(number, true);
     }
-    let next = acknowledged.last_key_value().map_or(0, |(last, _)| last + 1);
+    let next = acknowledged
+        .last_key_value()
+        .map_or(0, |(last, _)| last + 1);
     acknowledged.entry(next).or_insert(false);
 }
 
@@ -103,12 +107,18 @@ fn judge(directory: &Path, acknowledged: &BTreeMap<u64, bool>, what: &str) -> us
         for (number, heard) in acknowledged {
             let rows = seen.invocations.get(&name(0, *number)).copied();
             let fine = rows == Some(rows_of(*number)) || (rows.is_none() && !heard);
-            assert!(fine, "{what}: batch {number}, acknowledged {heard}: {rows:?} rows");
+            assert!(
+                fine,
+                "{what}: batch {number}, acknowledged {heard}: {rows:?} rows"
+            );
             found += usize::from(*heard);
         }
         assert!(seen.invocations.len() <= acknowledged.len(), "{what}");
         let rows: usize = seen.invocations.values().sum();
-        assert_eq!(seen.minutes_calls, rows as u64, "{what}: the counts per minute");
+        assert_eq!(
+            seen.minutes_calls, rows as u64,
+            "{what}: the counts per minute"
+        );
         store.close().await;
         found
     })
@@ -136,6 +146,9 @@ fn what_a_killed_process_acknowledged_is_there_once() {
     let heard = acknowledged.values().filter(|heard| **heard).count();
     let found = judge(directory.path(), &acknowledged, "started once more");
     assert_eq!(heard, found);
-    assert!(heard > kills as usize, "only {heard} batches in {kills} lives");
+    assert!(
+        heard > kills as usize,
+        "only {heard} batches in {kills} lives"
+    );
     println!("acknowledged {heard} batches = found {found} over {kills} kills");
 }

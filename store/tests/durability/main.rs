@@ -11,6 +11,7 @@ mod lies;
 mod limits;
 mod loadtests;
 mod manifest;
+mod parquet;
 mod planted;
 mod polling;
 mod power_loss;
@@ -19,6 +20,7 @@ mod rows;
 mod sim;
 mod store;
 mod tidy;
+mod windows;
 
 /// Whether this run is `make soak`, which has time for every case instead of a sample.
 fn soaks() -> bool {

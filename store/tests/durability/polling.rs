@@ -58,11 +58,17 @@ async fn poll(store: Store, known: Arc<Known>) -> u32 {
         let floor = known.acknowledged.load(Ordering::SeqCst).max(last);
         let new = count(&store, "like 'new-%'").await;
         let ceiling = known.sent.load(Ordering::SeqCst);
-        assert!(floor <= new && new <= ceiling, "{floor} <= {new} <= {ceiling}");
+        assert!(
+            floor <= new && new <= ceiling,
+            "{floor} <= {new} <= {ceiling}"
+        );
         assert_eq!(new % ROWS, 0, "a batch is there whole or not at all");
         let old = count(&store, "like 'old-%'").await;
         // An hour goes whole, and does not come back.
-        assert!(old == last_old || old == 0, "{old} old rows after {last_old}");
+        assert!(
+            old == last_old || old == 0,
+            "{old} old rows after {last_old}"
+        );
         let seen = census(&store::fs::DiskFs, &store.snapshot());
         assert_eq!(seen.twice, Vec::<String>::new());
         (last, last_old, polls) = (new, old, polls + 1);

@@ -136,12 +136,7 @@ fn judge_positions(
 }
 
 /// All rows are younger than a quarter of an hour, so rollups count every one of them.
-fn judge_rollups(
-    store: &Store,
-    visible: u64,
-    clock: &ManualClock,
-    log: Log,
-) -> Result<(), String> {
+fn judge_rollups(store: &Store, visible: u64, clock: &ManualClock, log: Log) -> Result<(), String> {
     let now = model::Clock::now(clock).as_seconds();
     let everything = Selection::default();
     let sums = store
