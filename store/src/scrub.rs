@@ -21,6 +21,7 @@ impl Flusher {
     /// Reads back some files that were not since the start, those with the newest rows first. Says
     /// how many were damaged. What does not read is left alone until the next round: the disk may.
     pub(crate) fn scrub(&self) -> Result<usize, FlushError> {
+        self.check_health()?;
         let mut damaged = 0;
         let mut bytes = 0;
         for file in self.not_scrubbed() {

@@ -264,9 +264,9 @@ fn judge(fs: &FaultyFs, sent: &Sent, what: &str) {
     });
 }
 
-/// Every call has its turn in the soak. CI takes every fifth, others for each kind of failure.
+/// Every call has its turn in the soak. CI takes every twelfth, others for each kind of failure.
 fn turns(calls: u64, begin: usize) -> impl Iterator<Item = u64> {
-    let step = if crate::soaks() { 1 } else { 5 };
+    let step = if crate::soaks() { 1 } else { 12 };
     (0..calls).skip(begin % step).step_by(step)
 }
 
@@ -279,7 +279,7 @@ fn each_call_of_the_file_system_may_fail_once_or_for_good() {
     assert!(calls > 200, "only {calls} calls make a day");
     judge(&fs, &sent, "without a failure");
     let once = turns(calls, 0).map(Failing::Once);
-    let for_good = turns(calls, 2).map(Failing::From);
+    let for_good = turns(calls, 6).map(Failing::From);
     for failing in once.chain(for_good) {
         let (fs, sent, ended) = whole_day(failing);
         let failed = fs.heard().failed.clone().unwrap_or_default();

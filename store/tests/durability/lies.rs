@@ -96,10 +96,10 @@ struct LyingFile {
 
 impl LyingFile {
     fn pay(&mut self) -> io::Result<()> {
-        match std::mem::take(&mut self.owed) {
-            true => self.file.sync(),
-            false => Ok(()),
+        if std::mem::take(&mut self.owed) {
+            return self.file.sync();
         }
+        Ok(())
     }
 }
 
@@ -214,7 +214,7 @@ fn payloads(content: &[u8]) -> Vec<&[u8]> {
 pub(crate) fn framed(payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u32).to_le_bytes();
     let checksum = crc32c::crc32c_append(crc32c::crc32c(&length), payload);
-    [&length, &checksum.to_le_bytes()[..], payload].concat()
+    [&length[..], &checksum.to_le_bytes(), payload].concat()
 }
 
 fn believe_checksums(content: &[u8]) -> Vec<u8> {
@@ -235,7 +235,7 @@ fn repeat_last(content: &[u8]) -> Vec<u8> {
         .and_then(|last| last.split_first_chunk::<8>())
     {
         let next = u64::from_le_bytes(*sequence) + 1;
-        twice.extend(framed(&[&next.to_le_bytes(), rest].concat()));
+        twice.extend(framed(&[&next.to_le_bytes()[..], rest].concat()));
     }
     twice
 }

@@ -2,6 +2,7 @@
 //! synced, over damaged files, through flushes, restarts and full disks.
 
 #![allow(clippy::unwrap_used, clippy::duration_suboptimal_units)]
+#![allow(clippy::print_stdout)] // figures, for whoever asks with --nocapture
 
 mod damage;
 mod faults;

@@ -85,13 +85,13 @@ fn a_file_with_any_byte_flipped_or_missing_is_put_aside() {
     let path = within(&fs, "/data/tables/invocations")[0].clone();
     let content = fs.files()[&path].clone();
     assert!(content.starts_with(b"PAR1") && content.ends_with(b"PAR1"));
-    for at in places(content.len(), 61) {
+    for at in places(content.len(), 127) {
         let mut flipped = content.clone();
         flipped[at] ^= 1 << (at % 8);
         let what = format!("flipped at {at} of {}", content.len());
         assert_eq!(left_after(&fs, &path, flipped, &what), ["second"], "{what}");
     }
-    for length in places(content.len(), 397) {
+    for length in places(content.len(), 797) {
         let what = format!("cut at {length} of {}", content.len());
         let cut = content[..length].to_vec();
         assert_eq!(left_after(&fs, &path, cut, &what), ["second"], "{what}");
@@ -128,7 +128,7 @@ async fn queries_of_a_damaged_file_end_with_an_answer_or_an_error() {
     files.sort();
     let content = std::fs::read(sound.path().join(hour).join(&files[0])).unwrap();
     let mut errors = 0;
-    for at in places(content.len(), 499) {
+    for at in places(content.len(), 997) {
         let directory = tempfile::tempdir().unwrap();
         copy(sound.path(), directory.path());
         let mut flipped = content.clone();

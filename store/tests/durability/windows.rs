@@ -164,7 +164,7 @@ async fn day(seed: u64) {
     let mut store = open_disk(options(directory.path()), &clock).await;
     for step in 0..20 {
         match random.below(8) {
-            0 => drop(store.flush().await.unwrap()),
+            0 => store.flush().await.unwrap(),
             1 => {
                 clock.advance(Duration::from_secs(random.below(200)));
                 store.tidy().await.unwrap();
