@@ -37,6 +37,12 @@ unit: setup ## every test except the end-to-end ones
 test: setup-test ## every check, the same as CI
 	@scripts/test
 
+soak: setup ## kill the server a hundred times, lose power in thousands of seeds, damage every byte
+	@scripts/soak
+
+fuzz: ## fuzz the log, the manifest, NDJSON and exposition text; needs nightly Rust and cargo-fuzz; SECONDS_EACH=60
+	@scripts/fuzz
+
 pages: ## build the pages from dashboards/web; needs Node
 	@cd dashboards/web && npm ci --no-progress --loglevel=error && node types.mjs && npm run --silent build
 
@@ -55,4 +61,4 @@ bench-loadtest: setup-bench ## measure the load tester beside wrk, h2load, oha a
 clean: ## remove what was built
 	$(CARGO) clean
 
-.PHONY: help setup setup-test setup-bench build run fmt lint unit test pages screenshots bench-page bench bench-loadtest clean
+.PHONY: help setup setup-test setup-bench build run fmt lint unit test soak fuzz pages screenshots bench-page bench bench-loadtest clean

@@ -171,6 +171,11 @@ impl App {
         self.reload.clone()
     }
 
+    /// Why the tables have stopped taking calls in for good, if they have.
+    pub fn storage_failure(&self) -> Option<String> {
+        self.rooms.store.stats().stopped_because
+    }
+
     /// Stops taking requests, lets what is under way finish, closes the files. Takes at most 10 s.
     pub async fn stop(self) {
         let _ = self.stop.send(true);

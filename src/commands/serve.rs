@@ -67,8 +67,18 @@ pub async fn run(arguments: ServeArguments) -> Exit {
     announce(&app);
     until_stopped(&app, &mut signals).await;
     tell("stopping");
+    let failure = app.storage_failure();
     app.stop().await;
-    Exit::Fine
+    match failure {
+        // Whoever supervises the process shall not take this for a stop like any other.
+        Some(reason) => complain(
+            &format!(
+                "storage had failed: {reason}; what was acknowledged is kept, mend the disk and start again"
+            ),
+            Exit::Failed,
+        ),
+        None => Exit::Fine,
+    }
 }
 
 /// The one line scripts wait for.

@@ -17,6 +17,18 @@ pub(crate) fn wal_damaged(path: &Path, at: u64, reason: &str) {
     error!(path = %path.display(), at, reason, "the write-ahead log is damaged; the rest of this segment was copied to quarantine/");
 }
 
+/// A file does not hold what was written to it.
+pub(crate) fn file_damaged(path: &Path, rows: u64) {
+    counter!("rampart_store_quarantined_total").increment(1);
+    error!(path = %path.display(), rows, "a Parquet file is damaged; it was moved to quarantine/ and its rows are not answered with any more");
+}
+
+/// A file does not read back.
+pub(crate) fn file_unreadable(path: &Path, error: &std::io::Error) {
+    counter!("rampart_store_files_unreadable_total").increment(1);
+    warn!(path = %path.display(), %error, "a Parquet file cannot be read back; it is tried again");
+}
+
 /// A header does not say what it should; the records behind it are read all the same.
 pub(crate) fn header_damaged(path: &Path) {
     counter!("rampart_store_headers_damaged_total").increment(1);

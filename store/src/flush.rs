@@ -2,7 +2,7 @@
 //! whatever fails in between: set apart, write and sync files, record them in the manifest, show them
 //! instead of memory, and only then let go of the log.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,6 +70,8 @@ pub(crate) struct Flusher {
     pub(crate) clock_watch: Mutex<ClockWatch>,
     /// Hours whose merge failed, and from when on, in monotonic time, it is tried again.
     pub(crate) postponed: Mutex<HashMap<(Table, i64), Duration>>,
+    /// Files that were read back since the start.
+    pub(crate) scrubbed: Mutex<BTreeSet<String>>,
 }
 
 impl Flusher {
@@ -211,7 +213,7 @@ impl Flusher {
         self.remove_files(written);
         match error.io() {
             Some(io) if is_full(io) => FlushError::Full,
-            Some(_) => self.stop(&error.to_string()),
+            Some(_) => self.stop(&format!("cannot write rows to a file: {error}")),
             None => FlushError::Rows(error.to_string()),
         }
     }

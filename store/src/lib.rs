@@ -24,6 +24,7 @@ mod retention;
 pub mod rollup;
 mod rows;
 mod schema;
+mod scrub;
 mod snapshot;
 pub mod sql;
 mod stats;

@@ -44,6 +44,9 @@ pub(crate) struct TableFile {
     /// The earliest and the latest time of its rows, in microseconds since the epoch.
     pub(crate) from_us: i64,
     pub(crate) to_us: i64,
+    /// CRC-32C of the whole file; older versions did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) checksum: Option<u32>,
 }
 
 /// A sender's key as it is kept.

@@ -39,6 +39,9 @@ pub(crate) enum PartitionError {
     /// The file system failed.
     #[error("{path}: {source}", path = path.display())]
     Io { path: PathBuf, source: io::Error },
+    /// The file does not hold what was written to it.
+    #[error("{path}: its checksum is wrong, so it is not merged", path = path.display())]
+    Damaged { path: PathBuf },
     /// The rows could not be sorted or gathered.
     #[error("cannot arrange rows: {0}")]
     Rows(#[from] ArrowError),
@@ -212,6 +215,7 @@ pub(crate) fn write_file(
         hour,
         from_us: i64::MAX,
         to_us: i64::MIN,
+        checksum: None,
     };
     let written = write_rows(fs, &temporary, file, rows, each).and_then(|file| {
         fs.rename(&temporary, &absolute).map_err(failed)?;
@@ -243,6 +247,7 @@ fn write_rows(
     let sink = Sink {
         file: fs.create(path).map_err(failed)?,
         bytes: 0,
+        checksum: 0,
     };
     let mut writer = ArrowWriter::try_new(sink, file.table.schema(), Some(properties()))
         .map_err(failed_parquet)?;
@@ -258,6 +263,7 @@ fn write_rows(
     }
     let mut sink = writer.into_inner().map_err(failed_parquet)?;
     file.bytes = sink.bytes;
+    file.checksum = Some(sink.checksum);
     sink.file.sync().map_err(failed)?;
     Ok(file)
 }
@@ -288,6 +294,10 @@ pub(crate) fn read_file(
             path: path.clone(),
             source,
         })?;
+    let checksum = crc32c::crc32c(&content);
+    if file.checksum.is_some_and(|expected| expected != checksum) {
+        return Err(PartitionError::Damaged { path });
+    }
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(content))
         .and_then(|builder| builder.with_batch_size(CHUNK_ROWS).build())
         .map_err(failed)?;
@@ -310,12 +320,14 @@ pub(crate) fn end_of(hour: i64) -> Timestamp {
 struct Sink {
     file: Box<dyn FsFile>,
     bytes: u64,
+    checksum: u32,
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)?;
         self.bytes += bytes.len() as u64;
+        self.checksum = crc32c::crc32c_append(self.checksum, bytes);
         Ok(bytes.len())
     }
 

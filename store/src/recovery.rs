@@ -25,7 +25,7 @@ use crate::rollup::Rollups;
 use crate::wal::{self, Record, ReplayError, Segments};
 
 const WAL: &str = "wal";
-const QUARANTINE: &str = "quarantine";
+pub(crate) const QUARANTINE: &str = "quarantine";
 const LOCK: &str = "lock";
 
 /// Why a store does not open.
@@ -243,7 +243,8 @@ fn log_follows(fs: &dyn Fs, directory: &Path, flushed: u64) -> io::Result<bool> 
     Ok(first.is_some_and(|first| first <= flushed + 1))
 }
 
-fn put_aside(fs: &dyn Fs, directory: &Path, path: &str) -> io::Result<()> {
+/// Moves one of the store's files to `quarantine/`.
+pub(crate) fn put_aside(fs: &dyn Fs, directory: &Path, path: &str) -> io::Result<()> {
     let quarantine = directory.join(QUARANTINE);
     fs.create_dir(&quarantine)?;
     let from = directory.join(path);
@@ -312,6 +313,7 @@ fn assemble(
         closed: false.into(),
         clock_watch: Mutex::new(ClockWatch::new(clock.now(), clock.elapsed())),
         postponed: Mutex::default(),
+        scrubbed: Mutex::default(),
     });
     Ok(Recovered {
         lock,

@@ -443,9 +443,11 @@ fn tidy(flusher: &Flusher) -> Result<(), FlushError> {
     let expired = flusher.expire();
     // Merging needs space, which on a full disk only removing makes.
     flusher.sweep();
+    // What is damaged must not be merged.
+    let scrubbed = flusher.scrub();
     let merged = merge(flusher);
     flusher.sweep();
-    expired.map(|_| ()).and(merged)
+    expired.map(|_| ()).and(scrubbed.map(|_| ())).and(merged)
 }
 
 fn merge(flusher: &Flusher) -> Result<(), FlushError> {

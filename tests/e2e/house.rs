@@ -68,7 +68,21 @@ impl Server {
 
     /// The same; what it said when it ended instead.
     pub fn try_start(arguments: &[&str]) -> Result<Server, String> {
-        let mut child = Command::new(binary())
+        Self::run(Command::new(binary()), arguments)
+    }
+
+    /// The same, of a process none of whose files may grow beyond so many KiB: writing on fails, as on
+    /// a disk that breaks.
+    pub fn start_with_short_files(kib: u32, arguments: &[&str]) -> Server {
+        let mut command = Command::new("bash");
+        let limited = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"");
+        command.args(["-c", &limited, binary()]);
+        Self::run(command, arguments)
+            .unwrap_or_else(|said| panic!("the server did not start:\n{said}"))
+    }
+
+    fn run(mut command: Command, arguments: &[&str]) -> Result<Server, String> {
+        let mut child = command
             .arg("serve")
             .args(arguments)
             .env_remove("RAMPART_CONFIG")
@@ -324,14 +338,23 @@ impl Folder {
 
     /// Starts a server over this folder's `rampart.yaml` on a free port.
     pub fn serve(&self) -> Server {
-        Server::start(&[
-            "--config",
-            &self.text_path("rampart.yaml"),
-            "--listen",
-            "127.0.0.1:0",
-            "--data-dir",
-            &self.text_path("data"),
-        ])
+        Server::start(&self.arguments().each_ref().map(String::as_str))
+    }
+
+    /// The same with [`Server::start_with_short_files`].
+    pub fn serve_with_short_files(&self, kib: u32) -> Server {
+        Server::start_with_short_files(kib, &self.arguments().each_ref().map(String::as_str))
+    }
+
+    fn arguments(&self) -> [String; 6] {
+        [
+            "--config".to_owned(),
+            self.text_path("rampart.yaml"),
+            "--listen".to_owned(),
+            "127.0.0.1:0".to_owned(),
+            "--data-dir".to_owned(),
+            self.text_path("data"),
+        ]
     }
 
     pub fn root(&self) -> &Path {

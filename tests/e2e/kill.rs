@@ -1,13 +1,20 @@
-//! kill -9 in the middle of ingest, ten times: every acknowledged row is there exactly once, nobody
-//! is paged twice and no page is lost.
+//! kill -9 in the middle of ingest, again and again: every acknowledged row is there exactly once,
+//! nobody is paged twice and no page is lost. `KILLS=100` kills more often.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
+use std::time::Duration;
 
 use fakes::DingTalk;
 
 use super::house::{Folder, Server, calls, eventually, send};
 
 const KILLS: usize = 10;
+/// New functions begin to fail in every other of the first rounds.
+const FAILING: usize = 5;
+const SENDERS: usize = 2;
+/// What a sender sends between two kills.
+const BATCHES: usize = 6;
 const ROWS_PER_BATCH: usize = 200;
 /// Seed of the moments at which the server is killed; printed with every failure below.
 const SEED: u64 = 20_261_111;
@@ -63,42 +70,62 @@ async fn acknowledged_rows_survive_exactly_once_and_pages_too() {
         .unwrap();
 }
 
+/// A batch that was sent: its number, whose calls it holds, how they ended.
+type Batch = (usize, String, &'static str);
+
+/// Sends a range of batches; gives those that were answered and those in doubt.
+fn send_all(url: &str, batches: Range<usize>, failing: Option<&str>) -> (Vec<usize>, Vec<Batch>) {
+    let (mut answered, mut unanswered) = (Vec::new(), Vec::new());
+    for batch in batches {
+        let (function, outcome) = match failing {
+            Some(failing) if batch % 3 == 0 => (failing, "function_error"),
+            _ => ("guide/healthy", "ok"),
+        };
+        if push(url, batch, function, outcome) {
+            answered.push(batch);
+        } else {
+            unanswered.push((batch, function.to_owned(), outcome));
+        }
+    }
+    (answered, unanswered)
+}
+
+#[allow(clippy::print_stdout)] // figures, for whoever asks with --nocapture
 fn storm(folder: &Folder, robot: &DingTalk) {
     let mut chance = Chance(SEED);
+    let kills = std::env::var("KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
     let mut server = folder.serve();
     let mut acknowledged = BTreeSet::new();
-    let mut batch = 0;
-    for round in 0..KILLS {
-        // A new function begins to fail in every other round, so pages are under way while it dies.
-        let failing = format!("guide/failing-{}", round / 2);
-        let url = server.url.clone();
-        let batches = batch..batch + 12;
-        batch = batches.end;
-        let dies_after = std::time::Duration::from_millis(20 + chance.below(400));
-        let pushing = std::thread::spawn(move || {
-            let mut unanswered = Vec::new();
-            let mut answered = Vec::new();
-            for batch in batches {
-                let (function, outcome) = if batch % 3 == 0 {
-                    (failing.as_str(), "function_error")
-                } else {
-                    ("guide/healthy", "ok")
-                };
-                if push(&url, batch, function, outcome) {
-                    answered.push(batch)
-                } else {
-                    unanswered.push((batch, function.to_owned(), outcome))
-                }
-            }
-            (answered, unanswered)
-        });
+    let mut next = 0;
+    for round in 0..kills {
+        // Pages are under way while it dies.
+        let failing = (round / 2 < FAILING).then(|| format!("guide/failing-{}", round / 2));
+        let dies_after = Duration::from_millis(20 + chance.below(400));
+        let senders: Vec<_> = (0..SENDERS)
+            .map(|_| {
+                let (url, failing) = (server.url.clone(), failing.clone());
+                let batches = next..next + BATCHES;
+                next = batches.end;
+                std::thread::spawn(move || send_all(&url, batches, failing.as_deref()))
+            })
+            .collect();
         std::thread::sleep(dies_after);
         server.kill();
-        let (answered, unanswered) = pushing.join().unwrap();
-        acknowledged.extend(answered);
+        let mut in_doubt = Vec::new();
+        for sender in senders {
+            let (answered, unanswered) = sender.join().unwrap();
+            acknowledged.extend(answered);
+            in_doubt.extend(unanswered);
+        }
         server = folder.serve();
+        let found = server.count("select count(distinct request_id) from invocations");
+        let (least, most) = (acknowledged.len() * ROWS_PER_BATCH, next * ROWS_PER_BATCH);
+        assert!(
+            (least..=most).contains(&usize::try_from(found).unwrap()),
+            "seed {SEED}, round {round}: {found} rows, {least} acknowledged, {most} sent"
+        );
         // A sender that got no answer sends the same batch with the same key.
-        for (batch, function, outcome) in unanswered {
+        for (batch, function, outcome) in in_doubt {
             assert!(
                 push(&server.url, batch, &function, outcome),
                 "seed {SEED}, round {round}: batch {batch} was refused after the restart"
@@ -121,7 +148,12 @@ fn storm(folder: &Folder, robot: &DingTalk) {
         "seed {SEED}: the counts per minute agree with the rows"
     );
 
-    let firing = KILLS / 2;
+    println!(
+        "acknowledged {expected} rows = found {} over {kills} kills",
+        count(&server, "distinct request_id")
+    );
+
+    let firing = kills.div_ceil(2).min(FAILING);
     let delivered = |function: usize| {
         robot
             .messages()

@@ -50,12 +50,18 @@ pub(crate) fn replay(
     mut apply: impl FnMut(Record, u64) -> Result<(), String>,
 ) -> Result<Replayed, ReplayError> {
     let mut replayed = Replayed::default();
-    let segments: Vec<Entry> = fs
+    let (segments, strangers): (Vec<Entry>, Vec<Entry>) = fs
         .list(directory)
         .map_err(|source| io_error(directory, source))?
         .into_iter()
-        .filter(|entry| !entry.directory && first_of(&entry.name).is_some())
-        .collect();
+        .filter(|entry| first_of(&entry.name).is_some())
+        .partition(|entry| !entry.directory);
+    for stranger in strangers {
+        let path = directory.join(&stranger.name);
+        move_aside(fs, &path, quarantine).map_err(|source| io_error(&path, source))?;
+        replayed.quarantined += 1;
+        events::wal_damaged(&path, 0, "it is a directory");
+    }
     for (index, entry) in segments.iter().enumerate() {
         let path = directory.join(&entry.name);
         let newest_segment = index + 1 == segments.len();
@@ -150,7 +156,7 @@ fn read_segment(
             }
         };
         match decode(&payload) {
-            Ok(record) if record.sequence > outcome.last || outcome.last == 0 => {
+            Ok(record) if record.sequence > outcome.last => {
                 outcome.records += 1;
                 outcome.last = record.sequence;
                 outcome.newest = outcome.newest.max(record.committed_at);
@@ -205,6 +211,14 @@ fn copy_aside(fs: &dyn Fs, path: &Path, from: u64, quarantine: &Path) -> io::Res
         }
     }
     Ok(())
+}
+
+/// Frees the name of a segment that a directory has, which the log may need next.
+fn move_aside(fs: &dyn Fs, path: &Path, quarantine: &Path) -> io::Result<()> {
+    fs.create_dir(quarantine)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    fs.rename(path, &quarantine.join(format!("{name}.directory")))?;
+    fs.sync_dir(quarantine)
 }
 
 /// Cuts a segment to its sound part, unless that is nothing.

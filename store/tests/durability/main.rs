@@ -2,15 +2,28 @@
 //! synced, over damaged files, through flushes, restarts and full disks.
 
 #![allow(clippy::unwrap_used, clippy::duration_suboptimal_units)]
+#![allow(clippy::print_stdout)] // figures, for whoever asks with --nocapture
 
 mod damage;
+mod faults;
 mod flush;
+mod killed;
+mod lies;
 mod limits;
 mod loadtests;
 mod manifest;
+mod parquet;
+mod planted;
+mod polling;
 mod power_loss;
 mod random;
 mod rows;
 mod sim;
 mod store;
 mod tidy;
+mod windows;
+
+/// Whether this run is `make soak`, which has time for every case instead of a sample.
+fn soaks() -> bool {
+    std::env::var_os("SOAK").is_some()
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{ManualClock, SharedClock};
+use store::fs::Fs;
 use store::{OpenError, Options, Store};
 
 use crate::rows::NOW;
@@ -31,8 +32,16 @@ pub(crate) async fn open_sim_with(
     clock: &Arc<ManualClock>,
     options: Options,
 ) -> Result<Store, OpenError> {
+    open_on(fs.clone(), clock, options).await
+}
+
+pub(crate) async fn open_on(
+    fs: impl Fs,
+    clock: &Arc<ManualClock>,
+    options: Options,
+) -> Result<Store, OpenError> {
     let clock: SharedClock = Arc::<ManualClock>::clone(clock);
-    Store::open_on(Arc::new(fs.clone()), options, clock).await
+    Store::open_on(Arc::new(fs), options, clock).await
 }
 
 pub(crate) async fn open_disk(options: Options, clock: &Arc<ManualClock>) -> Store {

@@ -56,7 +56,7 @@ async fn what_expired_goes_although_the_disk_is_too_full_to_merge() {
 }
 
 #[tokio::test]
-async fn an_unreadable_file_holds_up_its_own_hour_only() {
+async fn a_damaged_file_is_put_aside_and_the_others_are_merged() {
     let fs = SimFs::new(Bug::None);
     let clock = clock();
     let store = open_sim(&fs, &clock).await.unwrap();
@@ -65,9 +65,16 @@ async fn an_unreadable_file_holds_up_its_own_hour_only() {
     fs.overwrite(&broken, vec![7; fs.files()[&broken].len()]);
     fill_hour(&store, &clock, 1, 2).await;
     store.tidy().await.unwrap();
-    assert_eq!(parquet(&fs, "invocations").len(), 3);
+    assert_eq!(parquet(&fs, "invocations").len(), 2);
     assert_eq!(parquet(&fs, "samples").len(), 2);
-    assert_eq!(store.stats().rows(Table::Invocations), 16);
+    assert_eq!(store.stats().rows(Table::Invocations), 12);
+    let seen = crate::rows::census(&fs, &store.snapshot());
+    assert_eq!(seen.invocations.len(), 3, "what the others hold");
+    let files = fs.files();
+    let aside = files
+        .keys()
+        .filter(|path| path.starts_with("/data/quarantine"));
+    assert_eq!(aside.count(), 1);
     assert!(store.healthy());
     store.close().await;
 }
