@@ -11,6 +11,7 @@ mod notify;
 mod query;
 mod schema;
 mod serve;
+mod store;
 
 use std::io::Write;
 
@@ -33,6 +34,7 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Notify(notify) => notify::run(remote, notify).await,
         Command::Limits(limits) => limits::run(remote, limits).await,
         Command::Mode(mode) => mode::run(remote, mode).await,
+        Command::Store(store) => store::run(remote, store).await,
         Command::Schema(schema) => schema::run(&schema),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -14,3 +14,4 @@ mod rows;
 mod sim;
 mod store;
 mod tidy;
+mod upkeep;
