@@ -20,4 +20,5 @@ mod mistakes;
 mod peers;
 mod readme;
 mod reload;
+mod store;
 mod story;
