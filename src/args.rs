@@ -1,11 +1,13 @@
 //! The command line: names, flags and their help.
 
 mod loadtest;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use loadtest::*;
+pub use store::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -81,6 +83,8 @@ pub enum Command {
     /// Show rules and what each says now
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Look at a data directory, check, repair and upgrade it, copy it away and back
+    Store(StoreArguments),
     /// Print the JSON Schema of a kind of file
     Schema(SchemaArguments),
     /// Print a completion script for a shell

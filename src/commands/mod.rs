@@ -12,6 +12,7 @@ mod query;
 mod rules;
 mod schema;
 mod serve;
+mod store;
 
 use std::io::Write;
 
@@ -36,6 +37,7 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Limits(limits) => limits::run(remote, limits).await,
         Command::Mode(mode) => mode::run(remote, mode).await,
         Command::Rules(command) => rules::run(remote, command).await,
+        Command::Store(store) => store::run(remote, store).await,
         Command::Schema(schema) => schema::run(&schema),
         Command::Completions { shell } => {
             let mut script = Vec::new();

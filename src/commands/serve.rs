@@ -15,7 +15,8 @@ use crate::exit::Exit;
 use crate::reload::Origin;
 use crate::surroundings;
 
-const DEFAULT_FILE: &str = "rampart.yaml";
+/// The configuration that is read when none is named.
+pub const DEFAULT_FILE: &str = "rampart.yaml";
 
 /// Runs until told to stop.
 pub async fn run(arguments: ServeArguments) -> Exit {

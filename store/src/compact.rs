@@ -139,6 +139,7 @@ mod tests {
     fn files(rows: &[u64]) -> Vec<Arc<TableFile>> {
         let file = |(number, rows): (usize, &u64)| {
             Arc::new(TableFile {
+                checksum: None,
                 table: Table::Logs,
                 path: format!("{number}"),
                 rows: *rows,

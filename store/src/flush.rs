@@ -14,13 +14,14 @@ use model::{SharedClock, Timestamp};
 use crate::catalogue::{Catalogue, Frozen};
 use crate::commit::Health;
 use crate::events;
+use crate::format::FormatVersion;
 use crate::fs::{Fs, is_full};
 use crate::idempotency::Ledger;
 use crate::journal::AppendError;
 use crate::manifest::{Edit, Manifest, TableFile};
 use crate::minutes::minute_rows;
 use crate::options::Retention;
-use crate::partition::{Arranged, PartitionError, write_file};
+use crate::partition::{Arranged, Destination, PartitionError, write_file};
 use crate::retention::{ClockWatch, is_expired};
 use crate::rollup::AHEAD_SECONDS;
 use crate::schema::Table;
@@ -53,6 +54,8 @@ pub(crate) struct Flusher {
     pub(crate) fs: Arc<dyn Fs>,
     pub(crate) clock: SharedClock,
     pub(crate) directory: PathBuf,
+    /// The directory's version, in which files are written.
+    pub(crate) version: FormatVersion,
     pub(crate) retention: Retention,
     pub(crate) wal_keep_bytes_max: u64,
     pub(crate) catalogue: Arc<Catalogue>,
@@ -178,15 +181,12 @@ impl Flusher {
     ) -> Result<TableFile, PartitionError> {
         let number = self.file_number.fetch_add(1, Ordering::Relaxed);
         let name = format!("{sequence:020}-{number}");
-        write_file(
-            self.fs.as_ref(),
-            &self.directory,
-            table,
-            hour,
-            &name,
-            rows,
-            each,
-        )
+        let destination = Destination {
+            fs: self.fs.as_ref(),
+            root: &self.directory,
+            version: self.version,
+        };
+        write_file(&destination, table, hour, &name, rows, each)
     }
 
     /// Records an edit durably.

@@ -3,8 +3,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
+
+/// Whoever asks [`Fs::is_locked`] holds a lock for a moment; who wants it tries this often.
+const LOCK_ATTEMPTS_MAX: usize = 5;
+/// And waits this long in between.
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// A file being written. Bytes are durable only after [`FsFile::sync`], and only under a name that
 /// [`Fs::sync_dir`] has made durable.
@@ -15,6 +21,14 @@ pub trait FsFile: Send {
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts the file to `bytes`; later writes go to its new end.
     fn truncate(&mut self, bytes: u64) -> io::Result<()>;
+}
+
+/// A file being read at any place. It never changes while it is open.
+pub trait FsRead: Send + Sync {
+    /// Its length in bytes.
+    fn bytes(&self) -> io::Result<u64>;
+    /// Reads from byte `at` on; says how much it read, 0 at the end.
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
 /// One name in a directory.
@@ -39,6 +53,8 @@ pub trait Fs: Send + Sync + 'static {
     fn append(&self, path: &Path) -> io::Result<Box<dyn FsFile>>;
     /// Opens a file to be read from its beginning.
     fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+    /// Opens a file to be read at any place.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsRead>>;
     /// What a directory holds, sorted by name; an absent directory holds nothing.
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>>;
     /// Renames within one file system, replacing what has the new name.
@@ -53,6 +69,10 @@ pub trait Fs: Send + Sync + 'static {
     fn sync_dir(&self, directory: &Path) -> io::Result<()>;
     /// Takes an exclusive lock on a file that is made if absent; `None` when another process has it.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>>;
+    /// Whether another has the lock on a file. Whoever asks may hold it for a moment.
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.lock(path)?.is_none())
+    }
     /// How many bytes may still be written under a directory.
     fn free_bytes(&self, directory: &Path) -> io::Result<u64>;
 }
@@ -74,6 +94,16 @@ impl FsFile for DiskFile {
 
     fn truncate(&mut self, bytes: u64) -> io::Result<()> {
         self.0.set_len(bytes)
+    }
+}
+
+impl FsRead for DiskFile {
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(&self.0, buffer, at)
     }
 }
 
@@ -99,6 +129,10 @@ impl Fs for DiskFs {
 
     fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(File::open(path)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsRead>> {
+        Ok(Box::new(DiskFile(File::open(path)?)))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
@@ -152,9 +186,25 @@ impl Fs for DiskFs {
             .create(true)
             .truncate(false)
             .open(path)?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Box::new(DiskLock { _held: file }))),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        for _ in 0..LOCK_ATTEMPTS_MAX {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(Box::new(DiskLock { _held: file }))),
+                Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_RETRY),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened?,
+        };
+        // Shared, so that two who ask do not take each other for a server.
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(false),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
             Err(error) => Err(error.into()),
         }
     }

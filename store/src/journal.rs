@@ -6,10 +6,9 @@
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use crate::format::FormatVersion;
 use crate::fs::{Fs, FsFile, is_full};
 
-/// The store format this version writes, and the newest it reads.
-pub(crate) const FORMAT: u32 = 1;
 /// The longest payload a record may have, in bytes.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 256 << 20;
 /// Header and record prefix, in bytes.
@@ -21,10 +20,10 @@ const SEARCH_BYTES_MAX: usize = 1 << 30;
 /// The first bytes of a file of one kind.
 pub(crate) type Magic = [u8; 8];
 
-fn header(magic: Magic) -> [u8; HEADER_BYTES] {
+fn header(magic: Magic, version: FormatVersion) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
     header[..8].copy_from_slice(&magic);
-    header[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+    header[8..12].copy_from_slice(&version.number().to_le_bytes());
     let checksum = crc32c::crc32c(&header[..12]);
     header[12..].copy_from_slice(&checksum.to_le_bytes());
     header
@@ -71,9 +70,14 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Begins a new file; neither its content nor its name is durable yet.
-    pub(crate) fn create(fs: &dyn Fs, path: &Path, magic: Magic) -> io::Result<Journal> {
+    pub(crate) fn create(
+        fs: &dyn Fs,
+        path: &Path,
+        magic: Magic,
+        version: FormatVersion,
+    ) -> io::Result<Journal> {
         let mut file = fs.create(path)?;
-        if let Err(error) = file.write(&header(magic)) {
+        if let Err(error) = file.write(&header(magic, version)) {
             drop(file);
             // Without its header the file says nothing; leaving it behind would only need cleaning.
             let _ = fs.remove(path);
@@ -133,9 +137,9 @@ impl Journal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Header {
     /// Written in a format this version reads.
-    Sound,
+    Sound(FormatVersion),
     /// Written by a newer version, in this format.
-    Newer(u32),
+    Newer(FormatVersion),
     /// Too short, of another kind, or with a wrong checksum.
     Damaged,
 }
@@ -171,10 +175,10 @@ impl JournalReader {
         let checksum = u32::from_le_bytes([found[12], found[13], found[14], found[15]]);
         let format = u32::from_le_bytes([found[8], found[9], found[10], found[11]]);
         let known = found[..8] == magic && crc32c::crc32c(&found[..12]) == checksum;
-        let header = match (known, format) {
-            (false, _) => Header::Damaged,
-            (true, FORMAT) => Header::Sound,
-            (true, format) => Header::Newer(format),
+        let header = match FormatVersion::new(format).filter(|_| known) {
+            None => Header::Damaged,
+            Some(version) if version.is_known() => Header::Sound(version),
+            Some(version) => Header::Newer(version),
         };
         Ok((reader, header))
     }

@@ -14,6 +14,7 @@ use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::events;
+use crate::format::FormatVersion;
 use crate::fs::Fs;
 use crate::journal::{
     AppendError, HEADER_BYTES, Header, Journal, JournalReader, Magic, Step, frame,
@@ -21,12 +22,12 @@ use crate::journal::{
 use crate::schema::Table;
 
 /// How a manifest begins.
-const MAGIC: Magic = *b"RAMPMAN\n";
+pub(crate) const MAGIC: Magic = *b"RAMPMAN\n";
 /// The name within the store's directory.
 pub(crate) const FILE_NAME: &str = "manifest";
 const TEMPORARY_NAME: &str = "manifest.tmp";
 /// The checkpoint that `manifest` begins with, once more.
-const PREVIOUS_NAME: &str = "manifest.previous";
+pub(crate) const PREVIOUS_NAME: &str = "manifest.previous";
 const PREVIOUS_TEMPORARY_NAME: &str = "manifest.previous.tmp";
 /// A manifest longer than this, and than four checkpoints, is written anew.
 const REWRITE_BYTES_MIN: u64 = 4 << 20;
@@ -44,7 +45,7 @@ pub(crate) struct TableFile {
     /// The earliest and the latest time of its rows, in microseconds since the epoch.
     pub(crate) from_us: i64,
     pub(crate) to_us: i64,
-    /// CRC-32C of the whole file; older versions did not write it.
+    /// CRC-32C of its content; files written by the first builds have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) checksum: Option<u32>,
 }
@@ -126,7 +127,7 @@ impl State {
 pub(crate) enum ManifestError {
     /// It was written by a newer version.
     #[error("written in format {0}")]
-    Newer(u32),
+    Newer(FormatVersion),
     /// The file system failed.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -136,6 +137,8 @@ pub(crate) enum ManifestError {
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) state: State,
+    /// The directory's version, as its manifest tells; `None` when no header reads.
+    pub(crate) version: Option<FormatVersion>,
     /// Whether there was a manifest at all.
     pub(crate) existed: bool,
     /// Whether a part of it did not read.
@@ -144,6 +147,7 @@ pub(crate) struct Loaded {
 
 /// How far one file was read.
 struct Reading {
+    version: Option<FormatVersion>,
     edits: u64,
     sound_bytes: u64,
     damaged: bool,
@@ -156,12 +160,18 @@ pub(crate) fn load(fs: &dyn Fs, directory: &Path) -> Result<Loaded, ManifestErro
     let mut loaded = Loaded::default();
     let current = read(fs, &path, HEADER_BYTES as u64, &mut loaded.state)?;
     loaded.existed = current.is_some();
+    loaded.version = current.as_ref().and_then(|current| current.version);
     loaded.damaged = current.as_ref().is_some_and(|current| current.damaged);
+    let other = directory.join(PREVIOUS_NAME);
     if current.is_some_and(|current| current.edits > 0) {
+        if loaded.version.is_none() {
+            loaded.version = version_of(fs, &other)?;
+        }
         return Ok(loaded);
     }
-    let other = directory.join(PREVIOUS_NAME);
     let previous = read(fs, &other, HEADER_BYTES as u64, &mut loaded.state)?;
+    let known = previous.as_ref().and_then(|previous| previous.version);
+    loaded.version = loaded.version.or(known);
     if let Some(previous) = previous.filter(|previous| previous.edits > 0) {
         // Both copies of a checkpoint are equally long.
         read(fs, &path, previous.sound_bytes, &mut loaded.state)?;
@@ -169,6 +179,17 @@ pub(crate) fn load(fs: &dyn Fs, directory: &Path) -> Result<Loaded, ManifestErro
         events::checkpoint_restored(&other);
     }
     Ok(loaded)
+}
+
+/// The version that a file's header tells; `None` when there is no such file or no sound header.
+fn version_of(fs: &dyn Fs, path: &Path) -> Result<Option<FormatVersion>, ManifestError> {
+    match JournalReader::open(fs, path, MAGIC) {
+        Ok((_, Header::Sound(version))) => Ok(Some(version)),
+        Ok((_, Header::Newer(version))) => Err(ManifestError::Newer(version)),
+        Ok((_, Header::Damaged)) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Applies the edits of a file from byte `from` on; `None` when there is no such file.
@@ -184,11 +205,12 @@ fn read(
         Err(error) => return Err(error.into()),
     };
     // Records carry their own checksums: behind a damaged header they are read all the same.
-    let mut damaged = match header {
-        Header::Newer(format) => return Err(ManifestError::Newer(format)),
-        Header::Damaged => true,
-        Header::Sound => false,
+    let version = match header {
+        Header::Newer(version) => return Err(ManifestError::Newer(version)),
+        Header::Damaged => None,
+        Header::Sound(version) => Some(version),
     };
+    let mut damaged = version.is_none();
     reader.skip_to(from)?;
     let mut edits = 0_u64;
     loop {
@@ -211,6 +233,7 @@ fn read(
         events::manifest_damaged(path, sound_bytes);
     }
     Ok(Some(Reading {
+        version,
         edits,
         sound_bytes,
         damaged,
@@ -251,24 +274,27 @@ fn remove_if_there(fs: &dyn Fs, path: &Path) -> io::Result<()> {
 pub(crate) struct Manifest {
     fs: std::sync::Arc<dyn Fs>,
     directory: PathBuf,
+    version: FormatVersion,
     journal: Journal,
     checkpoint_bytes: u64,
     state: State,
 }
 
 impl Manifest {
-    /// Writes `state` as a new manifest in place of whatever was there. The old one stays the truth
-    /// until the new one is durable.
+    /// Writes `state` as a new manifest in place of whatever was there, which makes `version` the
+    /// directory's. The old one stays the truth until the new one is durable.
     pub(crate) fn write(
         fs: std::sync::Arc<dyn Fs>,
         directory: &Path,
         state: State,
+        version: FormatVersion,
     ) -> io::Result<Manifest> {
-        let prepared = prepare_checkpoint(fs.as_ref(), directory, &state)?;
+        let prepared = prepare_checkpoint(fs.as_ref(), directory, &state, version)?;
         let journal = replace(fs.as_ref(), directory, prepared)?;
         Ok(Manifest {
             fs,
             directory: directory.to_path_buf(),
+            version,
             checkpoint_bytes: journal.bytes(),
             journal,
             state,
@@ -300,7 +326,7 @@ impl Manifest {
             return Ok(());
         }
         let (fs, directory) = (self.fs.as_ref(), self.directory.as_path());
-        match prepare_checkpoint(fs, directory, &self.state) {
+        match prepare_checkpoint(fs, directory, &self.state, self.version) {
             // From the first rename on, any error leaves open which file is the manifest.
             Ok(prepared) => {
                 let journal = replace(fs, directory, prepared)?;
@@ -315,13 +341,18 @@ impl Manifest {
 }
 
 /// Writes both copies of a checkpoint, durable under temporary names.
-fn prepare_checkpoint(fs: &dyn Fs, directory: &Path, state: &State) -> io::Result<Journal> {
+fn prepare_checkpoint(
+    fs: &dyn Fs,
+    directory: &Path,
+    state: &State,
+    version: FormatVersion,
+) -> io::Result<Journal> {
     let mut framed = Vec::new();
     frame(&mut framed, &[&to_json(&state.checkpoint())?])?;
     let write = |name| {
         let temporary = directory.join(name);
         remove_if_there(fs, &temporary)?;
-        let mut journal = Journal::create(fs, &temporary, MAGIC)?;
+        let mut journal = Journal::create(fs, &temporary, MAGIC, version)?;
         journal.append(&framed).map_err(|error| match error {
             AppendError::Full => io::ErrorKind::StorageFull.into(),
             AppendError::Broken(error) => error,

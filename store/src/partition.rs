@@ -15,8 +15,10 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
+use crate::format::{FormatVersion, PARQUET_KEY};
 use crate::fs::{Fs, FsFile, create_dirs};
 use crate::manifest::TableFile;
 use crate::schema::Table;
@@ -187,17 +189,25 @@ pub(crate) fn number_of(path: &str) -> Option<u64> {
     path.strip_suffix(PARQUET)?.rsplit_once('-')?.1.parse().ok()
 }
 
+/// Where files are written, and in which version.
+pub(crate) struct Destination<'a> {
+    pub(crate) fs: &'a dyn Fs,
+    /// The store's directory.
+    pub(crate) root: &'a Path,
+    pub(crate) version: FormatVersion,
+}
+
 /// Writes one file, durable under its final name when this returns. `each` sees the rows as they are
 /// written. After an error no part of the file is left, if the disk lets it go.
 pub(crate) fn write_file(
-    fs: &dyn Fs,
-    root: &Path,
+    destination: &Destination<'_>,
     table: Table,
     hour: i64,
     name: &str,
     rows: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
     each: impl FnMut(&RecordBatch),
 ) -> Result<TableFile, PartitionError> {
+    let Destination { fs, root, version } = *destination;
     let directory = directory_of(table, hour);
     let path = format!("{directory}/{name}{PARQUET}");
     let absolute = root.join(&path);
@@ -217,7 +227,9 @@ pub(crate) fn write_file(
         to_us: i64::MIN,
         checksum: None,
     };
-    let written = write_rows(fs, &temporary, file, rows, each).and_then(|file| {
+    let sink = fs.create(&temporary).map_err(failed);
+    let written = sink.and_then(|sink| write_rows(sink, &temporary, version, file, rows, each));
+    let written = written.and_then(|file| {
         fs.rename(&temporary, &absolute).map_err(failed)?;
         fs.sync_dir(&root.join(&directory)).map_err(failed)?;
         Ok(file)
@@ -230,8 +242,9 @@ pub(crate) fn write_file(
 
 /// Writes rows to a file and syncs its content.
 fn write_rows(
-    fs: &dyn Fs,
+    sink: Box<dyn FsFile>,
     path: &Path,
+    version: FormatVersion,
     mut file: TableFile,
     rows: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
     mut each: impl FnMut(&RecordBatch),
@@ -245,11 +258,11 @@ fn write_rows(
         source,
     };
     let sink = Sink {
-        file: fs.create(path).map_err(failed)?,
+        file: sink,
         bytes: 0,
         checksum: 0,
     };
-    let mut writer = ArrowWriter::try_new(sink, file.table.schema(), Some(properties()))
+    let mut writer = ArrowWriter::try_new(sink, file.table.schema(), Some(properties(version)))
         .map_err(failed_parquet)?;
     for rows in rows {
         let rows = rows?;
@@ -268,8 +281,10 @@ fn write_rows(
     Ok(file)
 }
 
-fn properties() -> WriterProperties {
+fn properties(version: FormatVersion) -> WriterProperties {
+    let format = KeyValue::new(PARQUET_KEY.to_owned(), version.to_string());
     WriterProperties::builder()
+        .set_key_value_metadata(Some(vec![format]))
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_created_by("rampart".to_owned())

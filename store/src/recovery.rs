@@ -14,9 +14,9 @@ use crate::catalogue::Catalogue;
 use crate::commit::Health;
 use crate::events;
 use crate::flush::{Flusher, LOG_HORIZON, remove};
-use crate::fs::{Fs, Lock};
+use crate::format::FormatVersion;
+use crate::fs::{Fs, Lock, create_dirs};
 use crate::idempotency::{Ledger, Limits};
-use crate::journal::FORMAT;
 use crate::manifest::{self, KeptKey, Loaded, Manifest, ManifestError};
 use crate::options::Options;
 use crate::partition::{PARQUET, TABLES, TEMPORARY, number_of};
@@ -24,9 +24,9 @@ use crate::retention::ClockWatch;
 use crate::rollup::Rollups;
 use crate::wal::{self, Record, ReplayError, Segments};
 
-const WAL: &str = "wal";
+pub(crate) const WAL: &str = "wal";
 pub(crate) const QUARANTINE: &str = "quarantine";
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
@@ -46,12 +46,12 @@ pub enum OpenError {
         directory: PathBuf,
     },
     /// A newer version wrote it.
-    #[error("{} was written by a newer rampart (store format {found}, this one reads up to {FORMAT}), upgrade rampart or restore a backup", directory.display())]
+    #[error("{} was written by a newer rampart (store format {found}, this one reads up to {newest}), upgrade rampart or restore a backup", directory.display(), newest = FormatVersion::NEWEST)]
     Newer {
         /// The store's directory.
         directory: PathBuf,
         /// The format it is in.
-        found: u32,
+        found: FormatVersion,
     },
     /// The file system failed.
     #[error("cannot open the store: {}: {source}", path.display())]
@@ -94,6 +94,8 @@ pub(crate) struct Recovered {
     pub(crate) segments: Segments,
     pub(crate) flusher: Arc<Flusher>,
     pub(crate) wal_directory: PathBuf,
+    /// The directory's version, in which everything new is written.
+    pub(crate) version: FormatVersion,
     /// The sequence number of the next commit.
     pub(crate) next: u64,
     pub(crate) found: Found,
@@ -237,7 +239,7 @@ fn survey(
 
 /// Whether the log goes on where the manifest ends. Where it does not, edits of the manifest are gone
 /// without a trace, and files it does not name may be all there is of their rows.
-fn log_follows(fs: &dyn Fs, directory: &Path, flushed: u64) -> io::Result<bool> {
+pub(crate) fn log_follows(fs: &dyn Fs, directory: &Path, flushed: u64) -> io::Result<bool> {
     let segments = fs.list(&directory.join(WAL))?;
     let first = segments.iter().find_map(|entry| wal::first_of(&entry.name));
     Ok(first.is_some_and(|first| first <= flushed + 1))
@@ -246,7 +248,7 @@ fn log_follows(fs: &dyn Fs, directory: &Path, flushed: u64) -> io::Result<bool> 
 /// Moves one of the store's files to `quarantine/`.
 pub(crate) fn put_aside(fs: &dyn Fs, directory: &Path, path: &str) -> io::Result<()> {
     let quarantine = directory.join(QUARANTINE);
-    fs.create_dir(&quarantine)?;
+    create_dirs(fs, directory, Path::new(QUARANTINE))?;
     let from = directory.join(path);
     fs.rename(&from, &quarantine.join(path.replace('/', "_")))?;
     if let Some(parent) = from.parent() {
@@ -275,6 +277,7 @@ fn assemble(
         keys_max: options.idempotency_keys_max,
         bytes_max: options.idempotency_bytes_max,
     }));
+    let version = loaded.version.unwrap_or(FormatVersion::NEWEST);
     let mut state = loaded.state;
     for key in keys {
         state.keys.push(key.clone());
@@ -293,7 +296,7 @@ fn assemble(
     }
     let next = state.flushed + 1;
     let next_file_number = next_number(state.files.keys());
-    let manifest = Manifest::write(Arc::clone(fs), directory, state)
+    let manifest = Manifest::write(Arc::clone(fs), directory, state, version)
         .map_err(|source| io_error(directory.join(manifest::FILE_NAME), source))?;
     let health = Arc::new(Health::default());
     let segments = Segments::default();
@@ -301,6 +304,7 @@ fn assemble(
         fs: Arc::clone(fs),
         clock: Arc::clone(clock),
         directory: directory.clone(),
+        version,
         retention: options.retention,
         wal_keep_bytes_max: options.wal_keep_bytes_max,
         catalogue: Arc::clone(&catalogue),
@@ -324,6 +328,7 @@ fn assemble(
         segments,
         flusher,
         wal_directory: directory.join(WAL),
+        version,
         next,
         found: Found::default(),
     })
@@ -418,7 +423,7 @@ fn keep_within_budget(recovered: &Recovered, options: &Options) -> Result<(), St
     }
 }
 
-fn newer(directory: &Path, found: u32) -> OpenError {
+fn newer(directory: &Path, found: FormatVersion) -> OpenError {
     OpenError::Newer {
         directory: directory.to_path_buf(),
         found,

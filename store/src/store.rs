@@ -285,6 +285,7 @@ impl Shared {
             wal: SegmentWriter::new(
                 Arc::clone(&fs),
                 &recovered.wal_directory,
+                recovered.version,
                 options.segment_bytes_max,
                 recovered.segments.clone(),
             ),

@@ -21,4 +21,5 @@ mod peers;
 mod readme;
 mod reload;
 mod storage;
+mod store;
 mod story;

@@ -130,9 +130,26 @@ pub(crate) async fn copy(
     suffix: &str,
 ) -> Result<PathBuf, StateError> {
     let copy = with_suffix(path, suffix);
-    let partial = with_suffix(path, &format!("{suffix}.partial"));
+    copy_to(connection, &copy).await?;
+    Ok(copy)
+}
+
+/// Copies a state file that a running program may be writing to. The copy holds every write that had returned, is
+/// complete on disk with its name when this returns, and replaces what had that name.
+pub async fn back_up(path: &Path, copy: &Path) -> Result<(), StateError> {
+    let mut connection = reader_options(path)
+        .connect()
+        .await
+        .map_err(|cause| StateError::opening(path, &cause))?;
+    let copied = copy_to(&mut connection, copy).await;
+    close(connection).await;
+    copied
+}
+
+async fn copy_to(connection: &mut SqliteConnection, copy: &Path) -> Result<(), StateError> {
+    let partial = with_suffix(copy, ".partial");
     let unwritable = |cause: io::Error| StateError::Unwritable {
-        path: copy.clone(),
+        path: copy.to_owned(),
         cause: cause.to_string(),
     };
     remove_if_there(&partial).map_err(unwritable)?;
@@ -142,13 +159,12 @@ pub(crate) async fn copy(
         .bind(partial.to_string_lossy().into_owned())
         .execute(connection)
         .await
-        .map_err(|cause| StateError::opening(&copy, &cause))?;
+        .map_err(|cause| StateError::opening(copy, &cause))?;
     File::open(&partial)
         .and_then(|file| file.sync_all())
-        .and_then(|()| fs::rename(&partial, &copy))
-        .and_then(|()| sync_directory(&copy))
-        .map_err(unwritable)?;
-    Ok(copy)
+        .and_then(|()| fs::rename(&partial, copy))
+        .and_then(|()| sync_directory(copy))
+        .map_err(unwritable)
 }
 
 /// Names of the copies made before migrations, oldest name first.

@@ -17,7 +17,7 @@ mod store;
 mod writer;
 
 pub use error::StateError;
-pub use file::set_aside;
+pub use file::{back_up, set_aside};
 pub use migrate::Migrations;
 pub use row::Row;
 pub use statement::{Statement, Value};

@@ -346,3 +346,35 @@ async fn damage_anywhere_is_survived() {
     }
     assert!(opened > 0, "a flip in free space is harmless");
 }
+
+#[tokio::test]
+async fn a_copy_is_made_while_the_file_is_written_and_of_a_closed_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(&directory);
+    at_version_one(&path).await;
+    let closed = directory.path().join("closed.db");
+    state::back_up(&path, &closed).await.unwrap();
+
+    let state = State::open(&path, &rules(&[FIRST])).await.unwrap();
+    let insert = Statement::new("insert into rules_phases(name) values (?1)").bind("clearing");
+    state.write(vec![insert]).await.unwrap();
+    let running = directory.path().join("running.db");
+    state::back_up(&path, &running).await.unwrap();
+    state.close().await;
+
+    for (copy, expected) in [
+        (closed, &["firing"][..]),
+        (running, &["firing", "clearing"]),
+    ] {
+        let mode = std::fs::metadata(&copy).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let state = State::open(&copy, &rules(&[FIRST])).await.unwrap();
+        assert_eq!(names(&state).await, expected);
+        state.close().await;
+    }
+    let missing = directory.path().join("missing.db");
+    let refused = state::back_up(&missing, &directory.path().join("x.db")).await;
+    assert!(refused.is_err());
+    assert!(!missing.exists(), "copying makes nothing");
+}

@@ -8,9 +8,9 @@ mod record;
 mod replay;
 mod segment;
 
-pub(crate) use record::{Record, encode};
+pub(crate) use record::{Record, decode, encode};
 pub(crate) use replay::{ReplayError, replay};
-pub(crate) use segment::{Group, SegmentWriter, Segments, WalError, first_of};
+pub(crate) use segment::{Group, MAGIC, SegmentWriter, Segments, WalError, first_of};
 
 /// Encodes a batch as the log stores it, without its sequence number: what a committer does before it
 /// queues. Exposed for benchmarks.

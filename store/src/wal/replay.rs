@@ -8,6 +8,7 @@ use model::Timestamp;
 use super::record::{Record, decode};
 use super::segment::{MAGIC, Segment, first_of};
 use crate::events;
+use crate::format::FormatVersion;
 use crate::fs::{Entry, Fs};
 use crate::journal::{Header, Journal, JournalReader, Step, holds_record};
 
@@ -32,7 +33,7 @@ pub(crate) struct Replayed {
 pub(crate) enum ReplayError {
     /// A segment was written by a newer version.
     #[error("written in format {0}")]
-    Newer(u32),
+    Newer(FormatVersion),
     /// The file system failed.
     #[error("{path}: {source}", path = path.display())]
     Io { path: PathBuf, source: io::Error },
@@ -137,7 +138,7 @@ fn read_segment(
             // itself; a file shorter than a header ends here anyway.
             events::header_damaged(path);
         }
-        Header::Sound => {}
+        Header::Sound(_) => {}
     }
     loop {
         let sound = reader.sound_bytes();
@@ -196,6 +197,10 @@ fn read_from(fs: &dyn Fs, path: &Path, from: u64) -> io::Result<Vec<u8>> {
 /// Keeps a copy of what is about to be cut off, for a person to look at.
 fn copy_aside(fs: &dyn Fs, path: &Path, from: u64, quarantine: &Path) -> io::Result<()> {
     fs.create_dir(quarantine)?;
+    // Otherwise a power loss takes the copy and its directory, once the original is cut off.
+    if let Some(directory) = quarantine.parent() {
+        fs.sync_dir(directory)?;
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let rest = read_from(fs, path, from)?;
     for attempt in 0..100_u32 {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use model::Timestamp;
 
+use crate::format::FormatVersion;
 use crate::fs::Fs;
 use crate::journal::{AppendError, HEADER_BYTES, Journal, Magic, frame};
 
@@ -151,22 +152,25 @@ struct Active {
 pub(crate) struct SegmentWriter {
     fs: Arc<dyn Fs>,
     directory: PathBuf,
+    version: FormatVersion,
     segment_bytes_max: u64,
     closed: Segments,
     active: Option<Active>,
 }
 
 impl SegmentWriter {
-    /// A writer whose first record begins a new segment in `directory`.
+    /// A writer whose first record begins a new segment in `directory`, in the directory's version.
     pub(crate) fn new(
         fs: Arc<dyn Fs>,
         directory: &Path,
+        version: FormatVersion,
         segment_bytes_max: u64,
         closed: Segments,
     ) -> Self {
         SegmentWriter {
             fs,
             directory: directory.to_path_buf(),
+            version,
             segment_bytes_max,
             closed,
             active: None,
@@ -181,7 +185,15 @@ impl SegmentWriter {
         self.close_if_due(group.framed.len() as u64, now)?;
         let active = match &mut self.active {
             Some(active) => active,
-            none => none.insert(begin(self.fs.as_ref(), &self.directory, first, now)?),
+            none => {
+                let journal = begin(self.fs.as_ref(), &self.directory, first, self.version)?;
+                none.insert(Active {
+                    journal,
+                    oldest: now,
+                    newest: now,
+                    last: first,
+                })
+            }
         };
         match active.journal.append(&group.framed) {
             Ok(()) => {
@@ -236,9 +248,14 @@ impl SegmentWriter {
     }
 }
 
-fn begin(fs: &dyn Fs, directory: &Path, first: u64, now: Timestamp) -> Result<Active, WalError> {
+fn begin(
+    fs: &dyn Fs,
+    directory: &Path,
+    first: u64,
+    version: FormatVersion,
+) -> Result<Journal, WalError> {
     let path = directory.join(format!("{first:020}{EXTENSION}"));
-    let journal = Journal::create(fs, &path, MAGIC).map_err(|error| {
+    let journal = Journal::create(fs, &path, MAGIC, version).map_err(|error| {
         if crate::fs::is_full(&error) {
             WalError::Full
         } else {
@@ -247,12 +264,7 @@ fn begin(fs: &dyn Fs, directory: &Path, first: u64, now: Timestamp) -> Result<Ac
     })?;
     fs.sync_dir(directory)
         .map_err(|source| broken("sync the directory of", &path, source))?;
-    Ok(Active {
-        journal,
-        oldest: now,
-        newest: now,
-        last: first,
-    })
+    Ok(journal)
 }
 
 fn broken(step: &'static str, path: &Path, source: io::Error) -> WalError {

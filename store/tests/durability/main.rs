@@ -21,6 +21,7 @@ mod rows;
 mod sim;
 mod store;
 mod tidy;
+mod upkeep;
 mod windows;
 
 /// Whether this run is `make soak`, which has time for every case instead of a sample.
