@@ -23,14 +23,17 @@ use crate::minutes::minute_rows;
 use crate::options::Retention;
 use crate::partition::{Arranged, Destination, PartitionError, write_file};
 use crate::retention::{ClockWatch, is_expired};
-use crate::rollup::AHEAD_SECONDS;
+use crate::rollup::{AHEAD_SECONDS, BACK_SECONDS, Rollups, TENS_SECONDS};
 use crate::schema::Table;
-use crate::wal::Segments;
+use crate::wal::{Kept, Segments};
 
-/// The log is kept this long so that a start can rebuild the rollups: they reach back a quarter of an
-/// hour, and hold calls that complete up to [`AHEAD_SECONDS`] after their commit.
+/// The log is kept this long so that a start can rebuild the counts per second: they reach back a
+/// quarter of an hour, and hold calls that complete up to [`AHEAD_SECONDS`] after their commit.
+const SECONDS_HORIZON: Duration =
+    Duration::from_secs((BACK_SECONDS + AHEAD_SECONDS).unsigned_abs());
+/// The same for counts per ten seconds; for them it is kept only while it is short.
 pub(crate) const LOG_HORIZON: Duration =
-    Duration::from_secs(15 * 60 + AHEAD_SECONDS.unsigned_abs());
+    Duration::from_secs((TENS_SECONDS + AHEAD_SECONDS).unsigned_abs());
 
 /// Why rows stay in memory. They are in the log as well, and a later flush tries again.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -58,7 +61,10 @@ pub(crate) struct Flusher {
     pub(crate) version: FormatVersion,
     pub(crate) retention: Retention,
     pub(crate) wal_keep_bytes_max: u64,
+    pub(crate) wal_hours_bytes_max: u64,
     pub(crate) catalogue: Arc<Catalogue>,
+    /// They know which layers of a function count.
+    pub(crate) rollups: Arc<Rollups>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) health: Arc<Health>,
     pub(crate) segments: Segments,
@@ -130,7 +136,7 @@ impl Flusher {
             let rows = frozen.rows.rows(table);
             self.write_table(table, rows, frozen.sequence, &mut files, |written| {
                 if table == Table::Invocations {
-                    minutes.push(minute_rows(written));
+                    minutes.push(minute_rows(written, &self.rollups));
                 }
             })?;
         }
@@ -245,13 +251,20 @@ impl Flusher {
 
     /// Lets go of segments that are in files and too old for rollups.
     pub(crate) fn remove_segments(&self, flushed: u64) {
-        let keep_from = self.clock.now() - LOG_HORIZON;
-        let removed = self.segments.remove_flushed(
-            self.fs.as_ref(),
-            flushed,
-            keep_from,
-            self.wal_keep_bytes_max,
-        );
+        let now = self.clock.now();
+        let kept = [
+            Kept {
+                from: now - SECONDS_HORIZON,
+                bytes_max: self.wal_keep_bytes_max,
+            },
+            Kept {
+                from: now - LOG_HORIZON,
+                bytes_max: self.wal_hours_bytes_max,
+            },
+        ];
+        let removed = self
+            .segments
+            .remove_flushed(self.fs.as_ref(), flushed, &kept);
         if let Err(error) = removed {
             events::removal_failed(&self.directory, &error);
         }

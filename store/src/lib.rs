@@ -41,8 +41,8 @@ pub use minutes::{minute_rows, sum_minutes};
 pub use options::{Durability, Options, Retention};
 pub use recovery::{Found, OpenError};
 pub use rollup::{
-    Counts, Delta, Dimension, FunctionSeen, Group, RollupStats, Rollups, Selection, SeriesKey,
-    Sketch,
+    CountedLayers, Counts, Delta, Dimension, FunctionSeen, Group, Layer, RollupStats, Rollups,
+    Selection, SeriesKey, Sketch, TopDimension,
 };
 pub use rows::{
     Invocation, InvocationRows, Loadtest, LoadtestRows, LogLine, LogRows, Sample, SampleRows,

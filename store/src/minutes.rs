@@ -3,30 +3,43 @@
 //! Rows of it are *partial* sums. A minute of a series may have any number of them, one per batch that
 //! was flushed; adding them up gives the truth, however the rows were split into batches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType, UInt64Type};
 use model::{FunctionId, Outcome, Traffic};
 
-use crate::rollup::calls::{Calls, Words};
-use crate::rollup::{Counts, SeriesKey};
+use crate::rollup::calls::{Calls, Codes, Words, layer_of};
+use crate::rollup::{Counts, Rollups, SeriesKey};
 use crate::rows::assemble;
 use crate::rows::columns::{CodeColumn, NumberColumn, WordColumn};
 use crate::schema::{Table, outcome_column};
 
-const MINUTE_US: i64 = 60_000_000;
+const SECOND_US: i64 = 1_000_000;
+const MINUTE_US: i64 = 60 * SECOND_US;
 
-/// The partial sums of a batch of `invocations`. A batch without the table's columns gives none.
-pub fn minute_rows(invocations: &RecordBatch) -> RecordBatch {
+/// The partial sums of a batch of `invocations`, without the rows of layers that `rollups` do not count.
+/// A batch without the table's columns gives none.
+pub fn minute_rows(invocations: &RecordBatch, rollups: &Rollups) -> RecordBatch {
     let mut rows = MinuteRows::new();
     let Some(calls) = Calls::of(invocations) else {
         tracing::error!("a batch without the columns of invocations was to be summed");
         return rows.finish();
     };
+    let mut inner_from: HashMap<Codes, i64> = HashMap::new();
     let gathering = calls.gather(
-        |call| Some(call.completed.div_euclid(MINUTE_US)),
+        |call, codes| {
+            let layer = layer_of(codes);
+            let counts = layer.is_none() || {
+                let from = inner_from.entry(*codes).or_insert_with(|| {
+                    let (texts, _) = calls.texts(codes);
+                    rollups.counting_of(texts).until(layer)
+                });
+                call.completed.div_euclid(SECOND_US) < *from
+            };
+            counts.then(|| call.completed.div_euclid(MINUTE_US))
+        },
         |_, _, _| {},
     );
     for cell in &gathering.cells {
@@ -271,7 +284,7 @@ mod tests {
             cuts.sort_unstable();
             let partials: Vec<RecordBatch> = cuts
                 .windows(2)
-                .map(|cut| minute_rows(&batch(&calls[cut[0]..cut[1]])))
+                .map(|cut| minute_rows(&batch(&calls[cut[0]..cut[1]]), &Rollups::default()))
                 .collect();
             prop_assert!(partials.iter().all(|partial| partial.schema() == Table::Minutes.schema()));
             prop_assert_eq!(sum_minutes(&partials, i64::MIN..i64::MAX), naive(&calls));
@@ -283,7 +296,7 @@ mod tests {
     #[test]
     fn a_batch_of_another_table_gives_no_minutes() {
         let logs = crate::rows::LogRows::new().finish();
-        assert_eq!(minute_rows(&logs).num_rows(), 0);
+        assert_eq!(minute_rows(&logs, &Rollups::default()).num_rows(), 0);
         assert!(sum_minutes([&logs], i64::MIN..i64::MAX).is_empty());
     }
 }

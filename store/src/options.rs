@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::rollup::CountedLayers;
 use crate::schema::Table;
 use crate::sql::QueryLimits;
 
@@ -93,6 +94,9 @@ pub struct Options {
     pub segment_bytes_max: u64,
     /// Segments whose rows are all in Parquet are kept for rollups up to this size.
     pub wal_keep_bytes_max: u64,
+    /// While the log as a whole is no longer than this, it is kept for six hours, so that counts per ten
+    /// seconds survive a restart; each 100 MB take about a second to read.
+    pub wal_hours_bytes_max: u64,
     /// With less free space than this commits are refused, so that the disk never becomes full.
     pub disk_free_bytes_min: u64,
     /// How long a sender's key is remembered.
@@ -103,6 +107,8 @@ pub struct Options {
     pub idempotency_bytes_max: usize,
     /// How many series the rollups tell apart.
     pub rollup_series_max: usize,
+    /// Which layer's rows are the calls of a function, where it is not the outermost seen.
+    pub counted_layers: CountedLayers,
     /// What a query may take when it brings no limits of its own.
     pub query: QueryLimits,
     /// Memory all queries share.
@@ -126,11 +132,13 @@ impl Options {
             queue_bytes_max: 256 << 20,
             segment_bytes_max: 64 << 20,
             wal_keep_bytes_max: 1 << 30,
+            wal_hours_bytes_max: 256 << 20,
             disk_free_bytes_min: 64 << 20,
             idempotency_window: Duration::from_mins(10),
             idempotency_keys_max: 100_000,
             idempotency_bytes_max: 64 << 20,
             rollup_series_max: crate::rollup::SERIES_MAX,
+            counted_layers: CountedLayers::default(),
             query: QueryLimits::default(),
             query_memory_bytes_max: 512 << 20,
         }

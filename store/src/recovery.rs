@@ -300,6 +300,8 @@ fn assemble(
         .map_err(|source| io_error(directory.join(manifest::FILE_NAME), source))?;
     let health = Arc::new(Health::default());
     let segments = Segments::default();
+    let rollups = Rollups::new(options.rollup_series_max);
+    let rollups = Arc::new(rollups.counting(options.counted_layers.clone()));
     let flusher = Arc::new(Flusher {
         fs: Arc::clone(fs),
         clock: Arc::clone(clock),
@@ -307,7 +309,9 @@ fn assemble(
         version,
         retention: options.retention,
         wal_keep_bytes_max: options.wal_keep_bytes_max,
+        wal_hours_bytes_max: options.wal_hours_bytes_max,
         catalogue: Arc::clone(&catalogue),
+        rollups: Arc::clone(&rollups),
         ledger: Arc::clone(&ledger),
         health: Arc::clone(&health),
         segments: segments.clone(),
@@ -322,7 +326,7 @@ fn assemble(
     Ok(Recovered {
         lock,
         catalogue,
-        rollups: Arc::new(Rollups::new(options.rollup_series_max)),
+        rollups,
         ledger,
         health,
         segments,
@@ -334,7 +338,8 @@ fn assemble(
     })
 }
 
-/// Reads the log: what is in Parquet already goes to the rollups only, the rest to memory as well.
+/// Reads the log: what is in Parquet already goes to the rollups only, the rest to memory as well. The
+/// rollups see the batches at the times at which they were committed, so that they are what they were.
 fn replay(
     fs: &dyn Fs,
     options: &Options,
@@ -346,11 +351,19 @@ fn replay(
     let mut found = recovered.found;
     let quarantine = options.directory.join(QUARANTINE);
     let directory = recovered.wal_directory.clone();
+    let mut whole = flushed == 0;
+    let mut first = None;
     let replayed = wal::replay(fs, &directory, &quarantine, |record, _| {
-        if reaches_rollups(record.committed_at, now)
-            && let Some(invocations) = &record.batch.invocations
-        {
-            recovered.rollups.apply(invocations, now);
+        if first.is_none() {
+            whole |= record.sequence == 1;
+            first = Some(record.committed_at);
+        }
+        if reaches_rollups(record.committed_at, now) {
+            count(&recovered.rollups, &record, now);
+        } else {
+            // What is too old to be counted is as if it were not there.
+            whole = false;
+            first = Some(now - LOG_HORIZON);
         }
         if record.sequence > flushed {
             found.replayed_records += 1;
@@ -364,6 +377,12 @@ fn replay(
         ReplayError::Io { path, source } => io_error(path, source),
         ReplayError::Apply(reason) => OpenError::Replay(reason),
     })?;
+    if !whole {
+        // A call may complete ten minutes after its commit.
+        let first = first.unwrap_or(now).as_seconds();
+        recovered.rollups.begin_at(first + Rollups::AHEAD_SECONDS);
+    }
+    recovered.rollups.pass_to(now);
     found.torn += replayed.torn;
     found.quarantined += replayed.quarantined;
     recovered.found = found;
@@ -377,6 +396,13 @@ fn replay(
         recovered.next - 1,
     );
     Ok(())
+}
+
+/// Counts a record at its time, or now where the clock was ahead then.
+fn count(rollups: &Rollups, record: &Record, now: Timestamp) {
+    if let Some(invocations) = &record.batch.invocations {
+        rollups.apply(invocations, record.committed_at.min(now));
+    }
 }
 
 fn reaches_rollups(committed_at: Timestamp, now: Timestamp) -> bool {

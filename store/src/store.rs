@@ -156,7 +156,8 @@ impl Store {
         self.shared.subscribers.subscribe(capacity)
     }
 
-    /// Counts per second and latencies of the last quarter of an hour.
+    /// Counts per second and latencies of the last quarter of an hour, counts per ten seconds of the
+    /// last hours.
     pub fn rollups(&self) -> &Rollups {
         &self.shared.rollups
     }
@@ -320,7 +321,8 @@ impl Shared {
             memory_bytes_max: options.memory_bytes_max,
         });
         Ok(Arc::new(Shared {
-            engine: QueryEngine::new(options.query_memory_bytes_max, Arc::clone(&clock)),
+            engine: QueryEngine::new(options.query_memory_bytes_max, Arc::clone(&clock))
+                .counting(Arc::clone(&recovered.rollups)),
             options,
             clock,
             queue,

@@ -22,3 +22,13 @@ pub(super) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
         shift += 7;
     }
 }
+
+/// A difference so that small ones are short, whatever their sign: 0, -1, 1, -2 become 0, 1, 2, 3.
+pub(super) fn unsigned(difference: i64) -> u64 {
+    (difference << 1 ^ difference >> 63).cast_unsigned()
+}
+
+/// What [`unsigned`] was made from.
+pub(super) fn signed(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}

@@ -1,6 +1,6 @@
 //! Calls of a batch, gathered per series and bucket of completion time.
 //!
-//! Texts are compared by dictionary code, so a row costs one hash of six small numbers at most, and
+//! Texts are compared by dictionary code, so a row costs one hash of seven small numbers at most, and
 //! a text is looked at once per distinct series of the batch.
 
 use arrow::array::{
@@ -13,11 +13,20 @@ use model::{Outcome, Traffic};
 
 use super::clamped;
 use super::counts::Counts;
+use super::layers::Layer;
+use super::top::{ABSENT, NamedCodes, TopDimension};
 use crate::rows::intern::{CodeTable, mix};
 use crate::schema::as_dictionary;
 
-/// The codes of namespace, function, version, unit, zone and traffic.
-pub(crate) type Codes = [u32; 6];
+/// The codes of namespace, function, version, unit, zone and traffic, and the layer: 0 for none or an
+/// unknown one, else its place in [`Layer::ALL`] and one.
+pub(crate) type Codes = [u32; 7];
+
+/// The layer that codes tell.
+pub(crate) fn layer_of(codes: &Codes) -> Option<Layer> {
+    let place = (*codes.last()? as usize).checked_sub(1)?;
+    Layer::ALL.get(place).copied()
+}
 
 /// The columns of `invocations` that counting needs.
 pub(crate) struct Calls {
@@ -29,6 +38,10 @@ pub(crate) struct Calls {
     outcomes: Vec<Option<Outcome>>,
     dimensions: [Words; 6],
     instance: Option<Words>,
+    /// The columns of [`super::TopDimension::ALL`].
+    named: [Option<Words>; 3],
+    /// By code of the column `layer`, as [`Codes`] tell it.
+    layers: Vec<u32>,
 }
 
 /// One call as counting sees it.
@@ -79,7 +92,15 @@ impl Calls {
         let outcomes = (0..outcome.radix())
             .map(|code| Outcome::from_word(outcome.text(code)))
             .collect();
+        let named = TopDimension::ALL.map(|dimension| Words::of(batch, dimension.as_str()));
+        let [_, layer, _] = &named;
+        let layers = layer.iter().flat_map(|words| {
+            (0..words.radix())
+                .map(|code| Layer::from_word(words.text(code)).map_or(0, |layer| layer as u32 + 1))
+        });
         Some(Calls {
+            layers: layers.collect(),
+            named,
             ts: numbers(batch, "ts")?,
             duration_us: numbers(batch, "duration_us")?,
             weight: numbers(batch, "weight")?,
@@ -122,10 +143,33 @@ impl Calls {
         self.instance.as_ref().map_or("", |words| words.text(code))
     }
 
+    /// The codes of the values a row names; `None` when it names none.
+    #[inline]
+    pub(super) fn named(&self, row: usize) -> Option<NamedCodes> {
+        let codes = self.named.each_ref().map(|words| {
+            words.as_ref().map_or(ABSENT, |words| {
+                let code = words.code(row);
+                if words.is_present(code) { code } else { ABSENT }
+            })
+        });
+        (codes != [ABSENT; 3]).then_some(codes)
+    }
+
+    /// The values behind codes of [`Calls::named`].
+    pub(super) fn named_values(&self, codes: &NamedCodes) -> [&str; 3] {
+        let [error_type, layer, served_by] = &self.named;
+        let [first, second, third] = *codes;
+        [
+            text_of(error_type.as_ref(), first),
+            text_of(layer.as_ref(), second),
+            text_of(served_by.as_ref(), third),
+        ]
+    }
+
     /// Gathers every call for which `bucket` names one; `visit` is told each with its series and row.
     pub(crate) fn gather(
         &self,
-        mut bucket: impl FnMut(&Call) -> Option<i64>,
+        mut bucket: impl FnMut(&Call, &Codes) -> Option<i64>,
         mut visit: impl FnMut(u32, usize, &Call),
     ) -> Gathering {
         let mut gathering = Gathering::default();
@@ -135,10 +179,10 @@ impl Calls {
                 gathering.unreadable += 1;
                 continue;
             };
-            let Some(bucket) = bucket(&call) else {
+            let codes = self.codes(row);
+            let Some(bucket) = bucket(&call, &codes) else {
                 continue;
             };
-            let codes = self.codes(row);
             let key = match last {
                 Some((same, key)) if same == codes => key,
                 _ => gathering.key_of(codes),
@@ -168,14 +212,29 @@ impl Calls {
 
     #[inline]
     fn codes(&self, row: usize) -> Codes {
-        self.dimensions.each_ref().map(|words| words.code(row))
+        let [namespace, function, version, unit, zone, traffic] =
+            self.dimensions.each_ref().map(|words| words.code(row));
+        let [_, layer, _] = &self.named;
+        let layer = layer
+            .as_ref()
+            .and_then(|words| self.layers.get(words.code(row) as usize));
+        let layer = layer.copied().unwrap_or(0);
+        [namespace, function, version, unit, zone, traffic, layer]
+    }
+}
+
+impl Call {
+    /// Counts this call.
+    #[inline]
+    pub(super) fn count_in(&self, counts: &mut Counts) {
+        counts.add(self.outcome, self.weight, self.cold_start, self.duration_us);
     }
 }
 
 impl Gathering {
     fn key_of(&mut self, codes: Codes) -> u32 {
         let pair = |at: usize| u64::from(codes[at]) << 32 | u64::from(codes[at + 1]);
-        let hash = mix(mix(pair(0), pair(2)), pair(4));
+        let hash = mix(mix(pair(0), pair(2)), mix(pair(4), u64::from(codes[6])));
         let keys = &self.keys;
         if let Some(key) = self
             .table
@@ -195,8 +254,7 @@ impl Gathering {
         let Some(cell) = self.cells.get_mut(at as usize) else {
             return;
         };
-        cell.counts
-            .add(call.outcome, call.weight, call.cold_start, call.duration_us);
+        call.count_in(&mut cell.counts);
         cell.earliest = cell.earliest.min(call.completed);
         cell.latest = cell.latest.max(call.completed);
     }
@@ -269,9 +327,18 @@ impl Words {
         }
     }
 
+    fn is_present(&self, code: u32) -> bool {
+        let at = code as usize;
+        at < self.values.len() && self.values.value_length(at) > 0
+    }
+
     fn radix(&self) -> u32 {
         self.values.len() as u32 + 1
     }
+}
+
+fn text_of(words: Option<&Words>, code: u32) -> &str {
+    words.map_or("", |words| words.text(code))
 }
 
 fn numbers<T: ArrowPrimitiveType>(batch: &RecordBatch, name: &str) -> Option<PrimitiveArray<T>> {

@@ -4,6 +4,8 @@ use super::bytes::{put_varint, take_varint};
 use super::counts::Counts;
 
 const OUTCOMES: usize = 7;
+/// Outcomes, duration, cold starts, and what weights add to the number of calls.
+pub(super) const FIELDS: usize = OUTCOMES + 3;
 
 /// [`Counts`] of a span in which a series has fewer than 2³² calls. Arithmetic wraps, so that cells
 /// can also be running totals whose differences are right.
@@ -40,7 +42,7 @@ impl Cell {
         counts.merge(&Counts::from(*self));
     }
 
-    fn calls(&self) -> u64 {
+    pub(super) fn calls(&self) -> u64 {
         self.outcomes.iter().map(|count| u64::from(*count)).sum()
     }
 
@@ -59,30 +61,35 @@ impl Cell {
 
     pub(super) fn unpack(bytes: &mut &[u8]) -> Option<Cell> {
         let mask = take_varint(bytes)?;
-        let mut fields = [0_u64; OUTCOMES + 3];
+        let mut fields = [0_u64; FIELDS];
         for (bit, field) in fields.iter_mut().enumerate() {
             if mask >> bit & 1 == 1 {
                 *field = take_varint(bytes)?;
             }
         }
-        let [ok, duration_us, .., cold_starts, extra] = fields;
+        Some(Cell::of_fields(&fields))
+    }
+
+    /// The cell with these [`Cell::fields`].
+    pub(super) fn of_fields(fields: &[u64; FIELDS]) -> Cell {
+        let [ok, duration_us, .., cold_starts, extra] = *fields;
         let mut cell = Cell {
             cold_starts: cold_starts as u32,
             duration_us,
             ..Cell::default()
         };
-        let counts = [ok].into_iter().chain(fields.into_iter().skip(2));
+        let counts = [ok].into_iter().chain(fields.iter().copied().skip(2));
         for (count, field) in cell.outcomes.iter_mut().zip(counts) {
             *count = field as u32;
         }
         cell.weighted = extra.wrapping_add(cell.calls());
-        Some(cell)
+        cell
     }
 
     /// What is often not zero first, so that most masks take one byte.
-    fn fields(&self) -> [u64; OUTCOMES + 3] {
+    pub(super) fn fields(&self) -> [u64; FIELDS] {
         let extra = self.weighted.wrapping_sub(self.calls());
-        let mut fields = [0; OUTCOMES + 3];
+        let mut fields = [0; FIELDS];
         let [ok, failed @ ..] = self.outcomes.map(u64::from);
         let counted = [ok, self.duration_us].into_iter().chain(failed);
         let counted = counted.chain([u64::from(self.cold_starts), extra]);

@@ -1,52 +1,63 @@
-//! All series, by key and by function; how a batch is counted and how what is idle is forgotten.
+//! All series, by key and by function, and how a batch is counted.
 
 use std::sync::Arc;
 
-use model::{FunctionId, Timestamp, Traffic};
+use model::{FunctionId, Timestamp};
 
-use super::calls::{Codes, Gathered};
+use super::calls::Gathered;
+use super::cell::Cell;
 use super::instances::{Instances, Noted};
 use super::latency::Latencies;
+use super::layers::{CountedLayers, Counting};
+use super::place::Place;
 use super::seconds::Seconds;
+use super::slots::Slots;
+use super::sweep::Sweep;
+use super::tens::Tens;
+use super::top::{CELLS_MAX, Top, TopDimension};
 use super::{
-    Applied, BACK_SECONDS, Counts, Delta, FunctionIndex, IDLE_SECONDS, INSTANCES_MAX, Latency,
-    MICROS, RollupStats, SeriesKey,
+    Applied, BACK_SECONDS, Counts, Delta, FunctionIndex, INSTANCES_MAX, Latency, MICROS,
+    RollupStats, SKETCH_SECONDS, SeriesKey, TENS_BYTES_MAX, TENS_SECONDS, ten_of,
 };
-use crate::rows::intern::{CodeTable, hash_text, mix, seed};
-
-/// How long it takes to look at every series once for what can be forgotten.
-const SWEEP_SECONDS: i64 = 60;
+use crate::rows::intern::{CodeTable, hash_text, seed};
 
 #[derive(Debug)]
 pub(super) struct Directory {
-    series_max: usize,
+    pub(super) series_max: usize,
+    pub(super) layers: CountedLayers,
     /// The time of the newest batch.
     pub(super) now: Timestamp,
-    series: Slots<Series>,
-    functions: Slots<Function>,
-    by_key: CodeTable,
+    pub(super) series: Slots<Series>,
+    pub(super) functions: Slots<Function>,
+    pub(super) by_key: CodeTable,
     /// Entries of `by_key` whose series is gone.
-    stale_keys: usize,
-    by_id: FunctionIndex,
-    seed: u64,
-    swept_until: i64,
-    sweep_at: usize,
-    late_rows: u64,
-    future_rows: u64,
-    other_rows: u64,
-    unreadable_rows: u64,
+    pub(super) stale_keys: usize,
+    pub(super) by_id: FunctionIndex,
+    pub(super) seed: u64,
+    pub(super) sweep: Sweep,
+    /// Before this second tens are not there, or not whole.
+    pub(super) tens_from: i64,
+    /// No ten lies at or after this second, except behind a clock that was set back.
+    tens_until: i64,
+    /// Memory of all tens together.
+    pub(super) tens_bytes: usize,
+    pub(super) tens_bytes_max: usize,
     /// Instances of all functions together.
-    instances: usize,
-    other_instances: u64,
+    pub(super) instances: usize,
+    /// Values of all tops together.
+    pub(super) top_values: usize,
+    /// What was turned away; the other numbers are filled in when somebody asks.
+    turned_away: RollupStats,
 }
 
 #[derive(Debug)]
 pub(super) struct Series {
     pub(super) key: Arc<SeriesKey>,
-    hash: u64,
-    function: u32,
-    counted_at: Timestamp,
+    pub(super) hash: u64,
+    pub(super) function: u32,
+    pub(super) counted_at: Timestamp,
     pub(super) seconds: Seconds,
+    pub(super) tens: Tens,
     pub(super) latencies: Latencies,
 }
 
@@ -59,12 +70,52 @@ pub(super) struct Function {
     pub(super) first_seen: i64,
     pub(super) last_seen: i64,
     pub(super) instances: Instances,
+    pub(super) counting: Counting,
+    /// In the order of [`TopDimension::ALL`].
+    pub(super) tops: [Top; TopDimension::ALL.len()],
+}
+
+/// A stretch of seconds as it can be answered: exact from the horizon on, before it ten by ten.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    from: i64,
+    to: i64,
+    horizon: i64,
+    /// Whether tens can lie in it.
+    tens: bool,
+}
+
+impl Series {
+    /// The sum over a stretch. A call is in a second or in a ten, never in both.
+    pub(super) fn total(&self, stretch: &Stretch) -> Counts {
+        let mut sum = self.seconds.total(stretch.from, stretch.to);
+        if stretch.tens {
+            self.tens.total(stretch.from, stretch.to, &mut sum);
+        }
+        sum
+    }
+
+    /// Every second of a stretch that has calls; before the horizon the beginning of its ten instead,
+    /// which may come several times.
+    pub(super) fn each(&self, stretch: &Stretch, mut visit: impl FnMut(i64, &Cell)) {
+        if stretch.tens {
+            self.tens.each(stretch.from, stretch.to, &mut visit);
+        }
+        self.seconds.each(stretch.from, stretch.to, |second, cell| {
+            if second < stretch.horizon {
+                visit(ten_of(second), cell);
+            } else {
+                visit(second, cell);
+            }
+        });
+    }
 }
 
 impl Directory {
     pub(super) fn new(series_max: usize) -> Self {
         Directory {
             series_max,
+            layers: CountedLayers::default(),
             now: Timestamp::EPOCH,
             series: Slots::new(),
             functions: Slots::new(),
@@ -72,33 +123,64 @@ impl Directory {
             stale_keys: 0,
             by_id: FunctionIndex::new(),
             seed: seed(),
-            swept_until: i64::MIN,
-            sweep_at: 0,
-            late_rows: 0,
-            future_rows: 0,
-            other_rows: 0,
-            unreadable_rows: 0,
+            sweep: Sweep::default(),
+            tens_from: i64::MIN,
+            tens_until: i64::MIN,
+            tens_bytes: 0,
+            tens_bytes_max: TENS_BYTES_MAX,
             instances: 0,
-            other_instances: 0,
+            top_values: 0,
+            turned_away: RollupStats::default(),
         }
     }
 
     pub(super) fn stats(&self) -> RollupStats {
+        let reach = self.now.as_seconds() - self.tens_from_at(self.now);
         RollupStats {
-            series: self.series.len as u64,
-            functions: self.functions.len as u64,
-            late_rows: self.late_rows,
-            future_rows: self.future_rows,
-            other_rows: self.other_rows,
-            unreadable_rows: self.unreadable_rows,
+            series: self.series.len() as u64,
+            functions: self.functions.len() as u64,
             instances: self.instances as u64,
-            other_instances: self.other_instances,
+            tens_bytes: self.tens_bytes as u64,
+            reach_seconds: reach.clamp(0, TENS_SECONDS).unsigned_abs(),
+            top_values: self.top_values as u64,
+            ..self.turned_away
         }
     }
 
-    /// The earliest second that is still told.
+    /// The earliest second that is still told by itself.
     pub(super) fn horizon(&self) -> i64 {
         self.now.as_seconds() - BACK_SECONDS
+    }
+
+    /// The earliest ten that is told at a time. Seconds are always told, however late the start was.
+    pub(super) fn tens_from_at(&self, now: Timestamp) -> i64 {
+        let kept = ten_of(now.as_seconds() - TENS_SECONDS);
+        let horizon = ten_of(now.as_seconds() - BACK_SECONDS);
+        self.tens_from.max(kept).min(horizon)
+    }
+
+    /// Nothing before this second was counted.
+    pub(super) fn begin_at(&mut self, second: i64) {
+        self.tens_from = self
+            .tens_from
+            .max(ten_of(second.saturating_add(super::TEN - 1)));
+    }
+
+    /// The seconds `from..to` as they can be answered.
+    pub(super) fn stretch(&self, from: i64, to: i64) -> Stretch {
+        let horizon = self.horizon();
+        let whole = |second: i64| second.saturating_add(super::TEN - 1);
+        let from = if from < horizon {
+            ten_of(from).max(self.tens_from_at(self.now))
+        } else {
+            from
+        };
+        Stretch {
+            from,
+            to: if to <= horizon { ten_of(whole(to)) } else { to },
+            horizon,
+            tens: from < self.tens_until,
+        }
     }
 
     pub(super) fn functions(&self) -> impl Iterator<Item = &Function> {
@@ -116,113 +198,40 @@ impl Directory {
         function.series.iter().filter_map(|at| self.series.get(*at))
     }
 
+    /// Takes note of the time.
+    pub(super) fn pass_to(&mut self, now: Timestamp) {
+        self.now = now;
+        self.tens_from = self.tens_from_at(now);
+        self.tens_until = self.tens_until.max(self.horizon());
+    }
+
     pub(super) fn apply(&mut self, applied: &Applied<'_>) -> Vec<Delta> {
-        self.now = applied.arrivals.now;
-        self.late_rows += applied.arrivals.late_rows;
-        self.future_rows += applied.arrivals.future_rows;
-        self.unreadable_rows += applied.gathering.unreadable;
-        let series: Vec<u32> = applied
-            .gathering
-            .keys
-            .iter()
-            .map(|codes| self.series_for(applied, codes))
-            .collect();
-        let deltas = self.count(&series, applied);
-        self.sketch(&series, applied.latencies);
-        self.answer(&series, applied);
+        self.pass_to(applied.arrivals.now);
+        self.turned_away.late_rows += applied.arrivals.late_rows;
+        self.turned_away.corrected_rows += applied.arrivals.corrected_rows;
+        self.turned_away.future_rows += applied.arrivals.future_rows;
+        self.turned_away.unreadable_rows += applied.gathering.unreadable;
+        let places = self.places(applied);
+        let deltas = self.count(&places, applied);
+        self.sketch(&places, applied.latencies);
+        self.answer(&places, applied);
+        self.name(&places, applied);
         self.sweep();
         deltas
     }
 
-    /// The series of a key of the batch, made when there is none and room for one.
-    fn series_for(&mut self, applied: &Applied<'_>, codes: &Codes) -> u32 {
-        let (texts, traffic) = applied.calls.texts(codes);
-        let hash = self.hash(texts, traffic);
-        if let Some(at) = self.find(hash, texts, traffic) {
-            return at;
+    /// Adds the gathered cells, merged where several keys of the batch share a series. Those before
+    /// the horizon are tens, which nobody waits for.
+    fn count(&mut self, places: &[Place], applied: &Applied<'_>) -> Vec<Delta> {
+        let horizon = self.horizon();
+        let mut cells: Vec<(u32, &Gathered)> = Vec::with_capacity(applied.gathering.cells.len());
+        for cell in &applied.gathering.cells {
+            let place = places.get(cell.key as usize);
+            match place.and_then(|place| place.series_at(cell.bucket)) {
+                Some(at) => cells.push((at, cell)),
+                None => self.turned_away.inner_rows += cell.counts.calls(),
+            }
         }
-        if self.series.len < self.series_max {
-            return self.add(hash, texts, traffic);
-        }
-        let texts = [FunctionId::OTHER, FunctionId::OTHER, "", "", ""];
-        let hash = self.hash(texts, traffic);
-        self.find(hash, texts, traffic)
-            .unwrap_or_else(|| self.add(hash, texts, traffic))
-    }
-
-    fn hash(&self, texts: [&str; 5], traffic: Traffic) -> u64 {
-        let start = traffic as u64;
-        texts
-            .iter()
-            .fold(start, |hash, text| mix(hash, hash_text(self.seed, text)))
-    }
-
-    fn find(&self, hash: u64, texts: [&str; 5], traffic: Traffic) -> Option<u32> {
-        let [namespace, function, version, unit, zone] = texts;
-        self.by_key.find(hash, |at| {
-            self.series.get(at).is_some_and(|series| {
-                let key = &series.key;
-                key.function == function
-                    && key.namespace == namespace
-                    && key.version == version
-                    && key.unit == unit
-                    && key.zone == zone
-                    && key.traffic == traffic
-            })
-        })
-    }
-
-    fn add(&mut self, hash: u64, texts: [&str; 5], traffic: Traffic) -> u32 {
-        let [namespace, function, version, unit, zone] = texts.map(str::to_owned);
-        let key = Arc::new(SeriesKey {
-            namespace,
-            function,
-            version,
-            unit,
-            zone,
-            traffic,
-        });
-        let owner = self.function_for(&key);
-        let at = self.series.put(Series {
-            key,
-            hash,
-            function: owner,
-            counted_at: self.now,
-            seconds: Seconds::new(),
-            latencies: Latencies::default(),
-        });
-        self.by_key.insert(hash, at);
-        if let Some(function) = self.functions.get_mut(owner) {
-            function.series.push(at);
-        }
-        at
-    }
-
-    fn function_for(&mut self, key: &SeriesKey) -> u32 {
-        let id = key.function_id();
-        if let Some(at) = self.by_id.get(&id) {
-            return *at;
-        }
-        let at = self.functions.put(Function {
-            text: id.to_string(),
-            id: id.clone(),
-            series: Vec::new(),
-            first_seen: i64::MAX,
-            last_seen: i64::MIN,
-            instances: Instances::default(),
-        });
-        self.by_id.insert(id, at);
-        at
-    }
-
-    /// Adds the gathered cells, merged where several keys of the batch share a series.
-    fn count(&mut self, series: &[u32], applied: &Applied<'_>) -> Vec<Delta> {
-        let mut cells: Vec<(u32, &Gathered)> = applied
-            .gathering
-            .cells
-            .iter()
-            .filter_map(|cell| Some((*series.get(cell.key as usize)?, cell)))
-            .collect();
         cells.sort_unstable_by_key(|(at, cell)| (*at, cell.bucket));
         let mut deltas: Vec<Delta> = Vec::with_capacity(cells.len());
         for run in
@@ -236,14 +245,21 @@ impl Directory {
                 counts.merge(&cell.counts);
                 self.see(*at, cell);
             }
-            if let Some(series) = self.series.get_mut(*at) {
-                series.seconds.add(first.bucket, &counts);
-                deltas.push(Delta {
-                    series: Arc::clone(&series.key),
-                    second: first.bucket,
-                    counts,
-                });
+            let Some(series) = self.series.get_mut(*at) else {
+                continue;
+            };
+            if first.bucket < horizon {
+                self.tens_bytes -= series.tens.bytes();
+                series.tens.add(&[(first.bucket, Cell::from(&counts))]);
+                self.tens_bytes += series.tens.bytes();
+                continue;
             }
+            series.seconds.add(first.bucket, &counts);
+            deltas.push(Delta {
+                series: Arc::clone(&series.key),
+                second: first.bucket,
+                counts,
+            });
         }
         self.tidy(cells.iter().map(|(at, _)| *at));
         deltas
@@ -256,7 +272,7 @@ impl Directory {
         };
         series.counted_at = self.now;
         if series.key.namespace == FunctionId::OTHER {
-            self.other_rows += cell.counts.calls();
+            self.turned_away.other_rows += cell.counts.calls();
         }
         if let Some(function) = self.functions.get_mut(series.function) {
             function.first_seen = function.first_seen.min(cell.earliest);
@@ -272,18 +288,22 @@ impl Directory {
                 continue;
             }
             if let Some(series) = self.series.get_mut(at) {
-                series.seconds.tidy(now, horizon);
+                self.tens_bytes -= series.tens.bytes();
+                series.seconds.tidy(now, horizon, &mut series.tens);
+                series.tens.tidy(self.tens_from);
+                self.tens_bytes += series.tens.bytes();
                 series.latencies.tidy(horizon);
             }
         }
     }
 
-    fn sketch(&mut self, series: &[u32], latencies: &[Latency]) {
+    fn sketch(&mut self, places: &[Place], latencies: &[Latency]) {
         for run in latencies.chunk_by(|one, other| one.key == other.key && one.ten == other.ten) {
             let Some(first) = run.first() else {
                 continue;
             };
-            let at = series.get(first.key as usize).copied();
+            let place = places.get(first.key as usize);
+            let at = place.and_then(|place| place.series_at(first.ten * SKETCH_SECONDS));
             let Some(series) = at.and_then(|at| self.series.get_mut(at)) else {
                 continue;
             };
@@ -294,15 +314,10 @@ impl Directory {
     }
 
     /// Notes which instances answered. Only live calls count: a pod that is tested by itself serves
-    /// nobody.
-    fn answer(&mut self, series: &[u32], applied: &Applied<'_>) {
+    /// nobody. Every layer may name the instance, since a set counts nothing twice.
+    fn answer(&mut self, places: &[Place], applied: &Applied<'_>) {
         for (key, instance, completed) in applied.answered.each() {
-            let owner = series
-                .get(key as usize)
-                .and_then(|at| self.series.get(*at))
-                .filter(|series| series.key.traffic == Traffic::Live)
-                .filter(|series| series.key.namespace != FunctionId::OTHER)
-                .map(|series| series.function);
+            let owner = places.get(key as usize).and_then(Place::live_function);
             let Some(function) = owner.and_then(|at| self.functions.get_mut(at)) else {
                 continue;
             };
@@ -314,128 +329,33 @@ impl Directory {
             {
                 Noted::Known => {}
                 Noted::Added => self.instances += 1,
-                Noted::Full => self.other_instances += 1,
+                Noted::Full => self.turned_away.other_instances += 1,
             }
         }
     }
 
-    /// Looks at as many series as the time since the last look asks for.
-    fn sweep(&mut self) {
-        let now = self.now.as_seconds();
-        let elapsed = now.saturating_sub(self.swept_until);
-        if elapsed == 0 {
-            return;
-        }
-        self.swept_until = now;
-        let slots = self.series.places.len();
-        // A clock set back, or the first batch, counts as one second.
-        let share = elapsed.clamp(1, SWEEP_SECONDS) as usize;
-        let looks = (slots * share).div_ceil(SWEEP_SECONDS as usize);
-        for _ in 0..looks {
-            self.sweep_at = if self.sweep_at + 1 < slots {
-                self.sweep_at + 1
-            } else {
-                0
+    /// Counts the values that live calls named; of rows that are no calls only the layer.
+    fn name(&mut self, places: &[Place], applied: &Applied<'_>) {
+        for cell in &applied.named.cells {
+            let Some(place) = places.get(cell.key as usize) else {
+                continue;
             };
-            self.sweep_one(self.sweep_at as u32);
-        }
-        if self.stale_keys > self.series.len + 1_024 {
-            self.rebuild_keys();
-        }
-    }
-
-    fn sweep_one(&mut self, at: u32) {
-        let (now, horizon) = (self.now.as_seconds(), self.horizon());
-        let Some(series) = self.series.get_mut(at) else {
-            return;
-        };
-        series.seconds.sweep(now, horizon);
-        series.latencies.sweep(now, horizon);
-        let (owner, idle) = (
-            series.function,
-            now - series.counted_at.as_seconds() >= IDLE_SECONDS,
-        );
-        if let Some(function) = self.functions.get_mut(owner) {
-            self.instances -= function.instances.forget_before(horizon);
-        }
-        if idle {
-            self.forget(at);
-        }
-    }
-
-    fn forget(&mut self, at: u32) {
-        let Some(series) = self.series.take(at) else {
-            return;
-        };
-        self.stale_keys += 1;
-        let Some(function) = self.functions.get_mut(series.function) else {
-            return;
-        };
-        function.series.retain(|own| *own != at);
-        if function.series.is_empty()
-            && let Some(function) = self.functions.take(series.function)
-        {
-            self.by_id.remove(&function.id);
-            self.instances -= function.instances.len();
-        }
-    }
-
-    fn rebuild_keys(&mut self) {
-        self.by_key = CodeTable::default();
-        self.stale_keys = 0;
-        for (at, series) in self.series.places.iter().enumerate() {
-            if let Some(series) = series {
-                self.by_key.insert(series.hash, at as u32);
+            let owner = place.live_function();
+            let Some(function) = owner.and_then(|at| self.functions.get_mut(at)) else {
+                continue;
+            };
+            let counted = place.series_at(cell.minute).is_some();
+            let values = applied.calls.named_values(&cell.values);
+            let named = TopDimension::ALL.into_iter().zip(values);
+            for ((dimension, value), top) in named.zip(&mut function.tops) {
+                if value.is_empty() || !(counted || dimension == TopDimension::Layer) {
+                    continue;
+                }
+                let room = self.top_values < CELLS_MAX;
+                let folded = top.add(cell.minute, value, &cell.counts, room);
+                self.top_values += usize::from(folded.added);
+                self.turned_away.top_other_calls += folded.calls;
             }
         }
-    }
-}
-
-/// Things with a number that stays theirs until they are taken out.
-#[derive(Debug)]
-struct Slots<T> {
-    places: Vec<Option<T>>,
-    free: Vec<u32>,
-    len: usize,
-}
-
-impl<T> Slots<T> {
-    fn new() -> Self {
-        Slots {
-            places: Vec::new(),
-            free: Vec::new(),
-            len: 0,
-        }
-    }
-
-    fn get(&self, at: u32) -> Option<&T> {
-        self.places.get(at as usize)?.as_ref()
-    }
-
-    fn get_mut(&mut self, at: u32) -> Option<&mut T> {
-        self.places.get_mut(at as usize)?.as_mut()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &T> {
-        self.places.iter().flatten()
-    }
-
-    fn put(&mut self, thing: T) -> u32 {
-        self.len += 1;
-        if let Some(at) = self.free.pop()
-            && let Some(slot) = self.places.get_mut(at as usize)
-        {
-            *slot = Some(thing);
-            return at;
-        }
-        self.places.push(Some(thing));
-        (self.places.len() - 1) as u32
-    }
-
-    fn take(&mut self, at: u32) -> Option<T> {
-        let thing = self.places.get_mut(at as usize)?.take()?;
-        self.free.push(at);
-        self.len -= 1;
-        Some(thing)
     }
 }

@@ -1,22 +1,34 @@
-//! Counts per second and latency per ten seconds, for every series of the last quarter of an hour.
+//! Counts per second and latency per ten seconds, for every series of the last quarter of an hour, and
+//! counts per ten seconds for the six hours before.
 //!
 //! A call belongs to the second it *completed* in. Rows that complete more than [`Rollups::BACK_SECONDS`]
-//! before now are late: they are not counted here, only in the table `minutes`. Rows more than
-//! [`Rollups::AHEAD_SECONDS`] after now are not believed.
+//! before now are late: they change no second, only their ten if that is still kept, and the table
+//! `minutes`. Rows more than [`Rollups::AHEAD_SECONDS`] after now are not believed.
 
 mod bytes;
 pub(crate) mod calls;
 mod cell;
 mod counts;
 mod directory;
+#[cfg(test)]
+mod hours_tests;
 mod instances;
 mod latency;
+pub(crate) mod layers;
+#[cfg(test)]
+mod layers_tests;
+mod place;
 mod read;
 mod seconds;
 mod select;
 mod sketch;
+mod slots;
+mod stats;
+mod sweep;
+mod tens;
 #[cfg(test)]
 mod tests;
+mod top;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -28,21 +40,29 @@ use serde::Serialize;
 use calls::{Call, Calls, Gathering};
 use directory::Directory;
 use instances::Answered;
+use top::NamedCalls;
 
 pub use counts::Counts;
+pub use layers::{CountedLayers, Layer};
 pub use select::{Dimension, Group, Selection, SeriesKey};
 pub use sketch::Sketch;
+pub use stats::RollupStats;
+pub use top::TopDimension;
 
 /// How long a second stays in the hot form, where sums over any window cost the same.
 pub(crate) const HOT_SECONDS: i64 = 120;
 /// How far back seconds and sketches reach.
 pub(crate) const BACK_SECONDS: i64 = 900;
+/// How far back tens reach.
+pub(crate) const TENS_SECONDS: i64 = 6 * 3_600;
+/// How much memory tens take in all; beyond it the oldest are forgotten early.
+pub(crate) const TENS_BYTES_MAX: usize = 1 << 30;
 /// How far ahead of now a row may complete and still be believed.
 pub(crate) const AHEAD_SECONDS: i64 = 600;
 /// How much time one latency sketch covers.
 pub(crate) const SKETCH_SECONDS: i64 = 10;
-/// How long a series without traffic is remembered.
-pub(crate) const IDLE_SECONDS: i64 = 6 * 3_600;
+/// How long a series without traffic is remembered: as long as a ten of it may be kept.
+pub(crate) const IDLE_SECONDS: i64 = TENS_SECONDS + AHEAD_SECONDS;
 /// How many series are told apart unless asked otherwise.
 pub(crate) const SERIES_MAX: usize = 400_000;
 /// How many instances of one function are told apart.
@@ -52,12 +72,18 @@ pub(crate) const INSTANCES_MAX: usize = 262_144;
 /// How many points one timeline has at most.
 pub(crate) const TIMELINE_POINTS_MAX: usize = 10_000;
 
+const TEN: i64 = 10;
 const DURATION_MAX_US: i64 = 3_600_000_000;
 const MICROS: i64 = 1_000_000;
 
 /// A duration as counting takes it: not negative, at most an hour.
 pub(crate) fn clamped(micros: i64) -> u64 {
     micros.clamp(0, DURATION_MAX_US).unsigned_abs()
+}
+
+/// When the ten begins in which a second lies.
+fn ten_of(second: i64) -> i64 {
+    second.div_euclid(TEN).saturating_mul(TEN)
 }
 
 /// What one batch added to one series in one second.
@@ -82,27 +108,6 @@ pub struct FunctionSeen {
     pub last_seen: Timestamp,
 }
 
-/// What the rollups hold and what they turned away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct RollupStats {
-    /// Series told apart.
-    pub series: u64,
-    /// Functions they belong to.
-    pub functions: u64,
-    /// Rows too old for seconds.
-    pub late_rows: u64,
-    /// Rows too far ahead to be believed.
-    pub future_rows: u64,
-    /// Rows counted under `__other__` because there were too many series.
-    pub other_rows: u64,
-    /// Rows whose outcome no vocabulary knows.
-    pub unreadable_rows: u64,
-    /// Instances told apart.
-    pub instances: u64,
-    /// Times an instance was not counted because there were too many.
-    pub other_instances: u64,
-}
-
 /// The rollups. Readers see whole batches only.
 #[derive(Debug)]
 pub struct Rollups {
@@ -118,6 +123,8 @@ impl Default for Rollups {
 impl Rollups {
     /// How far back seconds and sketches reach, in seconds.
     pub const BACK_SECONDS: i64 = BACK_SECONDS;
+    /// How far back counts per ten seconds reach, in seconds.
+    pub const TENS_SECONDS: i64 = TENS_SECONDS;
     /// How far ahead of now a row may complete and still be believed, in seconds.
     pub const AHEAD_SECONDS: i64 = AHEAD_SECONDS;
     /// How much time one latency sketch covers, in seconds.
@@ -133,22 +140,48 @@ impl Rollups {
         }
     }
 
-    /// Counts a batch of `invocations` and gives what it added, merged per series and second, in
-    /// order of series and time. A batch without the table's columns adds nothing.
+    /// The same, counting these layers of functions instead of the outermost seen.
+    pub fn counting(self, layers: CountedLayers) -> Self {
+        self.write().layers = layers;
+        self
+    }
+
+    /// Says that nothing that completed before this second was given to the rollups, though there was
+    /// something: a log that was read back does not reach further.
+    pub(crate) fn begin_at(&self, second: i64) {
+        self.write().begin_at(second);
+    }
+
+    /// Lets time pass without a batch.
+    pub(crate) fn pass_to(&self, now: Timestamp) {
+        self.write().pass_to(now);
+    }
+
+    /// Counts a batch of `invocations` and gives what it added to seconds, merged per series and
+    /// second, in order of series and time. A batch without the table's columns adds nothing.
     pub fn apply(&self, invocations: &RecordBatch, now: Timestamp) -> Vec<Delta> {
         let Some(calls) = Calls::of(invocations) else {
             tracing::error!("a batch without the columns of invocations reached the rollups");
             return Vec::new();
         };
-        let mut arrivals = Arrivals::new(now);
+        let mut arrivals = Arrivals::new(now, self.read().tens_from_at(now));
         let mut latencies = Vec::with_capacity(invocations.num_rows());
         let mut answered = Answered::default();
+        let mut named = NamedCalls::default();
+        let horizon = now.as_seconds() - BACK_SECONDS;
         let gathering = calls.gather(
-            |call| arrivals.second_of(call),
+            |call, _| arrivals.bucket_of(call),
             |key, row, call| {
+                let second = call.completed.div_euclid(MICROS);
+                if second < horizon {
+                    return;
+                }
                 latencies.push(Latency::of(key, call));
                 if let Some(instance) = calls.instance(row) {
                     answered.note(key, instance, call.completed);
+                }
+                if let Some(values) = calls.named(row) {
+                    named.note(key, values, second, call);
                 }
             },
         );
@@ -158,6 +191,7 @@ impl Rollups {
             gathering: &gathering,
             latencies: &latencies,
             answered: &answered,
+            named: &named,
             arrivals: &arrivals,
         })
     }
@@ -187,6 +221,7 @@ struct Applied<'a> {
     /// Sorted by series, time and bin.
     latencies: &'a [Latency],
     answered: &'a Answered,
+    named: &'a NamedCalls,
     arrivals: &'a Arrivals,
 }
 
@@ -211,25 +246,33 @@ impl Latency {
 /// Tells rows in time from those too late or too early.
 struct Arrivals {
     now: Timestamp,
+    /// The first ten that is kept.
+    tens_from: i64,
     late_rows: u64,
+    corrected_rows: u64,
     future_rows: u64,
 }
 
 impl Arrivals {
-    fn new(now: Timestamp) -> Self {
+    fn new(now: Timestamp, tens_from: i64) -> Self {
         Arrivals {
             now,
+            tens_from,
             late_rows: 0,
+            corrected_rows: 0,
             future_rows: 0,
         }
     }
 
-    fn second_of(&mut self, call: &Call) -> Option<i64> {
+    /// The second a call is counted in, or the beginning of its ten, which lies before all seconds.
+    fn bucket_of(&mut self, call: &Call) -> Option<i64> {
         let second = call.completed.div_euclid(MICROS);
         let now = self.now.as_seconds();
         if second < now - BACK_SECONDS {
             self.late_rows += 1;
-            None
+            let kept = ten_of(second) >= self.tens_from;
+            self.corrected_rows += u64::from(kept);
+            kept.then(|| ten_of(second))
         } else if second > now + AHEAD_SECONDS {
             self.future_rows += 1;
             None

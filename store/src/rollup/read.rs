@@ -6,15 +6,19 @@ use std::ops::Range;
 use model::{FunctionId, Timestamp};
 
 use super::directory::{Directory, Function, Series};
+use super::layers::Counting;
 use super::select::grouping;
 use super::{
     Counts, Dimension, FunctionSeen, Group, Rollups, SKETCH_SECONDS, Selection, Sketch,
-    TIMELINE_POINTS_MAX,
+    TIMELINE_POINTS_MAX, TopDimension, top,
 };
 
 impl Rollups {
     /// Counts of the seconds `from_second..to_second` per group, in order of group. A group whose
     /// series are known but had no call is there with zeros; nothing selected gives no group.
+    ///
+    /// Before [`Rollups::BACK_SECONDS`] only tens are kept. A range that begins there begins with the
+    /// whole ten in which `from_second` lies, one that ends there ends with a whole ten.
     pub fn sum(
         &self,
         select: &Selection,
@@ -23,19 +27,21 @@ impl Rollups {
         to_second: i64,
     ) -> Vec<(Group, Counts)> {
         let directory = self.read();
-        let from = from_second.max(directory.horizon());
+        let stretch = directory.stretch(from_second, to_second);
         directory.fold(
             select,
             by,
             || Counts::ZERO,
-            |sum, series| {
-                sum.merge(&series.seconds.total(from, to_second));
-            },
+            |sum, series| sum.merge(&series.total(&stretch)),
         )
     }
 
     /// Counts per group and step, oldest first: the first step begins at `from_second`, the last may
     /// be cut short by `to_second`. At most [`Rollups::TIMELINE_POINTS_MAX`] steps are told.
+    ///
+    /// Before [`Rollups::BACK_SECONDS`] a ten counts as a whole in the step in which it begins, the one
+    /// in which `from_second` lies in the first: there the beginning and the step should be multiples
+    /// of ten seconds, or steps are uneven.
     pub fn timeline(
         &self,
         select: &Selection,
@@ -49,15 +55,15 @@ impl Rollups {
         let points = usize::try_from(span.div_ceil(step.unsigned_abs())).unwrap_or(usize::MAX);
         let points = points.min(TIMELINE_POINTS_MAX);
         let directory = self.read();
-        let from = from_second.max(directory.horizon());
+        let stretch = directory.stretch(from_second, to_second);
         directory.fold(
             select,
             by,
             || vec![Counts::ZERO; points],
             |line, series| {
-                series.seconds.each(from, to_second, |second, cell| {
-                    let at = (second - from_second).unsigned_abs() / step.unsigned_abs();
-                    if let Some(counts) = line.get_mut(at as usize) {
+                series.each(&stretch, |second, cell| {
+                    let at = (second - from_second).max(0) / step;
+                    if let Some(counts) = line.get_mut(at.unsigned_abs() as usize) {
                         cell.add_to(counts);
                     }
                 });
@@ -97,6 +103,42 @@ impl Rollups {
         directory
             .function(id)
             .map_or(0, |function| function.instances.since(from))
+    }
+
+    /// The first second from which on [`Rollups::sum`] and [`Rollups::timeline`] tell everything: six
+    /// hours back, later when the log that was read at the start reaches less far or tens take too
+    /// much memory.
+    pub fn complete_from(&self) -> Timestamp {
+        let directory = self.read();
+        Timestamp::from_seconds(directory.tens_from_at(directory.now))
+    }
+
+    /// Live calls of a function by the value they named in a column, the most calls first, over the
+    /// minutes that begin in `from_second..to_second`, the first being that in which `from_second`
+    /// lies; the last quarter of an hour at most. Calls that name none are not told.
+    ///
+    /// Exact while a minute has at most 64 values. Beyond, `__other__` stands last with the calls whose
+    /// value made room for others: no value is told more calls than it had, none misses more than
+    /// `__other__` has, and one that had a 64th of a minute's calls is told, unless a million values
+    /// are told apart in all.
+    pub fn top(
+        &self,
+        id: &FunctionId,
+        dimension: TopDimension,
+        from_second: i64,
+        to_second: i64,
+    ) -> Vec<(String, Counts)> {
+        let directory = self.read();
+        let from = from_second.max(directory.horizon());
+        let from = from.div_euclid(top::MINUTE) * top::MINUTE;
+        let function = directory.function(id);
+        let top = function.and_then(|function| function.tops.get(dimension as usize));
+        top.map_or_else(Vec::new, |top| top.between(from, to_second))
+    }
+
+    /// Which layers of a function count.
+    pub(crate) fn counting_of(&self, texts: [&str; 5]) -> Counting {
+        self.read().counting(texts).1
     }
 
     /// One function, if it is remembered.

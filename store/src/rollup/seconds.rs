@@ -1,4 +1,5 @@
-//! One series, second by second: a hot part of running totals and sealed minutes before it.
+//! One series, second by second: a hot part of running totals and sealed minutes before it. What is
+//! too old for seconds goes on as [`Tens`].
 //!
 //! Running totals make the sum over any hot window two searches and a subtraction. A minute is
 //! sealed once it ended [`HOT_SECONDS`] ago; a late row opens and reseals its minute.
@@ -8,6 +9,7 @@ use std::collections::VecDeque;
 use super::bytes::{put_varint, take_varint};
 use super::cell::Cell;
 use super::counts::Counts;
+use super::tens::Tens;
 use super::{AHEAD_SECONDS, HOT_SECONDS};
 
 const MINUTE: i64 = 60;
@@ -56,8 +58,8 @@ impl Seconds {
         }
     }
 
-    /// Seals what is no longer hot and forgets what is past `horizon`.
-    pub(super) fn tidy(&mut self, now_second: i64, horizon: i64) {
+    /// Seals what is no longer hot; minutes past `horizon` go on as tens.
+    pub(super) fn tidy(&mut self, now_second: i64, horizon: i64, tens: &mut Tens) {
         while let Some((first, _)) = self.hot.front() {
             let end = minute_of(*first) + MINUTE;
             if end > now_second - HOT_SECONDS {
@@ -65,18 +67,15 @@ impl Seconds {
             }
             self.seal_until(end);
         }
-        while self
-            .sealed
-            .front()
-            .is_some_and(|minute| minute.start + MINUTE <= horizon)
-        {
-            self.sealed.pop_front();
+        let over = |minute: &mut Minute| minute.start + MINUTE <= horizon;
+        while let Some(minute) = self.sealed.pop_front_if(over) {
+            tens.add(&minute.seconds());
         }
     }
 
     /// Gives memory back, and forgets seconds that a clock set back has put out of reach.
-    pub(super) fn sweep(&mut self, now_second: i64, horizon: i64) {
-        self.tidy(now_second, horizon);
+    pub(super) fn sweep(&mut self, now_second: i64, horizon: i64, tens: &mut Tens) {
+        self.tidy(now_second, horizon, tens);
         let reach = now_second + AHEAD_SECONDS;
         while self.hot.back().is_some_and(|(second, _)| *second > reach) {
             self.hot.pop_back();
@@ -182,14 +181,11 @@ impl Seconds {
 
     fn add_sealed(&mut self, second: i64, cell: &Cell) {
         let start = minute_of(second);
-        let mut seconds = Vec::new();
-        if let Ok(at) = self
+        let known = self
             .sealed
-            .binary_search_by_key(&start, |minute| minute.start)
-            && let Some(minute) = self.sealed.get(at)
-        {
-            minute.each(|second, cell| seconds.push((second, *cell)));
-        }
+            .binary_search_by_key(&start, |minute| minute.start);
+        let minute = known.ok().and_then(|at| self.sealed.get(at));
+        let mut seconds = minute.map(Minute::seconds).unwrap_or_default();
         match seconds.binary_search_by_key(&second, |(own, _)| *own) {
             Ok(at) => {
                 if let Some((_, own)) = seconds.get_mut(at) {
@@ -233,6 +229,12 @@ impl Minute {
             total,
             packed: packed.into_boxed_slice(),
         }
+    }
+
+    fn seconds(&self) -> Vec<(i64, Cell)> {
+        let mut seconds = Vec::new();
+        self.each(|second, cell| seconds.push((second, *cell)));
+        seconds
     }
 
     fn each(&self, mut visit: impl FnMut(i64, &Cell)) {

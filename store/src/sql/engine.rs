@@ -34,7 +34,7 @@ use super::plan::stoppable;
 use super::table::SnapshotTable;
 use super::{ANSWER_BYTES_MAX, CONCURRENT_MAX, QueryAnswer, QueryError, QueryLimits, guard};
 use crate::minutes::{minute_rows, sum_minutes};
-use crate::rollup::{Counts, SeriesKey};
+use crate::rollup::{Counts, Rollups, SeriesKey};
 use crate::schema::Table;
 use crate::snapshot::Snapshot;
 
@@ -53,6 +53,7 @@ pub struct QueryEngine {
     threads: usize,
     template: SessionState,
     slots: Arc<Semaphore>,
+    rollups: Arc<Rollups>,
 }
 
 /// A clock that does not print.
@@ -67,6 +68,7 @@ impl std::fmt::Debug for SharedClockDebug {
 /// One question on its way.
 struct Question {
     snapshot: Snapshot,
+    rollups: Arc<Rollups>,
     limits: QueryLimits,
     now: Timestamp,
     threads: usize,
@@ -97,7 +99,14 @@ impl QueryEngine {
             threads,
             template: template(memory_bytes, threads),
             slots: Arc::new(Semaphore::new(CONCURRENT_MAX)),
+            rollups: Arc::default(),
         }
+    }
+
+    /// The same, whose table `minutes` leaves out the layers that these rollups do not count.
+    pub fn counting(mut self, rollups: Arc<Rollups>) -> Self {
+        self.rollups = rollups;
+        self
     }
 
     /// Answers one SELECT over a snapshot.
@@ -160,6 +169,7 @@ impl QueryEngine {
     fn question(&self, snapshot: Snapshot, limits: QueryLimits) -> Question {
         Question {
             snapshot,
+            rollups: Arc::clone(&self.rollups),
             limits,
             now: self.clock.0.now(),
             threads: self.threads,
@@ -258,7 +268,7 @@ impl Question {
         if table == Table::Minutes {
             // Minutes of what is not flushed yet: summed from the rows.
             let rows = self.snapshot.memory_of(Table::Invocations);
-            memory.extend(rows.iter().map(minute_rows));
+            memory.extend(rows.iter().map(|rows| minute_rows(rows, &self.rollups)));
         }
         memory.retain(|batch| batch.num_rows() > 0);
         let files = self.snapshot.files_of(table).to_vec();

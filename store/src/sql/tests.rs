@@ -107,7 +107,7 @@ fn snapshot(directory: &Path) -> Snapshot {
         Table::Invocations,
         vec![invocations(60..80), invocations(80..90)],
     );
-    let minutes = crate::minutes::minute_rows(&invocations(0..60));
+    let minutes = crate::minutes::minute_rows(&invocations(0..60), &crate::Rollups::default());
     let minutes = write(directory, "m.parquet", Table::Minutes, &minutes, 100);
     snapshot.files.insert(Table::Minutes, vec![minutes]);
     let mut logs = LogRows::new();
@@ -599,8 +599,8 @@ async fn answers_print_as_json_and_csv() {
 async fn minutes_of_files_and_memory_are_one_sum() {
     let directory = TempDir::new().unwrap();
     let snapshot = snapshot(directory.path());
-    let all =
-        [invocations(0..60), invocations(60..90)].map(|batch| crate::minutes::minute_rows(&batch));
+    let all = [invocations(0..60), invocations(60..90)]
+        .map(|batch| crate::minutes::minute_rows(&batch, &crate::Rollups::default()));
     let minute = START / 60;
     let (from, to) = (
         Timestamp::from_seconds(START),

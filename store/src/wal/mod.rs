@@ -10,7 +10,7 @@ mod segment;
 
 pub(crate) use record::{Record, decode, encode};
 pub(crate) use replay::{ReplayError, replay};
-pub(crate) use segment::{Group, MAGIC, SegmentWriter, Segments, WalError, first_of};
+pub(crate) use segment::{Group, Kept, MAGIC, SegmentWriter, Segments, WalError, first_of};
 
 /// Encodes a batch as the log stores it, without its sequence number: what a committer does before it
 /// queues. Exposed for benchmarks.

@@ -34,6 +34,21 @@ pub(crate) struct Segment {
     pub(crate) bytes: u64,
 }
 
+/// Which segments are kept although their rows lie in Parquet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    /// Those with records from then on,
+    pub(crate) from: Timestamp,
+    /// while all segments together take no more than this.
+    pub(crate) bytes_max: u64,
+}
+
+impl Kept {
+    fn keeps(&self, oldest: &Segment, bytes: u64) -> bool {
+        oldest.newest >= self.from && bytes <= self.bytes_max
+    }
+}
+
 #[derive(Default)]
 struct Held {
     closed: Vec<Segment>,
@@ -68,14 +83,13 @@ impl Segments {
         )
     }
 
-    /// Removes the segments whose rows all lie in Parquet (`flushed`), but keeps those with records
-    /// from `keep_from` on, from which rollups are rebuilt at a start, up to `keep_bytes_max` in all.
+    /// Removes the segments whose rows all lie in Parquet (`flushed`), but not those that one of `kept`
+    /// keeps, from which rollups are rebuilt at a start.
     pub(crate) fn remove_flushed(
         &self,
         fs: &dyn Fs,
         flushed: u64,
-        keep_from: Timestamp,
-        keep_bytes_max: u64,
+        kept: &[Kept],
     ) -> io::Result<usize> {
         let mut removed = 0;
         loop {
@@ -85,7 +99,7 @@ impl Segments {
                 match held.closed.first() {
                     Some(oldest)
                         if oldest.last <= flushed
-                            && (oldest.newest < keep_from || bytes > keep_bytes_max) =>
+                            && !kept.iter().any(|kept| kept.keeps(oldest, bytes)) =>
                     {
                         oldest.clone()
                     }

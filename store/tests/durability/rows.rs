@@ -11,8 +11,8 @@ use model::{Labels, Outcome, Timestamp};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use store::fs::Fs;
 use store::{
-    Batch, Idempotency, Invocation, InvocationRows, LogLine, LogRows, Position, Sample, SampleRows,
-    Snapshot, Table, minute_rows,
+    Batch, Idempotency, Invocation, InvocationRows, LogLine, LogRows, Position, Rollups, Sample,
+    SampleRows, Snapshot, Table, minute_rows,
 };
 
 /// When the tests play: 2026-11-15 12:30 UTC.
@@ -119,7 +119,7 @@ pub(crate) fn census(fs: &dyn Fs, snapshot: &Snapshot) -> Census {
         }
     }
     for batch in snapshot.memory_of(Table::Invocations) {
-        census.minutes_calls += calls(&minute_rows(batch));
+        census.minutes_calls += calls(&minute_rows(batch, &Rollups::default()));
     }
     census.twice = twice;
     census
