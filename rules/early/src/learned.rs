@@ -12,6 +12,13 @@ use crate::threshold::{Budget, threshold};
 use crate::weights::Weights;
 
 const HOURS_A_DAY: u64 = 24;
+/// Clean days before bursts are fitted.
+const DAYS_OF_BURSTS: u64 = 4;
+/// Clean days of peaks before thresholds are drawn from them.
+const DAYS_OF_PEAKS: u64 = 3;
+/// Bursts that outlast a base block rarely are as short-tailed as the beta distribution: so many times
+/// ρ is thought possible too.
+const WIDER: f64 = 4.0;
 /// Blocks after which peaks count half: 28 days of them.
 const PEAKS_SECONDS_MAX: f64 = 28.0 * 86_400.0;
 /// Traffic within this factor of that where ρ was learned is the same traffic.
@@ -27,14 +34,21 @@ pub(crate) struct Learned {
     /// Clean hours when the fit was made.
     pub(crate) fitted_at: u64,
     pub(crate) peaks: [Peaks; ALTERNATIVES_MAX],
+    /// Clean hours when peaks began to be recorded.
+    pub(crate) peaks_from: u64,
     /// T: clean blocks whose peaks were recorded.
     pub(crate) blocks: f64,
 }
 
 impl Learned {
-    /// Whether too few clean days are known.
+    /// Whether too few clean days are known. First bursts are learned, then how high excursions rise
+    /// that are weighed by them. Evidence counts less all that time, so that an excursion which would
+    /// page later is seen as clean and teaches.
     pub(crate) fn is_learning(&self) -> bool {
-        self.fit.is_none() || self.baseline.clean_days() < DAYS_LEARNING
+        let hours = self.baseline.clean_hours;
+        self.fit.is_none()
+            || hours < DAYS_LEARNING * HOURS_A_DAY
+            || hours < self.peaks_from + DAYS_OF_PEAKS * HOURS_A_DAY
     }
 
     /// What evidence is divided by.
@@ -66,7 +80,7 @@ impl Learned {
             return true;
         }
         let due = self.baseline.clean_hours >= self.fitted_at + HOURS_A_DAY;
-        due && self.baseline.clean_days() >= DAYS_LEARNING && self.refit()
+        due && self.baseline.clean_days() >= DAYS_OF_BURSTS && self.refit()
     }
 
     /// Fits bursts again, once a clean day. Gives whether the grid changed.
@@ -80,8 +94,8 @@ impl Learned {
             return false;
         };
         self.dispersion.age(KEEP_PER_DAY);
-        self.fit = Some(fit);
-        if fit.multiple == self.grid.multiple {
+        let first = self.fit.replace(fit).is_none();
+        if fit.multiple == self.grid.multiple && !first {
             return false;
         }
         self.grid.multiple = fit.multiple;
@@ -100,11 +114,12 @@ impl Learned {
     fn forget_peaks(&mut self) {
         self.peaks = Default::default();
         self.blocks = 0.0;
+        self.peaks_from = self.baseline.clean_hours;
     }
 
     /// A clean block is over.
     pub(crate) fn count_block(&mut self) {
-        if self.is_learning() {
+        if self.fit.is_none() {
             return;
         }
         self.blocks += 1.0;
@@ -118,8 +133,8 @@ impl Learned {
 
     /// A clean excursion of an alternative came to nothing.
     pub(crate) fn record_peak(&mut self, alternative: usize, peak: f64) {
-        // While learning, evidence is weighed otherwise, so its peaks say nothing about later ones.
-        if !self.is_learning()
+        // Before bursts are known evidence is weighed otherwise: such peaks say nothing about later ones.
+        if self.fit.is_some()
             && let Some(peaks) = self.peaks.get_mut(alternative)
         {
             peaks.add(peak);
@@ -130,11 +145,7 @@ impl Learned {
     pub(crate) fn healthy(&self, settings: &Settings, hour: usize) -> (f64, bool) {
         let allowed = settings.failing_allowed;
         let cap = allowed * HEALTHY_TIMES_MAX;
-        let bound = if self.is_learning() {
-            None
-        } else {
-            self.baseline.bound(hour)
-        };
+        let bound = self.fit.and_then(|_| self.baseline.bound(hour));
         let share = bound.unwrap_or(allowed).max(allowed);
         (share.min(cap), share > cap)
     }
@@ -164,14 +175,17 @@ impl Learned {
     /// ρ where it was learned; at other traffic also the ρ that would leave φ as it was learned,
     /// because nobody knows which of the two stays the same.
     fn correlations(&self, calls: f64) -> Vec<f64> {
-        let Some(fit) = self.fit.filter(|_| !self.is_learning()) else {
+        let Some(fit) = self.fit else {
             return LEARNING_CORRELATIONS.to_vec();
         };
+        let mut correlations = vec![fit.correlation];
+        if fit.correlation > 0.0 && fit.multiple > 1 {
+            correlations.push((fit.correlation * WIDER).min(0.9));
+        }
         let times = fit.calls_learned / calls.max(1.0);
         if fit.correlation > 0.0 && !(1.0 / SAME_TRAFFIC..=SAME_TRAFFIC).contains(&times) {
-            vec![fit.correlation, (fit.correlation * times).min(0.9)]
-        } else {
-            vec![fit.correlation]
+            correlations.push((fit.correlation * times).min(0.9));
         }
+        correlations
     }
 }

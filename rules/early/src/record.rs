@@ -81,6 +81,7 @@ impl Record {
         self.whole(learned.grid.multiple);
         self.whole(learned.baseline.clean_hours);
         self.whole(learned.fitted_at);
+        self.whole(learned.peaks_from);
         self.number(learned.blocks);
         for hour in &learned.baseline.hours {
             for value in [
@@ -221,6 +222,7 @@ impl Reader<'_> {
         };
         learned.baseline.clean_hours = self.count()?;
         learned.fitted_at = self.count()?;
+        learned.peaks_from = self.count()?;
         learned.blocks = self.number()?;
         for hour in &mut learned.baseline.hours {
             *hour = Hour {

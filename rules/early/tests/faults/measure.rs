@@ -3,7 +3,7 @@
 use early::{Change, Detector, Look, Settings};
 
 use super::rivals::Windows;
-use super::world::{Slots, World, Wrong};
+use super::world::{LOOKS, Slots, World, Wrong};
 
 /// Clean days before anything is measured.
 pub const DAYS_LEARNED: u64 = 14;
@@ -102,18 +102,33 @@ pub struct Delays {
     pub burn_rate: Vec<Option<Delay>>,
 }
 
+/// A clean day after learning, one copy an hour: where faults begin.
+pub fn snapshots(learned: &Watched) -> Vec<Watched> {
+    let mut watched = learned.clone();
+    let hours = (0..24).map(|_| {
+        watched.clean_seconds(3_600);
+        watched.clone()
+    });
+    hours.collect()
+}
+
+fn begin(snapshots: &[Watched], seed: u64) -> Watched {
+    let mut watched = snapshots[seed as usize % snapshots.len()].clone();
+    watched.world = watched.world.fork(seed);
+    let lead = 60 + (watched.world.draw() * 600.0) as u64;
+    watched.clean_seconds(lead);
+    watched
+}
+
 /// Runs one fault: `wrong` says what is wrong so many seconds after its beginning.
 pub fn strike(
-    learned: &Watched,
+    snapshots: &[Watched],
     seed: u64,
     within: u64,
     wrong: &dyn Fn(u64) -> Wrong,
     delays: &mut Delays,
 ) {
-    let mut watched = learned.clone();
-    watched.world = learned.world.fork(seed);
-    let lead = 3_600 + (watched.world.draw() * 7_200.0) as u64;
-    watched.clean_seconds(lead);
+    let mut watched = begin(snapshots, seed);
     let (mut early, mut minute, mut burn_rate) = (None, None, None);
     let mut calls_before = 0_u64;
     for after in 0..within {
@@ -146,4 +161,55 @@ pub fn strike(
     delays.early.push(early);
     delays.minute.push(minute);
     delays.burn_rate.push(burn_rate);
+}
+
+/// What looks like a fault and is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harmless {
+    /// Nothing arrives for a minute, then all at once.
+    Late,
+    /// One pod of twenty fails for three seconds.
+    Blip,
+    /// Five times the calls for ten minutes.
+    Campaign,
+    /// Four of ten calls are limited, which does not count.
+    Limited,
+}
+
+/// Runs something harmless for ten minutes; gives the pages.
+pub fn disturb(snapshots: &[Watched], seed: u64, harmless: Harmless) -> Pages {
+    let mut watched = begin(snapshots, seed);
+    let mut pages = Pages::default();
+    let mut waiting: Slots = [(0, 0); LOOKS];
+    for after in 0..600 {
+        let wrong = match harmless {
+            Harmless::Blip if after < 3 => Wrong {
+                failing: 0.05,
+                ..Wrong::default()
+            },
+            Harmless::Campaign => Wrong {
+                more: 5.0,
+                ..Wrong::default()
+            },
+            Harmless::Limited => Wrong {
+                missing: 0.4,
+                ..Wrong::default()
+            },
+            Harmless::Late | Harmless::Blip => Wrong::default(),
+        };
+        let (second, mut slots) = watched.world.next(wrong);
+        let (calls, failed) = add_up(&slots);
+        pages.minute += u64::from(watched.minute.second(calls, failed));
+        pages.burn_rate += u64::from(watched.burn_rate.second(calls, failed));
+        if harmless == Harmless::Late && after < 60 {
+            waiting[0].0 += calls;
+            waiting[0].1 += failed;
+            continue;
+        }
+        slots[0].0 += waiting[0].0;
+        slots[0].1 += waiting[0].1;
+        waiting[0] = (0, 0);
+        pages.early += u64::from(feed(&mut watched.early, second, &slots, true).is_some());
+    }
+    pages
 }
