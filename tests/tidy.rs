@@ -21,7 +21,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("inbound", &[]),
     ("store", &[]),
     ("collector", &["declare", "inbound", "outbound", "store"]),
-    ("rules", &["declare", "inbound", "state", "store"]),
+    ("early", &[]),
+    ("rules", &["declare", "early", "inbound", "state", "store"]),
     ("alerting", &["declare", "inbound", "state", "outbound"]),
     (
         "scenarios",
