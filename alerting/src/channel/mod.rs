@@ -50,6 +50,11 @@ pub use wecom::WeCom;
 /// Reads a secret file's content by its path, or says why it cannot.
 pub type ReadSecret<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
+/// Whether a provider of text messages and calls can be given this number.
+pub fn is_telephone_number(text: &str) -> bool {
+    number::Number::parse(text).is_some()
+}
+
 /// The kinds, from one list: what they are called, read and sent by.
 macro_rules! channels {
     ($($(#[$doc:meta])* $kind:ident in $module:ident,)*) => {

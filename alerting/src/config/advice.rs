@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use declare::{Node, Problems};
 
 use super::{Config, Medium, Surroundings, Target, Whom};
+use crate::channel;
 
 pub(super) fn give(
     config: &Config,
@@ -15,6 +16,7 @@ pub(super) fn give(
     links(node, surroundings.external_url, problems);
     gaps(config, node, surroundings, problems);
     missing_addresses(config, node, surroundings, problems);
+    unusable_numbers(config, node, problems);
     unowned(config, node, surroundings, problems);
 }
 
@@ -116,6 +118,38 @@ fn missing_addresses(
                         .hint("add it, or the step passes over this person");
                 }
             }
+        }
+    }
+}
+
+/// Numbers that the account's provider cannot be given.
+fn unusable_numbers(config: &Config, node: &Node, problems: &mut Problems) {
+    for medium in [Medium::Sms, Medium::Phone] {
+        let Some(account) = config.channel(medium) else {
+            continue;
+        };
+        // A webhook behind the medium may know numbers in any form.
+        if account.channel.needs_address().is_none() {
+            continue;
+        }
+        let people = node.field("people");
+        for (key, person) in people.into_iter().flat_map(Node::fields) {
+            let Some(at) = person.field(medium.as_str()) else {
+                continue;
+            };
+            if at.text().is_some_and(channel::is_telephone_number) {
+                continue;
+            }
+            let name = key.key_text().unwrap_or_default();
+            problems
+                .advice(
+                    at,
+                    format!(
+                        "the `{}` of `{name}` is not a telephone number with country code",
+                        medium.as_str()
+                    ),
+                )
+                .hint("write it as \"+8613800000001\", or the step passes over this person");
         }
     }
 }

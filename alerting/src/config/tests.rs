@@ -76,6 +76,47 @@ people:
 }
 
 #[test]
+fn a_number_that_the_provider_cannot_be_given_is_advised() {
+    let with = |account: &str| {
+        let alerting = format!(
+            "{RECEIVERS}
+channels: {{sms: {{{account}}}}}
+route: {{receiver: team-chat}}
+people:
+  first: {{sms: '13800000001'}}
+  second: {{sms: '555-0100'}}
+"
+        );
+        let (config, _, problems) = read_config(&alerting, "{}");
+        assert!(config.is_some() && !problems.has_errors(), "{problems}");
+        problems.to_string()
+    };
+    let twilio = "twilio-sms: {account_sid: AC1, auth_token: t, from: Rampart}";
+    let advised = with(twilio);
+    assert!(
+        advised.contains("`sms` of `second` is not a telephone number"),
+        "{advised}"
+    );
+    assert!(advised.contains("+8613800000001"), "{advised}");
+    assert!(!advised.contains("`first`"), "{advised}");
+    let gateway = with("webhook: {url: 'http://127.0.0.1:1/sms'}");
+    assert!(!gateway.contains("`second`"), "{gateway}");
+}
+
+#[test]
+fn what_rings_a_phone_is_once_only_wherever_it_stands() {
+    let alerting = "
+receivers:
+  - {name: boss, twilio-voice: {account_sid: AC1, auth_token: t, from: '+14155550100', to: '+14155550101'}}
+  - {name: chat, slack: {url: 'http://127.0.0.1:1/chat'}}
+route: {receiver: chat}
+";
+    let (config, _) = config(alerting, "{}");
+    assert!(config.endpoint("boss").unwrap().once_only);
+    assert!(!config.endpoint("chat").unwrap().once_only);
+}
+
+#[test]
 fn routes_choose_like_alertmanager() {
     let alerting = format!(
         "{RECEIVERS}
