@@ -217,10 +217,10 @@ impl Account {
             ("x-acs-version", operation.version),
         ];
         let names = headers.map(|(name, _)| name).join(";");
-        let lines: String = headers
-            .iter()
-            .map(|(name, value)| format!("{name}:{value}\n"))
-            .collect();
+        let mut lines = String::new();
+        for (name, value) in headers {
+            lines.extend([name, ":", value, "\n"]);
+        }
         let canonical = format!("POST\n/\n{query}\n{lines}\n{names}\n{body_hash}");
         let to_sign = format!("{ALGORITHM}\n{}", sha256_hex(canonical.as_bytes()));
         let key = self.key_secret.expose().as_bytes();

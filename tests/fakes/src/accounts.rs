@@ -247,10 +247,10 @@ fn is_acs_signed(call: &Call, key_secret: &str) -> bool {
     let (Some(names), Some(signature)) = (part("SignedHeaders="), part("Signature=")) else {
         return false;
     };
-    let lines: String = names
-        .split(';')
-        .map(|name| format!("{name}:{}\n", call.header(name).unwrap_or("")))
-        .collect();
+    let mut lines = String::new();
+    for name in names.split(';') {
+        lines.extend([name, ":", call.header(name).unwrap_or(""), "\n"]);
+    }
     let (path, query) = call.target.split_once('?').unwrap_or((&call.target, ""));
     let body_hash = hex(&Sha256::digest(&call.body));
     let canonical = format!(
