@@ -296,6 +296,7 @@ struct Receipt {
     #[serde(default)]
     out_id: String,
     /// 1 on its way, 2 failed, 3 delivered.
+    #[serde(default)]
     send_status: i64,
     #[serde(default)]
     err_code: String,

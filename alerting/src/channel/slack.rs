@@ -178,7 +178,9 @@ impl Slack {
             blocks.push(json!({"type": "actions", "elements": buttons}));
         }
         // Only this is read aloud by a notification; it must name whom it calls, too.
-        let fallback = [vec![escape(&title)], mentions].concat().join(" ");
+        let fallback = [vec![title.replace('&', "&amp;")], mentions]
+            .concat()
+            .join(" ");
         json!({"text": fallback, "blocks": blocks})
     }
 

@@ -113,7 +113,7 @@ fn slack_has_blocks_and_a_text_that_calls_too() {
     assert_eq!(
         firing("slack"),
         json!({
-            "text": "［Critical］ guide/wow-video-feed: SuccessRateLow <@U012AB3CD>",
+            "text": "[Critical] guide/wow-video-feed: SuccessRateLow <@U012AB3CD>",
             "blocks": [
                 {"type": "header", "text": {"type": "plain_text", "text": title, "emoji": false}},
                 {"type": "section", "text": {"type": "mrkdwn", "text": text, "verbatim": true}},
@@ -390,10 +390,13 @@ async fn codes_say_whether_to_try_again() {
 
 #[tokio::test]
 async fn a_wrong_clock_is_told() {
-    let (_fake, channel) = Case::named("feishu").start("").await;
-    let mut late = to_someone(MessageKind::Firing, Language::En);
-    late.now = late.now + Duration::from_hours(2);
-    assert_refused(&send(&channel, &late).await, Retry::Never, "clock");
+    for kind in ["feishu", "aliyun-sms", "aliyun-voice"] {
+        let (fake, channel) = Case::named(kind).start("").await;
+        let mut late = to_someone(MessageKind::Firing, Language::En);
+        late.now = late.now + Duration::from_hours(2);
+        assert_refused(&send(&channel, &late).await, Retry::Never, "clock");
+        assert_eq!((fake.count(), fake.refusals().len()), (0, 1), "{kind}");
+    }
 }
 
 #[test]
