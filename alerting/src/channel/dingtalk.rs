@@ -151,9 +151,7 @@ impl DingTalk {
     }
 
     fn mentions(&self, delivery: &Delivery) -> At {
-        let called = self.at.called(delivery, Self::KIND, |name| {
-            is_mobile(name) || is_user(name)
-        });
+        let called = self.at.called(delivery, Self::KIND, is_identity);
         let mut at = At {
             everybody: called.everybody,
             ..At::default()
@@ -168,6 +166,11 @@ impl DingTalk {
         }
         at
     }
+}
+
+/// A mobile number or a user id.
+pub(super) fn is_identity(name: &str) -> bool {
+    is_mobile(name) || is_user(name)
 }
 
 fn is_mobile(name: &str) -> bool {

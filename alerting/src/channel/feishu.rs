@@ -178,9 +178,7 @@ impl Feishu {
 
     /// `<at id=ou_…></at>` for each, empty for nobody.
     fn mentions(&self, delivery: &Delivery) -> String {
-        let called = self.at.called(delivery, Self::KIND, |id| {
-            is_plain(id, 64, b"-_") && !id.eq_ignore_ascii_case("all")
-        });
+        let called = self.at.called(delivery, Self::KIND, is_identity);
         let everybody = called.everybody.then_some("all");
         let people = called.people.iter().map(|(_, id)| *id);
         let named = everybody.into_iter().chain(people);
@@ -189,6 +187,11 @@ impl Feishu {
             .collect::<Vec<_>>()
             .join(" ")
     }
+}
+
+/// An open id, `ou_…`, or a user id.
+pub(super) fn is_identity(id: &str) -> bool {
+    is_plain(id, 64, b"-_") && !id.eq_ignore_ascii_case("all")
 }
 
 /// The card's colour by the provider's names.

@@ -50,6 +50,51 @@ pub use wecom::WeCom;
 /// Reads a secret file's content by its path, or says why it cannot.
 pub type ReadSecret<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
+/// How a chat knows people: its kind, whether it can call somebody by this identity, and what an
+/// identity looks like.
+pub struct Chat {
+    /// The key of a person's `im`.
+    pub kind: &'static str,
+    /// Whether it is one.
+    pub is_identity: fn(&str) -> bool,
+    /// What to write.
+    pub example: &'static str,
+}
+
+/// The chats that call people by name.
+pub const CHATS: &[Chat] = &[
+    Chat {
+        kind: DingTalk::KIND,
+        is_identity: dingtalk::is_identity,
+        example: "a mobile number or user id",
+    },
+    Chat {
+        kind: Feishu::KIND,
+        is_identity: feishu::is_identity,
+        example: "an open id such as ou_…, or a user id",
+    },
+    Chat {
+        kind: WeCom::KIND,
+        is_identity: wecom::is_identity,
+        example: "a mobile number or user id",
+    },
+    Chat {
+        kind: Slack::KIND,
+        is_identity: slack::is_identity,
+        example: "a member id such as U012AB3CD, from the member's profile",
+    },
+    Chat {
+        kind: Teams::KIND,
+        is_identity: teams::is_identity,
+        example: "a sign-in name such as first@example.com",
+    },
+    Chat {
+        kind: Telegram::KIND,
+        is_identity: telegram::is_identity,
+        example: "a user name or a user's number",
+    },
+];
+
 /// Whether a provider of text messages and calls can be given this number.
 pub fn is_telephone_number(text: &str) -> bool {
     number::Number::parse(text).is_some()

@@ -186,9 +186,7 @@ impl Slack {
 
     /// `<@U…>`, `<!subteam^S…>` or `<!channel>`.
     fn mentions(&self, delivery: &Delivery) -> Vec<String> {
-        let called = self.at.called(delivery, Self::KIND, |id| {
-            is_plain(id, 32, b"") && id.starts_with(['U', 'W', 'S'])
-        });
+        let called = self.at.called(delivery, Self::KIND, is_identity);
         let everybody = called.everybody.then(|| "<!channel>".to_owned());
         let people = called.people.iter().map(|(_, id)| match id.chars().next() {
             Some('S') => format!("<!subteam^{id}>"),
@@ -196,6 +194,11 @@ impl Slack {
         });
         everybody.into_iter().chain(people).collect()
     }
+}
+
+/// A member's id, `U…` or `W…`, or a user group's, `S…`.
+pub(super) fn is_identity(id: &str) -> bool {
+    is_plain(id, 32, b"") && id.starts_with(['U', 'W', 'S'])
 }
 
 /// Slack's own escapes are for `&`, `<` and `>`; the latter two are already twins.

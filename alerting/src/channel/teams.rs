@@ -138,9 +138,7 @@ impl Teams {
 
     /// `<at>Name</at>` in the text, and whom each means.
     fn mentions(&self, delivery: &Delivery) -> (String, Vec<Value>) {
-        let called = self
-            .at
-            .called(delivery, Self::KIND, |id| is_plain(id, 128, b"-_.@+"));
+        let called = self.at.called(delivery, Self::KIND, is_identity);
         let mut words = Vec::new();
         let mut entities = Vec::new();
         for (person, id) in called.people {
@@ -153,6 +151,11 @@ impl Teams {
         }
         (words.join(" "), entities)
     }
+}
+
+/// A sign-in name or an object id.
+pub(super) fn is_identity(id: &str) -> bool {
+    is_plain(id, 128, b"-_.@+")
 }
 
 /// The title's colour by the card's names.

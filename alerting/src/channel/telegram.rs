@@ -155,9 +155,7 @@ impl Telegram {
     /// `@name`, or a link to the user's number with their name.
     fn mentions(&self, delivery: &Delivery) -> Vec<String> {
         let is_number = |id: &str| id.len() <= 19 && id.bytes().all(|b| b.is_ascii_digit());
-        let called = self.at.called(delivery, Self::KIND, |id| {
-            is_plain(id.strip_prefix('@').unwrap_or(id), 32, b"_")
-        });
+        let called = self.at.called(delivery, Self::KIND, is_identity);
         let people = called.people.iter().map(|(person, id)| {
             if is_number(id) {
                 let name = escape(&one_line(&person.name, NAME_CHARS_MAX));
@@ -168,6 +166,11 @@ impl Telegram {
         });
         people.collect()
     }
+}
+
+/// A user name, with or without its `@`, or a user's number.
+pub(super) fn is_identity(id: &str) -> bool {
+    is_plain(id.strip_prefix('@').unwrap_or(id), 32, b"_")
 }
 
 fn chat(at: &Node, problems: &mut Problems) -> Option<Value> {

@@ -124,11 +124,10 @@ impl WeCom {
     pub(super) fn body(&self, delivery: &Delivery) -> Value {
         let mut message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
         message.keep_links_within(LINKS_BYTES_MAX);
-        let called = self.at.called(delivery, Self::KIND, |name| {
-            is_plain(name, 64, b"-_.@+") && !name.starts_with('@')
-        });
+        let called = self.at.called(delivery, Self::KIND, is_identity);
         let is_mobile = |name: &str| name.len() == 11 && name.bytes().all(|b| b.is_ascii_digit());
-        let names = called.people.iter().map(|(_, name)| *name);
+        let names = called.people.iter();
+        let names = names.map(|(_, name)| name.strip_prefix("+86").unwrap_or(name));
         let (mobiles, users): (Vec<&str>, Vec<&str>) = names.partition(|name| is_mobile(name));
         let users: Vec<&str> = called
             .everybody
@@ -156,6 +155,12 @@ impl WeCom {
             },
         })
     }
+}
+
+/// A mobile number of the mainland or a user id.
+pub(super) fn is_identity(name: &str) -> bool {
+    let name = name.strip_prefix("+86").unwrap_or(name);
+    is_plain(name, 64, b"-_.@") && !name.starts_with('@')
 }
 
 #[derive(Deserialize)]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use declare::{Node, Problems};
+use declare::{Node, Problems, closest};
 
 use super::{Config, Medium, Surroundings, Target, Whom};
-use crate::channel;
+use crate::channel::{self, CHATS};
 
 pub(super) fn give(
     config: &Config,
@@ -17,6 +17,7 @@ pub(super) fn give(
     gaps(config, node, surroundings, problems);
     missing_addresses(config, node, surroundings, problems);
     unusable_numbers(config, node, problems);
+    unusable_identities(node, problems);
     unowned(config, node, surroundings, problems);
 }
 
@@ -150,6 +151,35 @@ fn unusable_numbers(config: &Config, node: &Node, problems: &mut Problems) {
                     ),
                 )
                 .hint("write it as \"+8613800000001\", or the step passes over this person");
+        }
+    }
+}
+
+/// Identities by which no chat can call anybody.
+fn unusable_identities(node: &Node, problems: &mut Problems) {
+    let people = node.field("people").into_iter().flat_map(Node::fields);
+    for (_, person) in people {
+        for (key, at) in person.field("im").into_iter().flat_map(Node::fields) {
+            let kind = key.key_text().unwrap_or_default();
+            let Some(chat) = CHATS.iter().find(|chat| chat.kind == kind) else {
+                let near = closest(kind, CHATS.iter().map(|chat| chat.kind));
+                let known = CHATS.iter().map(|chat| chat.kind).collect::<Vec<_>>();
+                problems
+                    .advice(key, format!("no chat is called `{kind}`"))
+                    .hint(match near {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("known: {}", known.join(", ")),
+                    });
+                continue;
+            };
+            if !at
+                .text()
+                .is_some_and(|text| (chat.is_identity)(text.trim()))
+            {
+                problems
+                    .advice(at, format!("`{kind}` cannot call anybody by this"))
+                    .hint(format!("write {}", chat.example));
+            }
         }
     }
 }

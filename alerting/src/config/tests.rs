@@ -104,6 +104,33 @@ people:
 }
 
 #[test]
+fn an_identity_that_rings_nobody_is_advised() {
+    let alerting = format!(
+        "{RECEIVERS}
+route: {{receiver: team-chat}}
+people:
+  first: {{im: {{dingtalk: '13800000001', slack: U012AB3CD, wecom: '+8613800000001', feishu: ou_1}}}}
+  second: {{im: {{dingtlak: '13800000001', slack: '@second', telegram: '@second'}}}}
+"
+    );
+    let (config, _, problems) = read_config(&alerting, "{}");
+    assert!(config.is_some() && !problems.has_errors(), "{problems}");
+    let advised = problems.to_string();
+    assert!(advised.contains("did you mean `dingtalk`?"), "{advised}");
+    assert!(
+        advised.contains("`slack` cannot call anybody by this"),
+        "{advised}"
+    );
+    assert!(
+        advised.contains("U012AB3CD, from the member's profile"),
+        "{advised}"
+    );
+    for fine in ["`feishu`", "`wecom`", "`telegram`", "`dingtalk` cannot"] {
+        assert!(!advised.contains(fine), "{advised}");
+    }
+}
+
+#[test]
 fn what_rings_a_phone_is_once_only_wherever_it_stands() {
     let alerting = "
 receivers:

@@ -6,7 +6,7 @@ use fakes::{ProviderBehaviour, Said};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::providers::{Case, to_someone};
+use super::providers::{Case, someone, to_someone};
 use super::*;
 
 const SINCE: &str = "Since: 2026-11-10 18:10:00 +00:00 (4 min 30 s ago)";
@@ -101,6 +101,22 @@ fn wecom_mentions_in_a_text_and_else_writes_markdown() {
             "content": format!("{content}\n[查看详情]({DETAILS})"),
         }})
     );
+}
+
+#[test]
+fn wecom_rings_a_number_with_its_country_code_and_a_user_id() {
+    let mut firing = to_someone(MessageKind::Firing, Language::En);
+    let mut second = someone();
+    second
+        .im
+        .insert("wecom".to_owned(), "second.one".to_owned());
+    firing.recipient.mentions[0]
+        .im
+        .insert("wecom".to_owned(), "+8613800000001".to_owned());
+    firing.recipient.person = Some(second);
+    let text = &post("wecom", "", &firing)["text"];
+    assert_eq!(text["mentioned_mobile_list"], json!(["13800000001"]));
+    assert_eq!(text["mentioned_list"], json!(["second.one"]));
 }
 
 #[test]
