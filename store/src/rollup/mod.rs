@@ -4,7 +4,7 @@
 //! before now are late: they are not counted here, only in the table `minutes`. Rows more than
 //! [`Rollups::AHEAD_SECONDS`] after now are not believed.
 
-mod bytes;
+pub(crate) mod bytes;
 pub(crate) mod calls;
 mod cell;
 mod counts;
@@ -14,7 +14,7 @@ mod latency;
 mod read;
 mod seconds;
 mod select;
-mod sketch;
+pub(crate) mod sketch;
 #[cfg(test)]
 mod tests;
 

@@ -370,7 +370,7 @@ async fn mistakes_are_told_with_the_way_out() {
         ),
         (
             "select * from users",
-            "there is no table \"users\"; the tables are invocations, logs, samples, minutes and loadtests",
+            "there is no table \"users\"; the tables are invocations, logs, samples, minutes, loadtests and seconds",
         ),
         ("drop table logs", "DROP is not allowed; write one SELECT"),
         ("selec 1", "not valid SQL"),
