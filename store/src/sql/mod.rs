@@ -7,6 +7,8 @@ mod answer;
 mod encode;
 mod engine;
 mod error;
+#[cfg(test)]
+mod function_tests;
 mod functions;
 mod guard;
 mod plan;
