@@ -12,10 +12,10 @@ help: ## this list
 setup: ## install what building and running needs
 	@scripts/setup build
 
-setup-test: ## install what the tests need besides: nginx, wrk, node-exporter, Node, Chromium, a mail sink
+setup-test: ## install what the tests need besides: nginx, wrk, node-exporter, Node, Chromium, a mail sink, DuckDB
 	@scripts/setup test
 
-setup-bench: ## install what the load tester is measured beside: nginx, wrk, h2load, Go for hey
+setup-bench: ## install what is measured beside: nginx, wrk, h2load, Go for hey, DuckDB
 	@scripts/setup bench
 
 build: setup ## build the binary with the demo profile
@@ -58,7 +58,10 @@ bench: setup-test ## measure the figures of the README on this machine
 bench-loadtest: setup-bench ## measure the load tester beside wrk, h2load, oha and hey
 	@scripts/bench-loadtest
 
+bench-store: setup-bench ## measure the store, its SQL beside DuckDB on the same files
+	@scripts/bench-store
+
 clean: ## remove what was built
 	$(CARGO) clean
 
-.PHONY: help setup setup-test setup-bench build run fmt lint unit test soak fuzz pages screenshots bench-page bench bench-loadtest clean
+.PHONY: help setup setup-test setup-bench build run fmt lint unit test soak fuzz pages screenshots bench-page bench bench-loadtest bench-store clean

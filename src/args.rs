@@ -52,6 +52,8 @@ pub enum Output {
     Json,
     /// For spreadsheets
     Csv,
+    /// An Arrow stream for other programs, of `query` only
+    Arrow,
 }
 
 /// What to do.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::Value;
 
 use crate::args::Remote;
@@ -101,24 +102,69 @@ impl Client {
             .await
     }
 
-    async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
+    /// `POST path` with a JSON body, answered in the media type `accept`: whether there is more than
+    /// was given, after `each` has had every piece of the body as it came.
+    pub async fn post_for(
+        &self,
+        path: &str,
+        body: &Value,
+        accept: &str,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<bool, ClientError> {
+        let request = self.http.post(format!("{}{path}", self.server));
+        let request = request.json(body).header(ACCEPT, accept);
+        let mut answer = self.ask(request).await?;
+        let given = answer.headers().get(CONTENT_TYPE);
+        if !given.is_some_and(|given| given.as_bytes().starts_with(accept.as_bytes())) {
+            return Err(ClientError::Foreign {
+                server: self.server.clone(),
+                detail: format!("it is not {accept}"),
+            });
+        }
+        let truncated = answer.headers().contains_key("rampart-truncated");
+        while let Some(piece) = answer
+            .chunk()
+            .await
+            .map_err(|error| self.unreachable(&error))?
+        {
+            each(&piece);
+        }
+        Ok(truncated)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
+        let text = self.ask(request).await?.text().await;
+        let text = text.map_err(|error| self.unreachable(&error))?;
+        serde_json::from_str(&text).map_err(|_| ClientError::Foreign {
+            server: self.server.clone(),
+            detail: text.chars().take(120).collect(),
+        })
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        ClientError::Unreachable {
+            server: self.server.clone(),
+            cause: innermost(error),
+        }
+    }
+
+    /// The answer when it is a good one, its body yet to come.
+    async fn ask(
+        &self,
+        mut request: reqwest::RequestBuilder,
+    ) -> Result<reqwest::Response, ClientError> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let unreachable = |error: reqwest::Error| ClientError::Unreachable {
-            server: self.server.clone(),
-            cause: innermost(&error),
-        };
-        let answer = request.send().await.map_err(unreachable)?;
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
         let status = answer.status();
-        let text = answer.text().await.map_err(unreachable)?;
-        let body: Option<Value> = serde_json::from_str(&text).ok();
         if status.is_success() {
-            return body.ok_or_else(|| ClientError::Foreign {
-                server: self.server.clone(),
-                detail: text.chars().take(120).collect(),
-            });
+            return Ok(answer);
         }
+        let text = answer.text().await;
+        let text = text.map_err(|error| self.unreachable(&error))?;
+        let body: Option<Value> = serde_json::from_str(&text).ok();
         let field = |name: &str| {
             body.as_ref()
                 .and_then(|body| body.get(name))

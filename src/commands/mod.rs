@@ -25,6 +25,9 @@ use crate::print::Table;
 /// Runs the command that was asked for.
 pub async fn run(arguments: Arguments) -> Exit {
     let remote = &arguments.remote;
+    if remote.output == Output::Arrow && !matches!(arguments.command, Command::Query(_)) {
+        return complain("only `query` answers as an Arrow stream", Exit::Usage);
+    }
     match arguments.command {
         Command::Serve(serve) => serve::run(serve).await,
         Command::Demo(demo) => demo::run(demo).await,

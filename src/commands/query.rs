@@ -1,6 +1,6 @@
 //! `rampart query`: one SELECT over the tables of a running server.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use serde_json::{Value, json};
 
@@ -13,6 +13,8 @@ use crate::print::Table;
 /// Longest statement read from standard input, in bytes; the server has the same limit.
 const SQL_BYTES_MAX: u64 = 64 * 1024;
 
+const MORE_ROWS: &str = "there are more rows than the server gives at once; narrow the statement";
+
 /// Asks and prints.
 pub async fn run(remote: &Remote, arguments: QueryArguments) -> Exit {
     let sql = match arguments.sql.map_or_else(read_statement, Ok) {
@@ -21,11 +23,15 @@ pub async fn run(remote: &Remote, arguments: QueryArguments) -> Exit {
             return complain(&format!("cannot read the statement: {error}"), Exit::Failed);
         }
     };
-    match ask(remote, &sql).await {
-        Ok(answer) if remote.output == Output::Json => say(&format!("{answer:#}\n")),
-        Ok(answer) => print(&answer, remote.output),
-        Err(error) => complain(&error.to_string(), Exit::Failed),
-    }
+    let done = match remote.output {
+        Output::Csv => copy(remote, &sql, "text/csv").await,
+        Output::Arrow => copy(remote, &sql, "application/vnd.apache.arrow.stream").await,
+        Output::Json => ask(remote, &sql)
+            .await
+            .map(|answer| say(&format!("{answer:#}\n"))),
+        Output::Table => ask(remote, &sql).await.map(|answer| print(&answer)),
+    };
+    done.unwrap_or_else(|error| complain(&error.to_string(), Exit::Failed))
 }
 
 fn read_statement() -> std::io::Result<String> {
@@ -42,7 +48,29 @@ async fn ask(remote: &Remote, sql: &str) -> Result<Value, ClientError> {
         .await
 }
 
-fn print(answer: &Value, output: Output) -> Exit {
+/// Hands the answer on as it comes.
+async fn copy(remote: &Remote, sql: &str, media_type: &str) -> Result<Exit, ClientError> {
+    let mut out = std::io::stdout();
+    let mut written = Ok(());
+    let question = json!({ "query": sql });
+    let truncated = Client::new(remote)?
+        .post_for("/api/v1/sql", &question, media_type, |piece| {
+            if written.is_ok() {
+                written = out.write_all(piece);
+            }
+        })
+        .await?;
+    if truncated {
+        complain(MORE_ROWS, Exit::Fine);
+    }
+    Ok(match written.and_then(|()| out.flush()) {
+        Ok(()) => Exit::Fine,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Fine,
+        Err(error) => complain(&error.to_string(), Exit::Failed),
+    })
+}
+
+fn print(answer: &Value) -> Exit {
     let list = |name: &str| {
         answer
             .get(name)
@@ -58,18 +86,11 @@ fn print(answer: &Value, output: Output) -> Exit {
         table.row(row.as_array().into_iter().flatten().map(cell));
     }
     let mut text = Vec::new();
-    let written = match output {
-        Output::Csv => table.write_csv(&mut text),
-        _ => table.write_aligned(&mut text),
-    };
-    if let Err(error) = written {
+    if let Err(error) = table.write_aligned(&mut text) {
         return complain(&error.to_string(), Exit::Failed);
     }
     if answer["truncated"] == Value::Bool(true) {
-        complain(
-            "there are more rows than the server gives at once; narrow the statement",
-            Exit::Fine,
-        );
+        complain(MORE_ROWS, Exit::Fine);
     }
     say(&String::from_utf8_lossy(&text))
 }

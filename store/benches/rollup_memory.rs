@@ -28,8 +28,9 @@ fn batch(names: &[String], second: i64, number: usize) -> RecordBatch {
     for (at, name) in names.iter().enumerate() {
         for series in 0..SERIES {
             for call in 0..ROWS_A_SECOND {
-                let mixed = (at * 7_919 + series * 104_729 + call * 1_299_709 + number * 15_485_863)
-                    % 1_000_003;
+                let mixed =
+                    (at * 7_919 + series * 104_729 + call * 1_299_709 + number * 15_485_863)
+                        % 1_000_003;
                 let failed = mixed.is_multiple_of(200);
                 rows.push(&Invocation {
                     ts: Timestamp::from_seconds(second),
@@ -99,7 +100,12 @@ fn main() {
         rollups.apply(&rows, Timestamp::from_seconds(second));
         second += 1;
         if (second - START) % HOUR == 0 {
-            report(&format!("after {} h", (second - START) / HOUR), &rollups, before, functions);
+            report(
+                &format!("after {} h", (second - START) / HOUR),
+                &rollups,
+                before,
+                functions,
+            );
         }
     }
     let took = clock.elapsed().saturating_sub(began).as_secs_f64();
@@ -120,8 +126,18 @@ fn main() {
         rollups.apply(&moved(&last, second), Timestamp::from_seconds(second));
         second += 10;
     }
-    let stats = report("seven hours after all but one stop", &rollups, before, functions);
-    println!("{:<36} {:7} of {}", "series that are left", stats.series, functions * SERIES);
+    let stats = report(
+        "seven hours after all but one stop",
+        &rollups,
+        before,
+        functions,
+    );
+    println!(
+        "{:<36} {:7} of {}",
+        "series that are left",
+        stats.series,
+        functions * SERIES
+    );
 }
 
 /// The same rows, begun at another second.

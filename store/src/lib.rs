@@ -50,7 +50,7 @@ pub use rows::{
 };
 pub use schema::{SchemaError, Table};
 pub use snapshot::{Snapshot, SnapshotFile};
-pub use sql::{QueryAnswer, QueryEngine, QueryError, QueryLimits};
+pub use sql::{AnswerFormat, QueryAnswer, QueryEngine, QueryError, QueryLimits};
 pub use stats::{Stats, TableStats};
 pub use store::Store;
 #[doc(hidden)]

@@ -1,17 +1,20 @@
-//! The table `minutes`: sums per series and minute of completion, kept long after the rows are gone.
+//! The table `minutes`: sums and a latency sketch per series and minute of completion, kept long after
+//! the rows are gone.
 //!
 //! Rows of it are *partial* sums. A minute of a series may have any number of them, one per batch that
 //! was flushed; adding them up gives the truth, however the rows were split into batches.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, BinaryBuilder, RecordBatch};
 use arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType, UInt64Type};
 use model::{FunctionId, Outcome, Traffic};
 
 use crate::rollup::calls::{Calls, Codes, Words, layer_of};
-use crate::rollup::{Counts, Rollups, SeriesKey};
+use crate::rollup::sketch::bin_of;
+use crate::rollup::{Counts, Rollups, SeriesKey, Sketch};
 use crate::rows::assemble;
 use crate::rows::columns::{CodeColumn, NumberColumn, WordColumn};
 use crate::schema::{Table, outcome_column};
@@ -27,6 +30,8 @@ pub fn minute_rows(invocations: &RecordBatch, rollups: &Rollups) -> RecordBatch 
         tracing::error!("a batch without the columns of invocations was to be summed");
         return rows.finish();
     };
+    let minute_of = |completed: i64| completed.div_euclid(MINUTE_US);
+    let mut durations = Vec::with_capacity(invocations.num_rows());
     let mut inner_from: HashMap<Codes, i64> = HashMap::new();
     let gathering = calls.gather(
         |call, codes| {
@@ -38,17 +43,30 @@ pub fn minute_rows(invocations: &RecordBatch, rollups: &Rollups) -> RecordBatch 
                 });
                 call.completed.div_euclid(SECOND_US) < *from
             };
-            counts.then(|| call.completed.div_euclid(MINUTE_US))
+            counts.then(|| minute_of(call.completed))
         },
-        |_, _, _| {},
+        |key, _, call| durations.push((key, minute_of(call.completed), bin_of(call.duration_us))),
     );
+    durations.sort_unstable();
     for cell in &gathering.cells {
         if let Some(codes) = gathering.keys.get(cell.key as usize) {
             let (texts, traffic) = calls.texts(codes);
-            rows.push(cell.bucket, texts, traffic, &cell.counts);
+            let sketch = sketch_of(&durations, cell.key, cell.bucket);
+            rows.push(cell.bucket, texts, traffic, &cell.counts, &sketch.pack());
         }
     }
     rows.finish()
+}
+
+/// The durations of one series in one minute; all of them are sorted by series, minute and bin.
+fn sketch_of(durations: &[(u32, i64, u16)], key: u32, minute: i64) -> Sketch {
+    let first = durations.partition_point(|(own, at, _)| (*own, *at) < (key, minute));
+    let end = durations.partition_point(|(own, at, _)| (*own, *at) <= (key, minute));
+    let bins = durations
+        .get(first..end)
+        .unwrap_or_default()
+        .chunk_by(|(.., one), (.., other)| one == other);
+    Sketch::of_bins(bins.filter_map(|same| Some((same.first()?.2, same.len() as u64))))
 }
 
 /// Adds up partial sums: series, minute (Unix seconds / 60) and counts of the minutes in `within`, in
@@ -81,6 +99,7 @@ struct MinuteRows {
     words: [WordColumn; 5],
     traffic: CodeColumn,
     counts: [NumberColumn<UInt64Type>; Outcome::ALL.len() + 3],
+    sketches: BinaryBuilder,
 }
 
 impl MinuteRows {
@@ -93,10 +112,18 @@ impl MinuteRows {
             words: std::array::from_fn(|_| WordColumn::new()),
             traffic: CodeColumn::default(),
             counts: std::array::from_fn(|_| NumberColumn::new()),
+            sketches: BinaryBuilder::new(),
         }
     }
 
-    fn push(&mut self, minute: i64, texts: [&str; 5], traffic: Traffic, counts: &Counts) {
+    fn push(
+        &mut self,
+        minute: i64,
+        texts: [&str; 5],
+        traffic: Traffic,
+        counts: &Counts,
+        sketch: &[u8],
+    ) {
         self.minute.push(minute.saturating_mul(MINUTE_US));
         let [namespace, function, version, unit, zone] = &mut self.words;
         namespace.push_required(texts[0]);
@@ -113,6 +140,7 @@ impl MinuteRows {
         {
             column.push(count);
         }
+        self.sketches.append_value(sketch);
     }
 
     fn finish(&mut self) -> RecordBatch {
@@ -126,6 +154,7 @@ impl MinuteRows {
             for column in &mut self.counts {
                 columns.push(column.finish()?);
             }
+            columns.push(Arc::new(self.sketches.finish()));
             Ok(columns)
         })();
         assemble(Table::Minutes, columns)

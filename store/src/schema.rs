@@ -166,6 +166,10 @@ impl Table {
 /// The derived column of tables with functions: `namespace/name`.
 pub(crate) const FUNCTION_ID: &str = "function_id";
 
+/// The column of [`Table::Minutes`] with a packed [`crate::Sketch`] of durations; null in files of
+/// versions that had none.
+pub(crate) const SKETCH: &str = "sketch";
+
 /// The name of the column of [`Table::Minutes`] that counts calls of an outcome.
 pub(crate) const fn outcome_column(outcome: Outcome) -> &'static str {
     outcome.as_str()
@@ -301,6 +305,7 @@ fn minutes() -> Vec<Field> {
             .into_iter()
             .map(|name| required(name, DataType::UInt64)),
     );
+    fields.push(optional(SKETCH, DataType::Binary));
     fields
 }
 

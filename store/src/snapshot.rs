@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use model::Timestamp;
 
+use crate::rollup::Rollups;
 use crate::schema::Table;
 
 /// One Parquet file of a table, with what is known without opening it.
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub memory: HashMap<Table, Vec<RecordBatch>>,
     /// Files; they must stay while the snapshot lives.
     pub files: HashMap<Table, Vec<SnapshotFile>>,
+    /// The live rollups, which go on counting while the snapshot stands still.
+    pub rollups: Option<Arc<Rollups>>,
     /// Whatever keeps the files from being removed; dropped with the snapshot.
     pub lease: Option<Arc<dyn Any + Send + Sync>>,
 }

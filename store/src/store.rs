@@ -200,7 +200,10 @@ impl Store {
 
     /// Everything visible now. Its files stay until it is dropped.
     pub fn snapshot(&self) -> Snapshot {
-        self.shared.catalogue.snapshot()
+        Snapshot {
+            rollups: Some(Arc::clone(&self.shared.rollups)),
+            ..self.shared.catalogue.snapshot()
+        }
     }
 
     /// What the store holds.

@@ -52,7 +52,7 @@ fn init_writes_a_set_that_check_and_serve_take() {
 }
 
 #[test]
-fn query_prints_tables_csv_and_json() {
+fn query_prints_tables_csv_json_and_arrow() {
     let folder = Folder::new();
     let server = Server::start(&[
         "--listen",
@@ -83,6 +83,21 @@ fn query_prints_tables_csv_and_json() {
     );
     let json: serde_json::Value = serde_json::from_slice(&ask("json", sql).stdout).unwrap();
     assert_eq!(json["rows"], serde_json::json!([["guide/feed", 7]]));
+    let arrow = ask("arrow", sql);
+    let read = "import sys, pyarrow; print(pyarrow.ipc.open_stream(sys.stdin.buffer).read_all().to_pylist())";
+    assert_eq!(
+        super::peers::pyarrow(read, &arrow.stdout),
+        "[{'function_id': 'guide/feed', 'calls': 7}]\n",
+        "{}",
+        text(&arrow.stderr)
+    );
+    let elsewhere = rampart(&["--server", &server.url, "--output", "arrow", "mode"]);
+    assert_eq!(elsewhere.status.code(), Some(2));
+    let seconds = ask(
+        "csv",
+        "select sum(ok) as ok from seconds where function = 'feed'",
+    );
+    assert_eq!(text(&seconds.stdout), "ok\r\n7\r\n");
     let wrong = ask("table", "select functoin from invocations");
     assert_eq!(wrong.status.code(), Some(1));
     assert!(

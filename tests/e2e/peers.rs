@@ -103,17 +103,40 @@ pub fn node_exporter() -> Peer {
     )
 }
 
-/// An SMTP server that keeps every mail in a maildir.
-pub fn mail_sink(folder: &Path) -> (Peer, PathBuf) {
-    let cache = std::env::var("RAMPART_CACHE")
+/// Where `make setup-test` installs what comes from PyPI.
+fn cache() -> PathBuf {
+    std::env::var("RAMPART_CACHE")
         .map(PathBuf::from)
         .unwrap_or_else(|_| {
             let base = std::env::var("XDG_CACHE_HOME")
                 .map(PathBuf::from)
                 .unwrap_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap()).join(".cache"));
             base.join("rampart")
-        });
-    let python = cache.join("mail/bin/python");
+        })
+}
+
+/// What a script for a Python with pyarrow prints when it is given these bytes.
+pub fn pyarrow(script: &str, input: &[u8]) -> String {
+    let python = cache().join("tables/bin/python");
+    assert!(
+        python.exists(),
+        "pyarrow is not installed; `make setup-test` installs it"
+    );
+    let mut child = Command::new(python)
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), input).unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success());
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// An SMTP server that keeps every mail in a maildir.
+pub fn mail_sink(folder: &Path) -> (Peer, PathBuf) {
+    let python = cache().join("mail/bin/python");
     assert!(
         python.exists(),
         "the mail sink is not installed; `make setup-test` installs it"

@@ -115,7 +115,7 @@ pub(super) async fn deliver(
             Ok(text) => say(&String::from_utf8_lossy(&text)),
             Err(error) => complain(&error.to_string(), Exit::Failed),
         },
-        Output::Table | Output::Csv => say(&loadtest::report::text(&kept)),
+        Output::Table | Output::Csv | Output::Arrow => say(&loadtest::report::text(&kept)),
     };
     match loadtest::report::write(&plan.output, &kept, total) {
         Ok(paths) => paths

@@ -20,7 +20,7 @@ fn print(remote: &Remote, arguments: &ReportArguments) -> Result<Exit, report::R
     let text = match (&arguments.other, remote.output) {
         (Some(other), _) => report::compare(&kept, &report::read(other)?)?,
         (None, Output::Json) => String::from_utf8_lossy(&report::json::encode(&kept)?).into_owned(),
-        (None, Output::Table | Output::Csv) => report::text(&kept),
+        (None, Output::Table | Output::Csv | Output::Arrow) => report::text(&kept),
     };
     let files = Files {
         html: arguments.html.clone(),

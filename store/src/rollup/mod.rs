@@ -5,7 +5,7 @@
 //! before now are late: they change no second, only their ten if that is still kept, and the table
 //! `minutes`. Rows more than [`Rollups::AHEAD_SECONDS`] after now are not believed.
 
-mod bytes;
+pub(crate) mod bytes;
 pub(crate) mod calls;
 mod cell;
 mod counts;
@@ -21,7 +21,7 @@ mod place;
 mod read;
 mod seconds;
 mod select;
-mod sketch;
+pub(crate) mod sketch;
 mod slots;
 mod stats;
 mod sweep;

@@ -10,12 +10,13 @@ use super::bytes::{put_varint, take_varint};
 /// The relative accuracy α.
 const RELATIVE_ACCURACY: f64 = 0.01;
 
-const GAMMA: f64 = (1.0 + RELATIVE_ACCURACY) / (1.0 - RELATIVE_ACCURACY);
-static BINS_PER_E: LazyLock<f64> = LazyLock::new(|| 1.0 / GAMMA.ln());
+pub(crate) const GAMMA: f64 = (1.0 + RELATIVE_ACCURACY) / (1.0 - RELATIVE_ACCURACY);
+/// 1 / ln γ: how many bins a factor of e takes.
+pub(crate) static BINS_PER_E: LazyLock<f64> = LazyLock::new(|| 1.0 / GAMMA.ln());
 
 /// The bin of a duration; 0 is for what is not positive, 1 for one microsecond.
 #[inline]
-pub(super) fn bin_of(micros: u64) -> u16 {
+pub(crate) fn bin_of(micros: u64) -> u16 {
     if micros == 0 {
         return 0;
     }
@@ -90,6 +91,13 @@ impl Sketch {
         self.bins.iter().skip(first).map(|(_, count)| count).sum()
     }
 
+    /// The sketch of these bins, which have to be sorted.
+    pub(crate) fn of_bins(bins: impl Iterator<Item = (u16, u64)>) -> Sketch {
+        Sketch {
+            bins: bins.collect(),
+        }
+    }
+
     /// Adds sorted bins. Most of the time all of them are there already.
     pub(super) fn merge_bins(&mut self, more: impl Iterator<Item = (u16, u64)>) {
         let mut at = 0;
@@ -116,7 +124,7 @@ impl Sketch {
     }
 
     /// About two bytes a bin: distance to the bin before, then the count.
-    pub(super) fn pack(&self) -> Box<[u8]> {
+    pub(crate) fn pack(&self) -> Box<[u8]> {
         let mut bytes = Vec::with_capacity(self.bins.len() * 2 + 2);
         let mut before = 0;
         for (bin, count) in &self.bins {
@@ -128,14 +136,12 @@ impl Sketch {
     }
 
     pub(super) fn unpack(bytes: &[u8]) -> Sketch {
-        Sketch {
-            bins: packed_bins(bytes).collect(),
-        }
+        Sketch::of_bins(packed_bins(bytes))
     }
 }
 
 /// The bins of a packed sketch.
-pub(super) fn packed_bins(mut bytes: &[u8]) -> impl Iterator<Item = (u16, u64)> {
+pub(crate) fn packed_bins(mut bytes: &[u8]) -> impl Iterator<Item = (u16, u64)> {
     let mut bin = 0_u16;
     std::iter::from_fn(move || {
         let distance = take_varint(&mut bytes)?;

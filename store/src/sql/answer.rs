@@ -66,6 +66,13 @@ impl QueryAnswer {
             .iter()
             .map(|field| quoted(field.name()));
         push_line(&mut text, names);
+        text.push_str(&self.to_csv_rows());
+        text
+    }
+
+    /// The same without the header line.
+    pub(super) fn to_csv_rows(&self) -> String {
+        let mut text = String::new();
         for batch in &self.batches {
             for row in 0..batch.num_rows() {
                 push_line(

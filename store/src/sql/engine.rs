@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
-    MemorySchemaProvider, SchemaProvider,
+    MemorySchemaProvider, SchemaProvider, TableProvider,
 };
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
@@ -29,8 +29,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::functions::success_rate;
+use super::functions;
 use super::plan::stoppable;
+use super::relation::Relation;
+use super::seconds::SecondsTable;
 use super::table::SnapshotTable;
 use super::{ANSWER_BYTES_MAX, CONCURRENT_MAX, QueryAnswer, QueryError, QueryLimits, guard};
 use crate::minutes::{minute_rows, sum_minutes};
@@ -226,7 +228,7 @@ impl Question {
     async fn answer(
         mut self,
         statement: Statement,
-        tables: &[Table],
+        tables: &[Relation],
     ) -> Result<QueryAnswer, QueryError> {
         let memory_bytes = self.memory_bytes;
         let fail = |error: DataFusionError| QueryError::from_engine(&error, memory_bytes);
@@ -237,7 +239,7 @@ impl Question {
     async fn plan(
         &mut self,
         statement: Statement,
-        tables: &[Table],
+        tables: &[Relation],
     ) -> Result<(Arc<dyn ExecutionPlan>, SessionState), DataFusionError> {
         let state = self.session(tables)?;
         let plan = logical(&state, statement).await?;
@@ -246,10 +248,14 @@ impl Question {
     }
 
     /// A session that knows the tables of the snapshot and nothing else.
-    fn session(&mut self, tables: &[Table]) -> Result<SessionState, DataFusionError> {
+    fn session(&mut self, tables: &[Relation]) -> Result<SessionState, DataFusionError> {
         let schema = MemorySchemaProvider::new();
         for table in tables {
-            schema.register_table(table.name().to_owned(), Arc::new(self.table(*table)))?;
+            let provider: Arc<dyn TableProvider> = match table {
+                Relation::Stored(table) => Arc::new(self.table(*table)),
+                Relation::Seconds => Arc::new(self.seconds()),
+            };
+            schema.register_table(table.name().to_owned(), provider)?;
         }
         let defaults = &self.template.config_options().catalog;
         let catalog = MemoryCatalogProvider::new();
@@ -261,6 +267,11 @@ impl Question {
             .build();
         state.execution_props_mut().query_execution_start_time = Some(self.now.to_utc());
         Ok(state)
+    }
+
+    fn seconds(&self) -> SecondsTable {
+        let rollups = self.snapshot.rollups.clone().unwrap_or_default();
+        SecondsTable::new(rollups, self.now, self.threads)
     }
 
     fn table(&mut self, table: Table) -> SnapshotTable {
@@ -345,9 +356,8 @@ fn template(memory_bytes: usize, threads: usize) -> SessionState {
         .with_default_features()
         .with_table_functions(std::collections::HashMap::new())
         .build();
-    let rate = Arc::new(success_rate());
-    if let Err(error) = datafusion::execution::FunctionRegistry::register_udaf(&mut state, rate) {
-        tracing::error!(%error, "success_rate is not there for queries");
+    if let Err(error) = functions::register(&mut state) {
+        tracing::error!(%error, "functions of ours are not there for queries");
     }
     state
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
+use super::relation::Relation;
 use super::{CONCURRENT_MAX, TEXT_BYTES_MAX};
 
 /// Why a question got no answer.
@@ -15,11 +16,12 @@ pub enum QueryError {
     Syntax(String),
     /// It is SQL that is not answered here.
     #[error(
-        "{0} is not allowed; write one SELECT (WITH is fine) over the tables invocations, logs, samples, minutes and loadtests"
+        "{0} is not allowed; write one SELECT (WITH is fine) over the tables {tables}",
+        tables = Relation::names()
     )]
     NotAllowed(String),
     /// A table that is not there.
-    #[error("there is no table {name:?}{}; the tables are invocations, logs, samples, minutes and loadtests", suggest(suggestion.as_deref()))]
+    #[error("there is no table {name:?}{}; the tables are {}", suggest(suggestion.as_deref()), Relation::names())]
     UnknownTable {
         /// The table asked for.
         name: String,

@@ -13,8 +13,8 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::error::{QueryError, nearest};
+use super::relation::Relation;
 use super::{NESTING_MAX, TEXT_BYTES_MAX, TOKENS_MAX};
-use crate::schema::Table;
 
 /// Functions that make much out of little, or reach outside the tables.
 const REFUSED_FUNCTIONS: [&str; 19] = [
@@ -40,7 +40,7 @@ const REFUSED_FUNCTIONS: [&str; 19] = [
 ];
 
 /// The statement, if it is one that is answered, and which tables it reads.
-pub(super) fn admit(text: &str) -> Result<(Parsed, Vec<Table>), QueryError> {
+pub(super) fn admit(text: &str) -> Result<(Parsed, Vec<Relation>), QueryError> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(QueryError::TooLong { bytes: text.len() });
     }
@@ -112,20 +112,17 @@ fn first_word(text: &str) -> String {
 }
 
 /// Which tables are read; any other name is refused here, so that no name ever reaches a catalogue.
-fn tables_of(statement: &Parsed) -> Result<Vec<Table>, QueryError> {
+fn tables_of(statement: &Parsed) -> Result<Vec<Relation>, QueryError> {
     let (references, _) = datafusion::sql::resolve::resolve_table_references(statement, true)
         .map_err(|error| QueryError::from_engine(&error, 0))?;
     let mut tables = Vec::new();
     for reference in references {
         let bare = reference.schema().is_none() && reference.catalog().is_none();
-        let table = Table::from_name(reference.table()).filter(|_| bare);
+        let table = Relation::from_name(reference.table()).filter(|_| bare);
         let Some(table) = table else {
             return Err(QueryError::UnknownTable {
                 name: reference.to_string(),
-                suggestion: nearest(
-                    reference.table(),
-                    Table::ALL.iter().map(|table| table.name()),
-                ),
+                suggestion: nearest(reference.table(), Relation::all().map(Relation::name)),
             });
         };
         if !tables.contains(&table) {

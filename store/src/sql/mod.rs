@@ -4,12 +4,17 @@
 //! sees in `table`.
 
 mod answer;
+mod encode;
 mod engine;
 mod error;
+#[cfg(test)]
+mod function_tests;
 mod functions;
 mod guard;
 mod plan;
 mod pruning;
+mod relation;
+mod seconds;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -17,6 +22,7 @@ mod tests;
 use std::time::Duration;
 
 pub use answer::QueryAnswer;
+pub use encode::AnswerFormat;
 pub use engine::QueryEngine;
 pub use error::QueryError;
 

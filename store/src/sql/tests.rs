@@ -19,30 +19,30 @@ use crate::rows::{Invocation, InvocationRows, LogLine, LogRows, Sample, SampleRo
 use crate::schema::Table;
 use crate::snapshot::{Snapshot, SnapshotFile};
 
-const START: i64 = 1_762_790_400;
+pub(super) const START: i64 = 1_762_790_400;
 const MEMORY: usize = 256 << 20;
 
-fn engine() -> QueryEngine {
+pub(super) fn engine() -> QueryEngine {
     QueryEngine::new(
         MEMORY,
         ManualClock::at(Timestamp::from_seconds(START + 100)),
     )
 }
 
-fn limits() -> QueryLimits {
+pub(super) fn limits() -> QueryLimits {
     QueryLimits {
         rows_max: 1_000,
         deadline: Duration::from_mins(2),
     }
 }
 
-async fn ask(snapshot: &Snapshot, sql: &str) -> Result<Vec<Value>, QueryError> {
+pub(super) async fn ask(snapshot: &Snapshot, sql: &str) -> Result<Vec<Value>, QueryError> {
     let answer = engine().query(snapshot.clone(), sql, &limits()).await?;
     Ok(answer.to_json_rows())
 }
 
 /// One call a second, over three functions; every fifth fails.
-fn invocations(seconds: std::ops::Range<i64>) -> RecordBatch {
+pub(super) fn invocations(seconds: std::ops::Range<i64>) -> RecordBatch {
     let mut rows = InvocationRows::new();
     for second in seconds {
         let function = format!("fn{}", second % 3);
@@ -68,7 +68,7 @@ fn invocations(seconds: std::ops::Range<i64>) -> RecordBatch {
     rows.finish()
 }
 
-fn write(
+pub(super) fn write(
     directory: &Path,
     name: &str,
     table: Table,
@@ -93,7 +93,7 @@ fn write(
     }
 }
 
-fn snapshot(directory: &Path) -> Snapshot {
+pub(super) fn snapshot(directory: &Path) -> Snapshot {
     let mut snapshot = Snapshot::default();
     let old = write(
         directory,
@@ -370,7 +370,7 @@ async fn mistakes_are_told_with_the_way_out() {
         ),
         (
             "select * from users",
-            "there is no table \"users\"; the tables are invocations, logs, samples, minutes and loadtests",
+            "there is no table \"users\"; the tables are invocations, logs, samples, minutes, loadtests and seconds",
         ),
         ("drop table logs", "DROP is not allowed; write one SELECT"),
         ("selec 1", "not valid SQL"),
@@ -528,7 +528,7 @@ async fn only_the_row_groups_in_question_are_read() {
 }
 
 /// Row groups that statistics let through, and those they left out.
-fn row_groups(plan: &dyn ExecutionPlan) -> (usize, usize) {
+pub(super) fn row_groups(plan: &dyn ExecutionPlan) -> (usize, usize) {
     use datafusion::physical_plan::metrics::MetricValue;
     let mut sums = (0, 0);
     for metric in plan
