@@ -57,6 +57,7 @@ pub fn routes(handle: Handle) -> Routes {
             "/a/{token}",
             get(phone::show).post(phone::act),
         )
+        .route(Access::Public, "/a/{token}/keys", post(phone::keys))
         .with_state(handle)
 }
 

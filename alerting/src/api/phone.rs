@@ -1,5 +1,5 @@
 //! The page behind the link of a message. GET only shows: previews and mail scanners open links.
-//! POST acts, and acting twice is harmless.
+//! POST acts, and acting twice is harmless. Keys pressed in a call take the same way.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -9,6 +9,7 @@ use inbound::{BodyLimits, Path, read_body};
 
 use crate::delivery::{IncidentStatus, Language};
 use crate::engine::{AlertingError, Handle};
+use crate::message::twiml;
 use crate::page::{self, Claim, Holder, Notice, PageAction, PageView, TimelineLine};
 use crate::pipeline::{Action, How, Incident, Policy};
 
@@ -38,30 +39,52 @@ pub(super) async fn act(
     let Some(action) = action else {
         return opened.page(&handle, &token, None);
     };
-    if opened.incident.status == IncidentStatus::Resolved {
-        return opened.page(&handle, &token, Some(Notice::AlreadyResolved));
-    }
-    let has_next = opened.next_step().is_some();
-    let (action, done) = match action {
-        PageAction::Acknowledge => (Action::Acknowledge, Notice::Acknowledged),
-        PageAction::Escalate if has_next => (Action::Escalate, Notice::Escalated),
-        PageAction::Escalate => (Action::Escalate, Notice::NobodyLeft),
-        PageAction::FalseAlarm => {
-            let reason = Action::FALSE_ALARM.to_owned();
-            (Action::Resolve { reason }, Notice::FalseAlarm)
-        }
+    let done = opened.perform(&handle, action, How::Link).await;
+    opened.page(&handle, &token, Some(done))
+}
+
+/// A key pressed in a call: 4 takes the incident, 6 asks for the next step, any other asks again.
+/// What the link may do, the key may; the link itself is signed.
+pub(super) async fn keys(
+    State(handle): State<Handle>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let mut opened = match find(&handle, &token).await {
+        Ok(opened) => opened,
+        Err((notice, language)) => return say(notice, language),
     };
-    let who = opened.who();
-    let acted = handle
-        .act(&opened.claim.incident, action, &who, How::Link)
-        .await;
-    match acted {
-        Ok(incident) => {
-            opened.incident = incident;
-            opened.page(&handle, &token, Some(done))
-        }
-        Err(_) => opened.page(&handle, &token, Some(Notice::Failed)),
-    }
+    let form = read_body(&headers, body, &BodyLimits::small(FORM_BYTES_MAX)).await;
+    let action = match form.ok().as_deref().and_then(pressed) {
+        Some("4") => PageAction::Acknowledge,
+        Some("6") => PageAction::Escalate,
+        // Relative: the same address again.
+        _ => return xml(twiml::ask(&[], "keys", opened.language)),
+    };
+    let done = opened.perform(&handle, action, How::Key).await;
+    say(done, opened.language)
+}
+
+/// A voice speaks only what comes with 200, even that the link is too old.
+fn say(notice: Notice, language: Language) -> Response {
+    xml(twiml::say(
+        &[page::notice_sentence(notice, language)],
+        language,
+    ))
+}
+
+fn xml(text: String) -> Response {
+    let kind = [("content-type", "text/xml; charset=utf-8")];
+    (StatusCode::OK, kind, text).into_response()
+}
+
+/// `Digits=4` of a form.
+fn pressed(form: &[u8]) -> Option<&str> {
+    let pairs = std::str::from_utf8(form).ok()?.split('&');
+    let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
+    let (_, digits) = pairs.find(|(field, _)| *field == "Digits")?;
+    Some(digits)
 }
 
 /// A link that was genuine, and what it leads to.
@@ -73,11 +96,16 @@ struct Opened {
 }
 
 async fn open(handle: &Handle, token: &str) -> Result<Opened, Response> {
+    let found = find(handle, token).await;
+    found.map_err(|(said, language)| notice(said, language))
+}
+
+async fn find(handle: &Handle, token: &str) -> Result<Opened, (Notice, Language)> {
     let policy = handle.policy().await;
-    let policy = policy.map_err(|_| notice(Notice::Failed, Language::En))?;
+    let policy = policy.map_err(|_| (Notice::Failed, Language::En))?;
     let language = policy.config.language;
     let claim = page::verify(&handle.links().key, token, handle.now())
-        .map_err(|error| notice(error.into(), language))?;
+        .map_err(|error| (error.into(), language))?;
     let language = policy
         .config
         .people
@@ -91,12 +119,39 @@ async fn open(handle: &Handle, token: &str) -> Result<Opened, Response> {
             policy,
             language,
         }),
-        Err(AlertingError::UnknownIncident(_)) => Err(notice(Notice::Unknown, language)),
-        Err(_) => Err(notice(Notice::Failed, language)),
+        Err(AlertingError::UnknownIncident(_)) => Err((Notice::Unknown, language)),
+        Err(_) => Err((Notice::Failed, language)),
     }
 }
 
 impl Opened {
+    /// Does what a button or key asks for, and says what came of it. Twice is harmless.
+    async fn perform(&mut self, handle: &Handle, action: PageAction, how: How) -> Notice {
+        if self.incident.status == IncidentStatus::Resolved {
+            return Notice::AlreadyResolved;
+        }
+        let (action, done) = match action {
+            PageAction::Acknowledge => (Action::Acknowledge, Notice::Acknowledged),
+            PageAction::Escalate if self.next_step().is_some() => {
+                (Action::Escalate, Notice::Escalated)
+            }
+            PageAction::Escalate => (Action::Escalate, Notice::NobodyLeft),
+            PageAction::FalseAlarm => {
+                let reason = Action::FALSE_ALARM.to_owned();
+                (Action::Resolve { reason }, Notice::FalseAlarm)
+            }
+        };
+        let who = self.who();
+        let acted = handle.act(&self.claim.incident, action, &who, how).await;
+        match acted {
+            Ok(incident) => {
+                self.incident = incident;
+                done
+            }
+            Err(_) => Notice::Failed,
+        }
+    }
+
     /// The person the link was made for; a room's link does not know who holds the phone.
     fn who(&self) -> String {
         let known = self.policy.config.people.get(&self.claim.person);

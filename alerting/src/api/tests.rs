@@ -339,6 +339,45 @@ async fn the_link_shows_on_get_and_acts_on_post() {
 }
 
 #[tokio::test]
+async fn a_key_pressed_in_a_call_acts_and_is_answered_aloud() {
+    let api = Api::new(ONE).await;
+    let id = api.fire().await;
+    let keys = format!("/a/{}/keys", api.token());
+    let path = format!("/api/v1/incidents/{id}");
+    let (status, asked) = api.call(None, "POST", &keys, "CallSid=CA1&Digits=9").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        asked.contains("<Gather") && asked.contains("action=\"keys\""),
+        "{asked}"
+    );
+    let (_, incident) = api.json("GET", &path, json!({})).await;
+    assert_eq!(incident["status"], "open");
+    for _ in 0..2 {
+        let (status, said) = api.call(None, "POST", &keys, "CallSid=CA1&Digits=4").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(
+            said.contains("You have it.") && !said.contains("<Gather"),
+            "{said}"
+        );
+    }
+    let (_, incident) = api.json("GET", &path, json!({})).await;
+    assert_eq!(incident["status"], "acknowledged");
+    assert_eq!(incident["acknowledged"]["how"], "key");
+    let (status, said) = api.call(None, "POST", &keys, "Digits=6").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(said.contains("<Say"), "{said}");
+    let (status, said) = api.call(None, "POST", "/a/x/keys", "Digits=4").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(said.contains("damaged or incomplete"), "{said}");
+    let (status, _) = api.call(None, "GET", &keys, "").await;
+    assert_eq!(
+        status,
+        StatusCode::METHOD_NOT_ALLOWED,
+        "looking is not acting"
+    );
+}
+
+#[tokio::test]
 async fn a_bad_link_says_what_to_do() {
     let api = Api::new(ONE).await;
     let id = api.fire().await;

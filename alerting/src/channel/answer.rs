@@ -1,5 +1,6 @@
 //! What an HTTP exchange with a provider means for the message: taken, refused, or nobody knows.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -12,8 +13,9 @@ use crate::message::one_line;
 /// More than any provider's answer to one message.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// A provider may not silence a channel for longer than this by one header.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
+pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 const REASON_CHARS_MAX: usize = 200;
+const PROVIDER_ID_CHARS_MAX: usize = 100;
 
 /// Posts JSON to an address from the configuration.
 pub(super) async fn post_json(
@@ -27,6 +29,17 @@ pub(super) async fn post_json(
         "content-type".to_owned(),
         "application/json; charset=utf-8".to_owned(),
     ));
+    post(outbound, url, headers, body, deadline).await
+}
+
+/// Posts whatever the headers say to an address from the configuration.
+pub(super) async fn post(
+    outbound: &Outbound,
+    url: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    deadline: Duration,
+) -> Result<Answer, OutboundError> {
     let request = Request {
         method: "POST".to_owned(),
         url,
@@ -37,6 +50,52 @@ pub(super) async fn post_json(
         answer_bytes_max: ANSWER_BYTES_MAX,
     };
     outbound.send(request).await
+}
+
+/// What a provider means by a code of its own, and what helps.
+pub(super) struct Meaning<C> {
+    pub(super) code: C,
+    pub(super) retry: Retry,
+    pub(super) hint: &'static str,
+}
+
+/// One line of a provider's table of codes.
+pub(super) const fn means<C>(code: C, retry: Retry, hint: &'static str) -> Meaning<C> {
+    Meaning { code, retry, hint }
+}
+
+/// A refusal by code; `unlisted` is for codes that the table does not hold.
+pub(super) fn refused<C: PartialEq + Display>(
+    word: &str,
+    code: &C,
+    said: &str,
+    table: &[Meaning<C>],
+    unlisted: Retry,
+) -> Attempt {
+    let listed = table.iter().find(|meaning| meaning.code == *code);
+    let (retry, hint) = listed.map_or((unlisted, ""), |meaning| (meaning.retry, meaning.hint));
+    let mut reason = format!("{word} {code}: {}", short_reason(said));
+    if !hint.is_empty() {
+        reason.push_str("; ");
+        reason.push_str(hint);
+    }
+    Attempt::Refused { reason, retry }
+}
+
+/// The provider took it.
+pub(super) fn accepted(detail: impl Into<String>, provider_id: Option<String>) -> Attempt {
+    Attempt::Accepted {
+        detail: detail.into(),
+        provider_id: provider_id.map(|id| one_line(&id, PROVIDER_ID_CHARS_MAX)),
+    }
+}
+
+/// A success by status whose body is not the provider's: something stands in between.
+pub(super) fn unreadable(answer: &Answer) -> Attempt {
+    let said = short_reason(&String::from_utf8_lossy(&answer.body));
+    Attempt::Unknown {
+        reason: format!("HTTP {} with a foreign answer: {said}", answer.status),
+    }
 }
 
 /// An exchange that ended without an answer.

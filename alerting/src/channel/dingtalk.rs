@@ -15,9 +15,10 @@ use model::{Secret, Timestamp};
 use outbound::{Answer, Outbound};
 use serde::{Deserialize, Serialize};
 
-use super::sign::hmac_sha256;
+use super::mention::{Mention, is_plain};
+use super::sign::{hmac_sha256, percent_encoded};
 use super::{ReadSecret, answer, read};
-use crate::delivery::{Attempt, Delivery, Limits, MessageKind, Person, Retry};
+use crate::delivery::{Attempt, Delivery, Limits, Retry};
 use crate::message::{self, Message, cut_chars, escape_markdown};
 
 const PENALTY: Duration = Duration::from_mins(10);
@@ -34,17 +35,8 @@ pub(super) const LIMITS: Limits = Limits {
 /// The provider's limit is 20,000 bytes; the rest is for title, mentions and frame.
 const TEXT_BYTES_MAX: usize = 19_000;
 const TITLE_CHARS_MAX: usize = 100;
-const MENTIONS_MAX: usize = 20;
 /// A difference of clocks worth a hint; the provider allows an hour.
 const SKEW_NOTABLE: Duration = Duration::from_mins(5);
-
-/// Who is called by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mention {
-    OnCall,
-    Everybody,
-    Nobody,
-}
 
 /// A robot in a group chat.
 #[derive(Clone, Debug)]
@@ -72,16 +64,14 @@ pub(super) fn record() -> Record {
             Shape::Text,
             "a word every message must hold, where the robot asks for one",
         )
-        .field(
-            "at",
-            Shape::Choice(&["oncall", "all", "none"]),
-            "who is called by name when an incident opens; who is on call when absent",
-        )
+        .field("at", Mention::shape(), Mention::DOC)
         .exactly_one(&["url", "url_file"]);
     read::with_common(record)
 }
 
 impl DingTalk {
+    pub(super) const KIND: &'static str = "dingtalk";
+
     pub(super) fn read(
         node: &Node,
         problems: &mut Problems,
@@ -92,11 +82,7 @@ impl DingTalk {
         Some(DingTalk {
             secret,
             keyword: node.text_of("keyword").map(str::to_owned),
-            at: match node.text_of("at") {
-                Some("all") => Mention::Everybody,
-                Some("none") => Mention::Nobody,
-                _ => Mention::OnCall,
-            },
+            at: Mention::read(node),
             deadline: read::deadline(node, problems),
             zone: node.field("time_zone").and_then(Node::time_zone),
             url: url?,
@@ -164,40 +150,42 @@ impl DingTalk {
         }
     }
 
-    /// Nobody is rung for good news.
     fn mentions(&self, delivery: &Delivery) -> At {
-        let mut at = At::default();
-        if delivery.kind == MessageKind::Resolved {
-            return at;
-        }
-        match self.at {
-            Mention::Nobody => {}
-            Mention::Everybody => at.everybody = true,
-            Mention::OnCall => {
-                let recipient = &delivery.recipient;
-                let people = recipient.mentions.iter().chain(&recipient.person);
-                people.for_each(|person| at.add(person));
-            }
+        let called = self.at.called(delivery, Self::KIND, is_identity);
+        let mut at = At {
+            everybody: called.everybody,
+            ..At::default()
+        };
+        for (_, name) in called.people {
+            let list = if is_mobile(name) {
+                &mut at.mobiles
+            } else {
+                &mut at.users
+            };
+            list.push(name.to_owned());
         }
         at
     }
+}
+
+/// A mobile number or a user id.
+pub(super) fn is_identity(name: &str) -> bool {
+    is_mobile(name) || is_user(name)
+}
+
+fn is_mobile(name: &str) -> bool {
+    let digits = name.strip_prefix('+').unwrap_or(name);
+    (5..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit() || b == b'-')
+}
+
+fn is_user(name: &str) -> bool {
+    is_plain(name, 64, b"-_.") && !name.eq_ignore_ascii_case("all")
 }
 
 /// `base64(HMAC-SHA256(key = secret, "<millis>\n<secret>"))`.
 fn signature(secret: &str, millis: i64) -> String {
     let signed = format!("{millis}\n{secret}");
     STANDARD.encode(hmac_sha256(secret.as_bytes(), &[signed.as_bytes()]))
-}
-
-fn percent_encoded(text: &str) -> String {
-    let encode = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    text.bytes().map(encode).collect()
 }
 
 #[derive(Serialize)]
@@ -246,28 +234,6 @@ struct At {
 }
 
 impl At {
-    fn add(&mut self, person: &Person) {
-        let Some(name) = person.im.get("dingtalk").map(|name| name.trim()) else {
-            return;
-        };
-        let digits = name.strip_prefix('+').unwrap_or(name);
-        let is_mobile = (5..=20).contains(&digits.len())
-            && digits.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-        let is_user = (1..=64).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-            && !name.eq_ignore_ascii_case("all");
-        let list = match (is_mobile, is_user) {
-            (true, _) => &mut self.mobiles,
-            (false, true) => &mut self.users,
-            (false, false) => return,
-        };
-        if list.len() < MENTIONS_MAX && !list.iter().any(|known| known == name) {
-            list.push(name.to_owned());
-        }
-    }
-
     fn is_nobody(&self) -> bool {
         !self.everybody && self.mobiles.is_empty() && self.users.is_empty()
     }

@@ -11,6 +11,7 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use model::Secret;
+use outbound::Outbound;
 use sha2::{Digest, Sha256};
 
 use super::sign::hex;
@@ -93,6 +94,8 @@ pub(super) fn record() -> Record {
 }
 
 impl Email {
+    pub(super) const KIND: &'static str = "email";
+
     pub(super) fn read(
         node: &Node,
         problems: &mut Problems,
@@ -126,7 +129,7 @@ impl Email {
         self.to.is_empty()
     }
 
-    pub(super) async fn send(&self, delivery: &Delivery) -> Attempt {
+    pub(super) async fn send(&self, delivery: &Delivery, _: &Outbound) -> Attempt {
         match self.mail(delivery) {
             Ok(mail) => self.smtp.send(&mail, self.deadline).await,
             Err(reason) => Attempt::Refused {

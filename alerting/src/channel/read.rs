@@ -93,6 +93,19 @@ pub(super) fn url(
     None
 }
 
+/// The same where the provider has one address and only a fake or a gateway another.
+pub(super) fn url_or(
+    node: &Node,
+    default: &str,
+    problems: &mut Problems,
+    secrets: ReadSecret<'_>,
+) -> Option<Secret<String>> {
+    if node.field("url").is_none() && node.field("url_file").is_none() {
+        return Some(Secret::new(default.to_owned()));
+    }
+    url(node, problems, secrets)
+}
+
 fn is_http_url(text: &str) -> bool {
     let rest = text
         .strip_prefix("https://")

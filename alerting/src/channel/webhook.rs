@@ -80,6 +80,8 @@ pub(super) fn record() -> Record {
 }
 
 impl Webhook {
+    pub(super) const KIND: &'static str = "webhook";
+
     pub(super) fn read(
         node: &Node,
         problems: &mut Problems,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use declare::{Node, Problems};
+use declare::{Node, Problems, closest};
 
 use super::{Config, Medium, Surroundings, Target, Whom};
+use crate::channel::{self, CHATS};
 
 pub(super) fn give(
     config: &Config,
@@ -15,6 +16,8 @@ pub(super) fn give(
     links(node, surroundings.external_url, problems);
     gaps(config, node, surroundings, problems);
     missing_addresses(config, node, surroundings, problems);
+    unusable_numbers(config, node, problems);
+    unusable_identities(node, problems);
     unowned(config, node, surroundings, problems);
 }
 
@@ -115,6 +118,67 @@ fn missing_addresses(
                         )
                         .hint("add it, or the step passes over this person");
                 }
+            }
+        }
+    }
+}
+
+/// Numbers that the account's provider cannot be given.
+fn unusable_numbers(config: &Config, node: &Node, problems: &mut Problems) {
+    for medium in [Medium::Sms, Medium::Phone] {
+        let Some(account) = config.channel(medium) else {
+            continue;
+        };
+        // A webhook behind the medium may know numbers in any form.
+        if account.channel.needs_address().is_none() {
+            continue;
+        }
+        let people = node.field("people");
+        for (key, person) in people.into_iter().flat_map(Node::fields) {
+            let Some(at) = person.field(medium.as_str()) else {
+                continue;
+            };
+            if at.text().is_some_and(channel::is_telephone_number) {
+                continue;
+            }
+            let name = key.key_text().unwrap_or_default();
+            problems
+                .advice(
+                    at,
+                    format!(
+                        "the `{}` of `{name}` is not a telephone number with country code",
+                        medium.as_str()
+                    ),
+                )
+                .hint("write it as \"+8613800000001\", or the step passes over this person");
+        }
+    }
+}
+
+/// Identities by which no chat can call anybody.
+fn unusable_identities(node: &Node, problems: &mut Problems) {
+    let people = node.field("people").into_iter().flat_map(Node::fields);
+    for (_, person) in people {
+        for (key, at) in person.field("im").into_iter().flat_map(Node::fields) {
+            let kind = key.key_text().unwrap_or_default();
+            let Some(chat) = CHATS.iter().find(|chat| chat.kind == kind) else {
+                let near = closest(kind, CHATS.iter().map(|chat| chat.kind));
+                let known = CHATS.iter().map(|chat| chat.kind).collect::<Vec<_>>();
+                problems
+                    .advice(key, format!("no chat is called `{kind}`"))
+                    .hint(match near {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("known: {}", known.join(", ")),
+                    });
+                continue;
+            };
+            if !at
+                .text()
+                .is_some_and(|text| (chat.is_identity)(text.trim()))
+            {
+                problems
+                    .advice(at, format!("`{kind}` cannot call anybody by this"))
+                    .hint(format!("write {}", chat.example));
             }
         }
     }

@@ -81,7 +81,7 @@ pub(super) fn read_channels(
         };
         let name = format!("channels.{}", medium.as_str());
         if let Some(mut endpoint) = read_endpoint(name, at, surroundings, problems) {
-            endpoint.once_only = matches!(medium, Medium::Sms | Medium::Phone);
+            endpoint.once_only |= matches!(medium, Medium::Sms | Medium::Phone);
             channels.insert(medium, Arc::new(endpoint));
         }
     }
@@ -132,7 +132,7 @@ fn read_endpoint(
     Some(Endpoint {
         name,
         limits: channel.limits(),
-        once_only: false,
+        once_only: channel.is_once_only(),
         language: node.text_of("language").and_then(Language::from_word),
         channel,
     })

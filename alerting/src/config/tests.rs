@@ -76,6 +76,74 @@ people:
 }
 
 #[test]
+fn a_number_that_the_provider_cannot_be_given_is_advised() {
+    let with = |account: &str| {
+        let alerting = format!(
+            "{RECEIVERS}
+channels: {{sms: {{{account}}}}}
+route: {{receiver: team-chat}}
+people:
+  first: {{sms: '13800000001'}}
+  second: {{sms: '555-0100'}}
+"
+        );
+        let (config, _, problems) = read_config(&alerting, "{}");
+        assert!(config.is_some() && !problems.has_errors(), "{problems}");
+        problems.to_string()
+    };
+    let twilio = "twilio-sms: {account_sid: AC1, auth_token: t, from: Rampart}";
+    let advised = with(twilio);
+    assert!(
+        advised.contains("`sms` of `second` is not a telephone number"),
+        "{advised}"
+    );
+    assert!(advised.contains("+8613800000001"), "{advised}");
+    assert!(!advised.contains("`first`"), "{advised}");
+    let gateway = with("webhook: {url: 'http://127.0.0.1:1/sms'}");
+    assert!(!gateway.contains("`second`"), "{gateway}");
+}
+
+#[test]
+fn an_identity_that_rings_nobody_is_advised() {
+    let alerting = format!(
+        "{RECEIVERS}
+route: {{receiver: team-chat}}
+people:
+  first: {{im: {{dingtalk: '13800000001', slack: U012AB3CD, wecom: '+8613800000001', feishu: ou_1}}}}
+  second: {{im: {{dingtlak: '13800000001', slack: '@second', telegram: '@second'}}}}
+"
+    );
+    let (config, _, problems) = read_config(&alerting, "{}");
+    assert!(config.is_some() && !problems.has_errors(), "{problems}");
+    let advised = problems.to_string();
+    assert!(advised.contains("did you mean `dingtalk`?"), "{advised}");
+    assert!(
+        advised.contains("`slack` cannot call anybody by this"),
+        "{advised}"
+    );
+    assert!(
+        advised.contains("U012AB3CD, from the member's profile"),
+        "{advised}"
+    );
+    for fine in ["`feishu`", "`wecom`", "`telegram`", "`dingtalk` cannot"] {
+        assert!(!advised.contains(fine), "{advised}");
+    }
+}
+
+#[test]
+fn what_rings_a_phone_is_once_only_wherever_it_stands() {
+    let alerting = "
+receivers:
+  - {name: boss, twilio-voice: {account_sid: AC1, auth_token: t, from: '+14155550100', to: '+14155550101'}}
+  - {name: chat, slack: {url: 'http://127.0.0.1:1/chat'}}
+route: {receiver: chat}
+";
+    let (config, _) = config(alerting, "{}");
+    assert!(config.endpoint("boss").unwrap().once_only);
+    assert!(!config.endpoint("chat").unwrap().once_only);
+}
+
+#[test]
 fn routes_choose_like_alertmanager() {
     let alerting = format!(
         "{RECEIVERS}

@@ -3,6 +3,7 @@
 
 mod compose;
 mod cut;
+mod dialect;
 mod escape;
 mod render;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod short;
 #[cfg(test)]
 mod tests;
 mod time;
+pub mod twiml;
 mod words;
 
 use model::Severity;
@@ -19,6 +21,7 @@ use crate::delivery::{Language, MessageKind};
 
 pub(crate) use compose::{alert_lines, headline, numbers, place, sentences, since};
 pub use cut::{cut_bytes, cut_chars, one_line};
+pub use dialect::{Dialect, Layout, bare_link, markdown_link, written};
 pub use escape::{escape_html, escape_markdown, safe_url};
 pub use render::{Markdown, html, markdown, plain};
 pub use short::{short, spoken};
@@ -86,5 +89,25 @@ impl Message {
             Language::En => format!("[{}] {headline}", self.tag),
             Language::Zh => format!("【{}】{headline}", self.tag),
         }
+    }
+
+    /// Lets go of links that would leave too little room for the text: the page first, since the
+    /// link that acknowledges also leads there.
+    pub(crate) fn keep_links_within(&mut self, bytes_max: usize) {
+        let bytes = |link: &Option<Link>| {
+            link.as_ref()
+                .map_or(0, |link| link.text.len() + link.url.len())
+        };
+        if bytes(&self.acknowledge) + bytes(&self.page) > bytes_max {
+            self.page = self.page.take().filter(|_| self.acknowledge.is_none());
+        }
+        self.acknowledge = self
+            .acknowledge
+            .take()
+            .filter(|link| link.text.len() + link.url.len() <= bytes_max);
+        self.page = self
+            .page
+            .take()
+            .filter(|link| link.text.len() + link.url.len() <= bytes_max);
     }
 }

@@ -146,7 +146,7 @@ fn anchor(link: &Link, style: &str) -> String {
 }
 
 /// Alerts' own lines, and how many more there are.
-fn alert_lines(message: &Message, words: &Words) -> Vec<String> {
+pub(super) fn alert_lines(message: &Message, words: &Words) -> Vec<String> {
     let mut lines = message.alerts.clone();
     if message.alerts_left > 0 {
         lines.push(fill(words.more, &[&message.alerts_left.to_string()]));

@@ -345,6 +345,31 @@ proptest! {
     }
 
     #[test]
+    fn every_dialect_keeps_its_room_its_links_and_its_mention(text in hostile(), room in 300_usize..3_000) {
+        let dialects = [
+            (bare_link as fn(&Link) -> String, ("", "")),
+            (markdown_link, ("### ", "\n")),
+            (|link| format!("<a href=\"{}\">{}</a>", link.url, link.text), ("<b>", "</b>\n")),
+        ];
+        let mentions = ["@13800000001".to_owned()];
+        let layout = Layout { with_title: true, with_links: true, mentions: &mentions, bytes_max: room };
+        for (link, strong) in dialects {
+            let escape = |text: &str| escape_html(&escape_markdown(text));
+            let dialect = Dialect { escape, strong, bullet: "- ", link };
+            let message = Message::compose(&hostile_delivery(&text.repeat(8), Language::Zh), Shanghai);
+            let text = written(&message, &dialect, &layout);
+            prop_assert!(text.len() <= room);
+            prop_assert!(text.ends_with("\n@13800000001"));
+            prop_assert_eq!(text.matches('@').count(), 1);
+            prop_assert_eq!(text.matches("://").count(), 2);
+            prop_assert_eq!(text.matches("<b>").count(), text.matches("</b>").count());
+            for part in text.split('&').skip(1) {
+                prop_assert!(part.find(';').is_some_and(|end| end <= 4), "an escape was cut: {}", text);
+            }
+        }
+    }
+
+    #[test]
     fn html_holds_no_markup_but_its_own(text in hostile()) {
         let calm = html(&Message::compose(&hostile_delivery("x", Language::En), Shanghai));
         let message = Message::compose(&hostile_delivery(&text, Language::En), Shanghai);

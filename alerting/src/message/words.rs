@@ -28,6 +28,7 @@ pub(crate) struct Words {
     pub(crate) told: &'static str,
     pub(crate) acknowledge: &'static str,
     pub(crate) details: &'static str,
+    pub(crate) keys: &'static str,
     pub(crate) colon: &'static str,
     pub(crate) comma: &'static str,
     facts: &'static [(&'static str, &'static str)],
@@ -101,6 +102,7 @@ static ENGLISH: Words = Words {
     told: "Told",
     acknowledge: "I have it",
     details: "Details",
+    keys: "Press 4 to take it, 6 to wake the next one.",
     colon: ": ",
     comma: ", ",
     facts: &[
@@ -135,6 +137,7 @@ static CHINESE: Words = Words {
     told: "已通知",
     acknowledge: "我来处理",
     details: "查看详情",
+    keys: "认领请按 4，叫醒下一位请按 6。",
     colon: "：",
     comma: "，",
     facts: &[

@@ -13,7 +13,7 @@ use model::Timestamp;
 
 use crate::delivery::IncidentView;
 
-pub use render::{render, render_message};
+pub use render::{notice_sentence, render, render_message};
 pub use style::headers;
 pub use token::{Claim, PageError, sign, verify};
 

@@ -51,6 +51,11 @@ pub fn render(view: &PageView, language: Language) -> String {
     document(own, class, &tag, &headline, &body)
 }
 
+/// What a notice says, for a voice.
+pub fn notice_sentence(notice: Notice, language: Language) -> &'static str {
+    page_words(language).notice(notice)
+}
+
 /// A page that says one sentence: the link is expired or forged, or what was asked for is done.
 pub fn render_message(notice: Notice, language: Language) -> String {
     let own = page_words(language);

@@ -143,7 +143,10 @@ fn ready_batches(memory: &Memory, name: &str, limits: &Limits, now: Timestamp) -
         .range(..=(now, u64::MAX))
         .filter_map(|(_, id)| memory.outbox.get(id))
         .collect();
-    let crowded = ready.len() > 1 && ready.len() as f64 > gate.tokens(limits, now) / 2.0;
+    let endpoint = memory.policy.config.endpoint(name);
+    let takes_digests = endpoint.is_some_and(|endpoint| endpoint.channel.takes_digests());
+    let crowded =
+        takes_digests && ready.len() > 1 && ready.len() as f64 > gate.tokens(limits, now) / 2.0;
     // The key's first part orders by urgency, the last keeps single rows apart.
     let mut batches: BTreeMap<(u8, &Address, Option<u64>, u64), Vec<u64>> = BTreeMap::new();
     for row in ready {

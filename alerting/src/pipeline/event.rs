@@ -80,6 +80,8 @@ pub enum How {
     Api,
     /// Through the signed link in a message.
     Link,
+    /// By a key pressed in a call.
+    Key,
 }
 
 impl How {
@@ -88,6 +90,7 @@ impl How {
         match self {
             How::Api => "api",
             How::Link => "link",
+            How::Key => "key",
         }
     }
 }

@@ -19,6 +19,7 @@ const HANG: Duration = Duration::from_mins(10);
 /// A request read to its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
+    pub(crate) method: String,
     /// Path and query as sent.
     pub(crate) target: String,
     /// Names in lower case, in order.
@@ -140,12 +141,15 @@ async fn read_request(stream: &mut TcpStream) -> io::Result<Option<Request>> {
     let mut body = bytes.split_off(head_end + 4);
     let head = String::from_utf8_lossy(&bytes).into_owned();
     let mut lines = head.split("\r\n");
-    let target = lines.next().and_then(|line| line.split(' ').nth(1));
+    let mut first = lines.next().unwrap_or_default().split(' ');
+    let method = first.next().unwrap_or_default().to_owned();
+    let target = first.next();
     let headers: Vec<(String, String)> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let mut request = Request {
+        method,
         target: target.unwrap_or_default().to_owned(),
         headers,
         body: Vec::new(),

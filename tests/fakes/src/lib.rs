@@ -1,13 +1,17 @@
-//! Providers on loopback, for tests of the whole: a DingTalk robot, a webhook receiver, a mail sink.
+//! Providers on loopback, for tests of the whole: a DingTalk robot, a webhook receiver, a mail sink,
+//! and any other that is called over HTTP.
 //!
 //! Owns: real listeners on port 0 that speak the provider's protocol, check what it would check
 //! (signature, age, rate) and record what arrived; each can be told to refuse, hang or reset.
 //! Never: runs in production; reaches out to anything.
-//! Entry point: [`DingTalk::start`], [`Webhook::start`], [`Smtp::start`].
+//! Entry point: [`DingTalk::start`], [`Webhook::start`], [`Smtp::start`],
+//! [`Provider::start`] with a check of [`accounts`].
 
+pub mod accounts;
 mod dingtalk;
 mod http;
 mod mail;
+mod provider;
 mod records;
 mod script;
 mod smtp;
@@ -15,6 +19,7 @@ mod webhook;
 
 pub use dingtalk::{DingTalk, DingTalkBehaviour, Robot};
 pub use mail::{Mail, Part};
+pub use provider::{Call, Provider, ProviderBehaviour, Said};
 pub use smtp::{Smtp, SmtpBehaviour, Stage};
 pub use webhook::{Hook, Webhook, WebhookBehaviour};
 

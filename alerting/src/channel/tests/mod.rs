@@ -2,7 +2,10 @@
 
 mod dingtalk;
 mod email;
+mod phones;
+mod providers;
 mod read;
+mod rooms;
 mod webhook;
 
 use declare::{Problems, Record, Shape};

@@ -32,6 +32,45 @@ fn each_kind_is_read() {
             "email: {host: mail.example.com, tls: tls, from: 'A <a@example.com>', to: [b@example.com]}",
             "email",
         ),
+        (
+            "feishu: {url_file: url-file, secret_file: secret-file, at: all}",
+            "feishu",
+        ),
+        ("wecom: {url_file: url-file}", "wecom"),
+        ("slack: {url_file: url-file, at: none}", "slack"),
+        ("teams: {url_file: url-file}", "teams"),
+        (
+            "telegram: {token: '1:a', chat_id: '@somewhere'}",
+            "telegram",
+        ),
+        (
+            "telegram: {token: '1:a', chat_id: '-1001234567890'}",
+            "telegram",
+        ),
+        (
+            "pagerduty: {routing_key: abc, url: 'https://events.eu.pagerduty.com/v2/enqueue'}",
+            "pagerduty",
+        ),
+        (
+            "aliyun-sms: {access_key_id: a, access_key_secret_file: secret-file, sign_name: s, template: t}",
+            "aliyun-sms",
+        ),
+        (
+            "aliyun-voice: {access_key_id: a, access_key_secret: b, template: t, play_times: 3}",
+            "aliyun-voice",
+        ),
+        (
+            "twilio-sms: {account_sid: AC1, auth_token_file: secret-file, from: Rampart}",
+            "twilio-sms",
+        ),
+        (
+            "twilio-sms: {account_sid: AC1, auth_token: t, messaging_service_sid: MG1}",
+            "twilio-sms",
+        ),
+        (
+            "twilio-voice: {account_sid: AC1, auth_token: t, from: '+1 415 555 0100'}",
+            "twilio-voice",
+        ),
     ] {
         assert_eq!(read(yaml).kind(), kind, "{yaml}");
     }
@@ -102,6 +141,54 @@ fn mistakes_are_told_with_their_way_out() {
         (
             "webhook: {url: 'https://h/x'}\ndingtalk: {url: 'https://h/x'}",
             "dingtalk",
+        ),
+        ("feishu: {secret: a}", "url"),
+        ("wecom: {url: 'https://h/x', secret: a}", "secret"),
+        ("slack: {url: 'https://h/x', at: here}", "here"),
+        ("teams: {url: 'https://h/x', at: all}", "all"),
+        ("telegram: {token: '1:a'}", "chat_id"),
+        (
+            "telegram: {token: '1:a', chat_id: somewhere}",
+            "write a number such as",
+        ),
+        (
+            "telegram: {token: '1:a/../b', chat_id: 1}",
+            "not a bot's token",
+        ),
+        ("pagerduty: {}", "routing_key"),
+        ("pagerduty: {routing_key: 'a b'}", "not an integration key"),
+        (
+            "aliyun-sms: {access_key_id: a, access_key_secret: b, template: t}",
+            "sign_name",
+        ),
+        (
+            "aliyun-sms: {access_key_id: a, access_key_secret: b, sign_name: s, template: t, variables: {x: link}}",
+            "link",
+        ),
+        (
+            "aliyun-sms: {access_key_id: a, access_key_secret: b, sign_name: s, template: t, url: 'https://h/path'}",
+            "has no path",
+        ),
+        (
+            "aliyun-sms: {access_key_id: a, access_key_secret: b, sign_name: s, template: t, to: boss}",
+            "with its country code",
+        ),
+        (
+            "aliyun-voice: {access_key_id: a, access_key_secret: b, template: t, play_times: 4}",
+            "play_times",
+        ),
+        ("twilio-sms: {account_sid: AC1, auth_token: t}", "from"),
+        (
+            "twilio-sms: {account_sid: AC1, auth_token: t, from: 'a sender far too long'}",
+            "neither a number nor",
+        ),
+        (
+            "twilio-sms: {account_sid: '../x', auth_token: t, from: Rampart}",
+            "not an account's sid",
+        ),
+        (
+            "twilio-voice: {account_sid: AC1, auth_token: t, from: Rampart}",
+            "not a telephone number",
         ),
     ] {
         assert_problem(yaml, part);

@@ -255,6 +255,29 @@ fn a_storm_becomes_few_messages() {
 }
 
 #[test]
+fn a_machine_that_keeps_an_alert_for_each_incident_hears_of_each() {
+    let mut night = Night::seeded(16);
+    let chat = "webhook: {url: 'http://127.0.0.1:1/chat'}";
+    let alerting = ALERTING.replace(chat, "pagerduty: {routing_key: abc}");
+    let (config, teams) = config(&alerting, TEAMS);
+    night.policy = Arc::new(Policy { config, teams });
+    night.step(Event::Reload(Arc::clone(&night.policy)));
+    let storm: Vec<Alert> = (0..200)
+        .map(|n| failing(&format!("f{n}"), night.now))
+        .collect();
+    night.step(Event::Alerts(storm));
+    night.run_for(110);
+    let to_machine = night
+        .said
+        .iter()
+        .filter(|said| said.recipient.name == "team-chat");
+    let keys: BTreeSet<&String> = to_machine.clone().map(|said| &said.incident.id).collect();
+    // Sixty at once and one a second from then on, each for one incident.
+    assert_eq!(to_machine.count(), keys.len());
+    assert!(keys.len() >= 150, "{}", keys.len());
+}
+
+#[test]
 fn one_group_of_ten_thousand_alerts_is_one_message() {
     let mut night = Night::seeded(13);
     let alerts: Vec<Alert> = (0..10_000)

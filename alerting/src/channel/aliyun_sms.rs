@@ -1,0 +1,333 @@
+//! Text messages by Alibaba Cloud: SendSms by an approved template, and the receipt where the answer
+//! was lost.
+//!
+//! SendSms is not idempotent, so nothing is sent twice: after a lost answer the provider is asked
+//! whether it knows the message by its `OutId`. Template variables may hold no link; the message says
+//! what burns, the chat or the mail holds the link.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use declare::{Node, Problems, Record, Shape};
+use model::Timestamp;
+use outbound::{Answer, Outbound};
+use serde::Deserialize;
+
+use super::acs::{self, Account, Operation};
+use super::answer::{Meaning, means};
+use super::number::{self, Number};
+use super::variables::{Variables, with_variables};
+use super::{ReadSecret, answer, read};
+use crate::delivery::{AddressKind, Attempt, Delivery, Limits, Retry};
+use crate::message::{Message, cut_bytes};
+
+/// The provider's own limits are a number's: 1 a minute, 5 an hour, 10 a day for one template.
+pub(super) const LIMITS: Limits = Limits {
+    burst: 60,
+    per: Duration::from_mins(1),
+    min_gap: Duration::ZERO,
+    penalty: Duration::ZERO,
+};
+
+const URL_DEFAULT: &str = "https://dysmsapi.aliyuncs.com";
+const VERSION: &str = "2017-05-25";
+const OUT_ID_BYTES_MAX: usize = 200;
+/// How often the receipt is asked for; it may appear a moment after the message.
+const RECEIPT_QUERIES_MAX: u32 = 3;
+const RECEIPT_PAUSE: Duration = Duration::from_millis(300);
+const RECEIPTS_PER_PAGE: &str = "50";
+
+const SEND: Operation = Operation {
+    action: "SendSms",
+    version: VERSION,
+};
+const QUERY: Operation = Operation {
+    action: "QuerySendDetails",
+    version: VERSION,
+};
+
+const CODES: &[Meaning<&str>] = &[
+    means(
+        "isv.BUSINESS_LIMIT_CONTROL",
+        Retry::Backoff,
+        "too many messages to this number",
+    ),
+    means(
+        "isv.DAY_LIMIT_CONTROL",
+        Retry::Never,
+        "the account's limit for today is reached",
+    ),
+    means(
+        "isv.MONTH_LIMIT_CONTROL",
+        Retry::Never,
+        "the account's limit for this month is reached",
+    ),
+    means("isp.SYSTEM_ERROR", Retry::Backoff, ""),
+    means(
+        "isv.SMS_SIGNATURE_ILLEGAL",
+        Retry::Never,
+        "check `sign_name`",
+    ),
+    means("isv.SMS_SIGN_ILLEGAL", Retry::Never, "check `sign_name`"),
+    means(
+        "isv.SIGN_STATE_ILLEGAL",
+        Retry::Never,
+        "`sign_name` is not approved",
+    ),
+    means(
+        "isv.SMS_SIGNATURE_SCENE_ILLEGAL",
+        Retry::Never,
+        "`sign_name` and `template` do not go together",
+    ),
+    means("isv.SMS_TEMPLATE_ILLEGAL", Retry::Never, "check `template`"),
+    means(
+        "isv.TEMPLATE_MISSING_PARAMETERS",
+        Retry::Never,
+        "the template has variables that `variables` does not",
+    ),
+    means(
+        "isv.TEMPLATE_PARAMS_ILLEGAL",
+        Retry::Never,
+        "check `variables` and `variable_chars_max`",
+    ),
+    means(
+        "isv.PARAM_LENGTH_LIMIT",
+        Retry::Never,
+        "lower `variable_chars_max`",
+    ),
+    means(
+        "isv.PARAM_NOT_SUPPORT_URL",
+        Retry::Never,
+        "a variable looks like a link",
+    ),
+    means("isv.INVALID_JSON_PARAM", Retry::Never, "check `variables`"),
+    means(
+        "isv.INVALID_PARAMETERS",
+        Retry::Never,
+        "check the channel's fields",
+    ),
+    means(
+        "isv.BLACK_KEY_CONTROL_LIMIT",
+        Retry::Never,
+        "a variable holds a forbidden word",
+    ),
+    means(
+        "isv.SMS_CONTENT_ILLEGAL",
+        Retry::Never,
+        "the text is forbidden",
+    ),
+    means(
+        "isv.MOBILE_NUMBER_ILLEGAL",
+        Retry::Never,
+        "check the person's number",
+    ),
+    means("isv.MOBILE_COUNT_OVER_LIMIT", Retry::Never, ""),
+    means(
+        "isv.DENY_IP_RANGE",
+        Retry::Never,
+        "this machine's address is not allowed",
+    ),
+];
+
+/// An account for text messages.
+#[derive(Clone, Debug)]
+pub struct AliyunSms {
+    account: Account,
+    sign_name: String,
+    template: String,
+    variables: Variables,
+    to: Option<Number>,
+    deadline: Duration,
+    pub(super) zone: Option<Tz>,
+}
+
+pub(super) fn record() -> Record {
+    let record = Record::new(AliyunSms::KIND, "text messages by Alibaba Cloud");
+    let record = acs::with_account(record)
+        .required("sign_name", Shape::Text, "the approved signature")
+        .required("template", Shape::Text, "the approved template, SMS_…");
+    read::with_common(number::with_to(with_variables(record)))
+}
+
+impl AliyunSms {
+    pub(super) const KIND: &'static str = "aliyun-sms";
+
+    pub(super) fn read(
+        node: &Node,
+        problems: &mut Problems,
+        secrets: ReadSecret<'_>,
+    ) -> Option<AliyunSms> {
+        let account = Account::read(node, URL_DEFAULT, problems, secrets);
+        let to = number::read(node, "to", problems);
+        Some(AliyunSms {
+            sign_name: node.text_of("sign_name")?.to_owned(),
+            template: node.text_of("template")?.to_owned(),
+            variables: Variables::read(node),
+            deadline: read::deadline(node, problems),
+            zone: node.field("time_zone").and_then(Node::time_zone),
+            account: account?,
+            to: to.ok()?,
+        })
+    }
+
+    pub(super) fn goes_to_person(&self) -> bool {
+        self.to.is_none()
+    }
+
+    pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
+        let number = match number::of(delivery, self.to.as_ref(), AddressKind::Sms) {
+            Ok(number) => number,
+            Err(refused) => return refused,
+        };
+        // Half of the time is for the receipt, should the answer be lost.
+        let half = self.deadline / 2;
+        let parameters = self.parameters(delivery, &number);
+        let sent = self
+            .account
+            .call(SEND, &parameters, delivery.now, outbound, half)
+            .await;
+        let attempt = match sent {
+            Ok(answer) => judge(&answer, delivery.now),
+            Err(error) => answer::lost(&error),
+        };
+        let Attempt::Unknown { reason } = attempt else {
+            return attempt;
+        };
+        let receipt = self.receipt(delivery, &number, outbound);
+        match tokio::time::timeout(half, receipt).await {
+            Ok(Some(known)) => known,
+            _ => Attempt::Unknown {
+                reason: format!("{reason}; no receipt for it"),
+            },
+        }
+    }
+
+    /// What SendSms is asked.
+    pub(super) fn parameters(
+        &self,
+        delivery: &Delivery,
+        number: &Number,
+    ) -> Vec<(&'static str, String)> {
+        let message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        vec![
+            ("PhoneNumbers", number.national()),
+            ("SignName", self.sign_name.clone()),
+            ("TemplateCode", self.template.clone()),
+            ("TemplateParam", self.variables.json(delivery, &message)),
+            ("OutId", out_id(delivery)),
+        ]
+    }
+
+    /// What the provider knows of a message whose answer was lost; `None` for nothing yet.
+    async fn receipt(
+        &self,
+        delivery: &Delivery,
+        number: &Number,
+        outbound: &Outbound,
+    ) -> Option<Attempt> {
+        let parameters = [
+            ("PhoneNumber", number.national()),
+            ("SendDate", day(delivery.now)),
+            ("PageSize", RECEIPTS_PER_PAGE.to_owned()),
+            ("CurrentPage", "1".to_owned()),
+        ];
+        for round in 0..RECEIPT_QUERIES_MAX {
+            if round > 0 {
+                tokio::time::sleep(RECEIPT_PAUSE).await;
+            }
+            let answer = self
+                .account
+                .call(
+                    QUERY,
+                    &parameters,
+                    delivery.now,
+                    outbound,
+                    self.deadline / 2,
+                )
+                .await;
+            let known = answer
+                .ok()
+                .and_then(|answer| acs::body::<Receipts>(&answer));
+            let listed = known.map(|known| known.details.list).unwrap_or_default();
+            let id = out_id(delivery);
+            if let Some(found) = listed.into_iter().find(|receipt| receipt.out_id == id) {
+                return Some(found.attempt());
+            }
+        }
+        None
+    }
+}
+
+/// The same over all attempts of one message, so that its receipt is found.
+fn out_id(delivery: &Delivery) -> String {
+    cut_bytes(&delivery.key, OUT_ID_BYTES_MAX)
+}
+
+/// The provider's day, `20261111`, which begins in Shanghai.
+fn day(now: Timestamp) -> String {
+    let there = now.to_utc().with_timezone(&chrono_tz::Asia::Shanghai);
+    there.format("%Y%m%d").to_string()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Verdict {
+    code: String,
+    #[serde(default)]
+    message: String,
+    biz_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Receipts {
+    #[serde(rename = "SmsSendDetailDTOs", default)]
+    details: Details,
+}
+
+#[derive(Default, Deserialize)]
+struct Details {
+    #[serde(rename = "SmsSendDetailDTO", default)]
+    list: Vec<Receipt>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Receipt {
+    #[serde(default)]
+    out_id: String,
+    /// 1 on its way, 2 failed, 3 delivered.
+    #[serde(default)]
+    send_status: i64,
+    #[serde(default)]
+    err_code: String,
+}
+
+impl Receipt {
+    fn attempt(&self) -> Attempt {
+        match self.send_status {
+            2 => Attempt::Refused {
+                reason: format!(
+                    "the receipt says that it failed: {}",
+                    answer::short_reason(&self.err_code)
+                ),
+                retry: Retry::Never,
+            },
+            3 => answer::accepted("by its receipt: delivered", None),
+            _ => answer::accepted("by its receipt: on its way", None),
+        }
+    }
+}
+
+/// The provider's word is a code, with HTTP 200 or 4xx. A 5xx says nothing about the message.
+pub(super) fn judge(answer: &Answer, now: Timestamp) -> Attempt {
+    match acs::body::<Verdict>(answer) {
+        Some(verdict) if verdict.code == "OK" && answer.status == 200 => {
+            answer::accepted("code OK", verdict.biz_id)
+        }
+        Some(verdict) if answer.status < 500 => {
+            acs::refused(&verdict.code, &verdict.message, CODES)
+        }
+        _ if (300..500).contains(&answer.status) => answer::refusal(answer, now),
+        _ => answer::unreadable(answer),
+    }
+}

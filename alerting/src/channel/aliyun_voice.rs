@@ -1,0 +1,225 @@
+//! Calls by Alibaba Cloud: SingleCallByTts reads an approved template aloud.
+//!
+//! A number takes one call a minute, 5 an hour and 20 a day, and failures count: a refused call is
+//! not tried again, the next step follows. No keypress comes back; the call is acknowledged by the
+//! link in the other messages.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use declare::{Node, Problems, Record, Shape};
+use model::Timestamp;
+use outbound::{Answer, Outbound};
+use serde::Deserialize;
+
+use super::acs::{self, Account, Operation};
+use super::answer::{Meaning, means};
+use super::number::{self, Number};
+use super::sign::sha256_hex;
+use super::variables::{Variables, with_variables};
+use super::{ReadSecret, answer, read};
+use crate::delivery::{AddressKind, Attempt, Delivery, Limits, Retry};
+use crate::message::Message;
+
+/// An account's calls; a number's own limits are the provider's to keep.
+pub(super) const LIMITS: Limits = Limits {
+    burst: 20,
+    per: Duration::from_mins(1),
+    min_gap: Duration::ZERO,
+    penalty: Duration::ZERO,
+};
+
+const URL_DEFAULT: &str = "https://dyvmsapi.aliyuncs.com";
+/// The provider takes 15 bytes.
+const OUT_ID_BYTES: usize = 15;
+const PLAY_TIMES_DEFAULT: i64 = 2;
+
+const CALL: Operation = Operation {
+    action: "SingleCallByTts",
+    version: "2017-05-25",
+};
+
+const CODES: &[Meaning<&str>] = &[
+    means(
+        "isv.BUSINESS_LIMIT_CONTROL",
+        Retry::Never,
+        "too many calls to this number, and a further one would count",
+    ),
+    means("isp.SYSTEM_ERROR", Retry::Backoff, ""),
+    means(
+        "isv.MOBILE_NUMBER_ILLEGAL",
+        Retry::Never,
+        "check the person's number",
+    ),
+    means(
+        "isv.CALLED_NUMBER_ILLEGAL",
+        Retry::Never,
+        "check the person's number",
+    ),
+    means(
+        "isv.DISPLAY_NUMBER_ILLEGAL",
+        Retry::Never,
+        "check `show_number`",
+    ),
+    means(
+        "isv.CALL_DISPLAY_NUMBER_ILLEGAL",
+        Retry::Never,
+        "check `show_number`",
+    ),
+    means("isv.TTS_TEMPLATE_ILLEGAL", Retry::Never, "check `template`"),
+    means(
+        "isv.TEMPLATE_MISSING_PARAMETERS",
+        Retry::Never,
+        "the template has variables that `variables` does not",
+    ),
+    means(
+        "isv.TEMPLATE_PARAMS_ILLEGAL",
+        Retry::Never,
+        "check `variables` and `variable_chars_max`",
+    ),
+    means(
+        "isv.PARAM_LENGTH_LIMIT",
+        Retry::Never,
+        "lower `variable_chars_max`",
+    ),
+    means("isv.INVALID_JSON_PARAM", Retry::Never, "check `variables`"),
+    means(
+        "isv.INVALID_PARAMETERS",
+        Retry::Never,
+        "check the channel's fields",
+    ),
+    means(
+        "isv.BLACK_KEY_CONTROL_LIMIT",
+        Retry::Never,
+        "a variable holds a forbidden word",
+    ),
+    means(
+        "isv.CUSTOMER_UNAUTHORIZED",
+        Retry::Never,
+        "the account may not make calls yet",
+    ),
+];
+
+/// An account for calls.
+#[derive(Clone, Debug)]
+pub struct AliyunVoice {
+    account: Account,
+    show_number: Option<String>,
+    template: String,
+    variables: Variables,
+    play_times: i64,
+    to: Option<Number>,
+    deadline: Duration,
+    pub(super) zone: Option<Tz>,
+}
+
+pub(super) fn record() -> Record {
+    let record = Record::new(AliyunVoice::KIND, "calls by Alibaba Cloud");
+    let record = acs::with_account(record)
+        .field(
+            "show_number",
+            Shape::Text,
+            "the number the phone shows; of the provider's pool when absent",
+        )
+        .required("template", Shape::Text, "the approved template, TTS_…")
+        .field(
+            "play_times",
+            Shape::Integer { min: 1, max: 3 },
+            "how often it is read aloud, 2 when absent",
+        );
+    read::with_common(number::with_to(with_variables(record)))
+}
+
+impl AliyunVoice {
+    pub(super) const KIND: &'static str = "aliyun-voice";
+
+    pub(super) fn read(
+        node: &Node,
+        problems: &mut Problems,
+        secrets: ReadSecret<'_>,
+    ) -> Option<AliyunVoice> {
+        let account = Account::read(node, URL_DEFAULT, problems, secrets);
+        let to = number::read(node, "to", problems);
+        Some(AliyunVoice {
+            show_number: node.text_of("show_number").map(str::to_owned),
+            template: node.text_of("template")?.to_owned(),
+            variables: Variables::read(node),
+            play_times: node.integer_of("play_times").unwrap_or(PLAY_TIMES_DEFAULT),
+            deadline: read::deadline(node, problems),
+            zone: node.field("time_zone").and_then(Node::time_zone),
+            account: account?,
+            to: to.ok()?,
+        })
+    }
+
+    pub(super) fn goes_to_person(&self) -> bool {
+        self.to.is_none()
+    }
+
+    pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
+        let number = match number::of(delivery, self.to.as_ref(), AddressKind::Phone) {
+            Ok(number) => number,
+            Err(refused) => return refused,
+        };
+        let parameters = self.parameters(delivery, &number);
+        let called = self
+            .account
+            .call(CALL, &parameters, delivery.now, outbound, self.deadline)
+            .await;
+        match called {
+            Ok(answer) => judge(&answer, delivery.now),
+            Err(error) => answer::lost(&error),
+        }
+    }
+
+    /// What SingleCallByTts is asked.
+    pub(super) fn parameters(
+        &self,
+        delivery: &Delivery,
+        number: &Number,
+    ) -> Vec<(&'static str, String)> {
+        let message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let mut parameters = vec![
+            ("CalledNumber", number.national()),
+            ("TtsCode", self.template.clone()),
+            ("TtsParam", self.variables.json(delivery, &message)),
+            ("PlayTimes", self.play_times.to_string()),
+            ("OutId", out_id(delivery)),
+        ];
+        if let Some(shown) = &self.show_number {
+            parameters.push(("CalledShowNumber", shown.clone()));
+        }
+        parameters
+    }
+}
+
+/// Too short for a key, so it is its hash.
+fn out_id(delivery: &Delivery) -> String {
+    sha256_hex(delivery.key.as_bytes())
+        .chars()
+        .take(OUT_ID_BYTES)
+        .collect()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Verdict {
+    code: String,
+    #[serde(default)]
+    message: String,
+    call_id: Option<String>,
+}
+
+/// The provider's word is a code, with HTTP 200 or 4xx. A 5xx says nothing about the call.
+fn judge(answer: &Answer, now: Timestamp) -> Attempt {
+    match acs::body::<Verdict>(answer) {
+        Some(verdict) if verdict.code == "OK" && answer.status == 200 => {
+            answer::accepted("code OK", verdict.call_id)
+        }
+        Some(verdict) if answer.status < 500 => {
+            acs::refused(&verdict.code, &verdict.message, CODES)
+        }
+        _ if (300..500).contains(&answer.status) => answer::refusal(answer, now),
+        _ => answer::unreadable(answer),
+    }
+}

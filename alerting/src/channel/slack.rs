@@ -1,0 +1,222 @@
+//! A Slack incoming webhook: blocks with buttons and a text for notifications; the answer is `ok`.
+//!
+//! About one message a second is taken; more is HTTP 429 with Retry-After.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use declare::{Node, Problems, Record, Shape};
+use model::{Secret, Timestamp};
+use outbound::{Answer, Outbound};
+use serde_json::{Value, json};
+
+use super::answer::{Meaning, means};
+use super::mention::{Mention, is_plain};
+use super::{ReadSecret, answer, read};
+use crate::delivery::{Attempt, Delivery, Limits, Retry};
+use crate::message::{Dialect, Layout, Message, cut_chars, escape_markdown, written};
+
+pub(super) const LIMITS: Limits = Limits {
+    burst: 30,
+    per: Duration::from_mins(1),
+    min_gap: Duration::from_secs(1),
+    penalty: Duration::ZERO,
+};
+
+/// A section holds 3,000 characters.
+const SECTION_BYTES_MAX: usize = 2_900;
+/// A header holds 150 characters.
+const TITLE_CHARS_MAX: usize = 140;
+/// A button's address holds 3,000.
+const LINKS_BYTES_MAX: usize = 5_000;
+
+const DIALECT: Dialect = Dialect {
+    escape,
+    strong: ("", ""),
+    bullet: "• ",
+    link: |link| format!("<{}|{}>", link.url.replace('&', "&amp;"), link.text),
+};
+
+/// Words of the refusals that Slack documents, with statuses 400 to 410 and 500.
+const WORDS: &[Meaning<&str>] = &[
+    means(
+        "invalid_payload",
+        Retry::Never,
+        "Slack cannot read the message",
+    ),
+    means(
+        "invalid_blocks",
+        Retry::Never,
+        "Slack cannot read the message",
+    ),
+    means("no_text", Retry::Never, "Slack cannot read the message"),
+    means(
+        "too_many_attachments",
+        Retry::Never,
+        "Slack cannot read the message",
+    ),
+    means(
+        "user_not_found",
+        Retry::Never,
+        "check the person's `im: {slack: …}`",
+    ),
+    means(
+        "action_prohibited",
+        Retry::Never,
+        "the workspace does not allow it",
+    ),
+    means(
+        "posting_to_general_channel_denied",
+        Retry::Never,
+        "choose another Slack channel",
+    ),
+    means("invalid_token", Retry::Never, "check the address in `url`"),
+    means("no_active_hooks", Retry::Never, "the webhook is disabled"),
+    means(
+        "no_service",
+        Retry::Never,
+        "the webhook is disabled or removed",
+    ),
+    means("no_service_id", Retry::Never, "check the address in `url`"),
+    means("no_team", Retry::Never, "check the address in `url`"),
+    means("team_disabled", Retry::Never, "the workspace is disabled"),
+    means(
+        "channel_not_found",
+        Retry::Never,
+        "the Slack channel is gone",
+    ),
+    means(
+        "channel_is_archived",
+        Retry::Never,
+        "the Slack channel is archived",
+    ),
+    means("rollup_error", Retry::Backoff, "Slack could not post it"),
+];
+
+/// A webhook into a Slack channel.
+#[derive(Clone, Debug)]
+pub struct Slack {
+    url: Secret<String>,
+    at: Mention,
+    deadline: Duration,
+    pub(super) zone: Option<Tz>,
+}
+
+pub(super) fn record() -> Record {
+    let record = Record::new(Slack::KIND, "an incoming webhook of Slack")
+        .field("url", Shape::Url, "the webhook's address")
+        .field("url_file", Shape::Text, "a file that holds the address")
+        .field("at", Mention::shape(), Mention::DOC)
+        .exactly_one(&["url", "url_file"]);
+    read::with_common(record)
+}
+
+impl Slack {
+    pub(super) const KIND: &'static str = "slack";
+
+    pub(super) fn read(
+        node: &Node,
+        problems: &mut Problems,
+        secrets: ReadSecret<'_>,
+    ) -> Option<Slack> {
+        let url = read::url(node, problems, secrets);
+        Some(Slack {
+            at: Mention::read(node),
+            deadline: read::deadline(node, problems),
+            zone: node.field("time_zone").and_then(Node::time_zone),
+            url: url?,
+        })
+    }
+
+    pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
+        let url = self.url.expose().clone();
+        let body = self.body(delivery).to_string().into_bytes();
+        match answer::post_json(outbound, url, Vec::new(), body, self.deadline).await {
+            Ok(answer) => judge(&answer, delivery.now),
+            Err(error) => answer::lost(&error),
+        }
+    }
+
+    /// The request's body.
+    pub(super) fn body(&self, delivery: &Delivery) -> Value {
+        let mut message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        message.keep_links_within(LINKS_BYTES_MAX);
+        let mentions = self.mentions(delivery);
+        let layout = Layout {
+            with_title: false,
+            with_links: false,
+            mentions: &mentions,
+            bytes_max: SECTION_BYTES_MAX,
+        };
+        let text = written(&message, &DIALECT, &layout);
+        let title = cut_chars(
+            &message.title_with(&escape_markdown(&message.headline)),
+            TITLE_CHARS_MAX,
+        );
+        let plain = |text: &str| json!({"type": "plain_text", "text": text, "emoji": false});
+        let mut blocks = vec![json!({"type": "header", "text": plain(&title)})];
+        if !text.is_empty() {
+            // Verbatim: Slack itself makes no links and mentions of what looks like one.
+            let text = json!({"type": "mrkdwn", "text": text, "verbatim": true});
+            blocks.push(json!({"type": "section", "text": text}));
+        }
+        let buttons = [
+            (&message.acknowledge, "acknowledge"),
+            (&message.page, "details"),
+        ];
+        let buttons: Vec<Value> = buttons
+            .into_iter()
+            .filter_map(|(link, id)| {
+                let link = link.as_ref()?;
+                Some(json!({
+                    "type": "button", "action_id": id, "url": link.url,
+                    "text": plain(&link.text),
+                }))
+            })
+            .collect();
+        if !buttons.is_empty() {
+            blocks.push(json!({"type": "actions", "elements": buttons}));
+        }
+        // Only this is read aloud by a notification; it must name whom it calls, too.
+        let fallback = [vec![title.replace('&', "&amp;")], mentions]
+            .concat()
+            .join(" ");
+        json!({"text": fallback, "blocks": blocks})
+    }
+
+    /// `<@U…>`, `<!subteam^S…>` or `<!channel>`.
+    fn mentions(&self, delivery: &Delivery) -> Vec<String> {
+        let called = self.at.called(delivery, Self::KIND, is_identity);
+        let everybody = called.everybody.then(|| "<!channel>".to_owned());
+        let people = called.people.iter().map(|(_, id)| match id.chars().next() {
+            Some('S') => format!("<!subteam^{id}>"),
+            _ => format!("<@{id}>"),
+        });
+        everybody.into_iter().chain(people).collect()
+    }
+}
+
+/// A member's id, `U…` or `W…`, or a user group's, `S…`.
+pub(super) fn is_identity(id: &str) -> bool {
+    is_plain(id, 32, b"") && id.starts_with(['U', 'W', 'S'])
+}
+
+/// Slack's own escapes are for `&`, `<` and `>`; the latter two are already twins.
+fn escape(text: &str) -> String {
+    escape_markdown(text).replace('&', "&amp;")
+}
+
+/// A success is HTTP 200 with the body `ok`; a refusal is one word.
+fn judge(answer: &Answer, now: Timestamp) -> Attempt {
+    let said = String::from_utf8_lossy(&answer.body);
+    let said = said.trim();
+    match answer.status {
+        200 if said == "ok" => answer::accepted("ok", None),
+        200 => answer::unreadable(answer),
+        status if WORDS.iter().any(|meaning| meaning.code == said) => {
+            let word = format!("HTTP {status}");
+            answer::refused(&word, &said, "refused", WORDS, Retry::Never)
+        }
+        _ => answer::refusal(answer, now),
+    }
+}

@@ -1,0 +1,188 @@
+//! A Microsoft Teams workflow ("post to a channel when a webhook request is received"): an adaptive
+//! card with buttons and mentions.
+//!
+//! A card has 28 KB. The workflow answers 202; the retired connectors answered 200 with a failure
+//! in the body, and so do gateways that imitate them.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use declare::{Node, Problems, Record, Shape};
+use model::{Secret, Severity, Timestamp};
+use outbound::{Answer, Outbound};
+use serde_json::{Value, json};
+
+use super::mention::{Mention, is_plain};
+use super::{ReadSecret, answer, read};
+use crate::delivery::{Attempt, Delivery, Limits, MessageKind, Retry};
+use crate::message::{
+    Dialect, Layout, Message, bare_link, cut_chars, escape_markdown, one_line, written,
+};
+
+/// Four requests a second are taken; a workflow of a small plan takes far fewer a day.
+pub(super) const LIMITS: Limits = Limits {
+    burst: 30,
+    per: Duration::from_mins(1),
+    min_gap: Duration::from_millis(300),
+    penalty: Duration::ZERO,
+};
+
+/// The card has 28 KB; JSON may double the bytes of a text.
+const TEXT_BYTES_MAX: usize = 10_000;
+const LINKS_BYTES_MAX: usize = 5_000;
+const TITLE_CHARS_MAX: usize = 160;
+const NAME_CHARS_MAX: usize = 60;
+
+const DIALECT: Dialect = Dialect {
+    escape: escape_markdown,
+    strong: ("", ""),
+    bullet: "- ",
+    link: bare_link,
+};
+
+/// A workflow that posts into a Teams channel.
+#[derive(Clone, Debug)]
+pub struct Teams {
+    url: Secret<String>,
+    at: Mention,
+    deadline: Duration,
+    pub(super) zone: Option<Tz>,
+}
+
+pub(super) fn record() -> Record {
+    let record = Record::new(Teams::KIND, "a workflow of Microsoft Teams")
+        .field("url", Shape::Url, "the workflow's address")
+        .field("url_file", Shape::Text, "a file that holds the address")
+        .field(
+            "at",
+            Shape::Choice(&["oncall", "none"]),
+            "who is called by name when an incident opens; who is on call when absent",
+        )
+        .exactly_one(&["url", "url_file"]);
+    read::with_common(record)
+}
+
+impl Teams {
+    pub(super) const KIND: &'static str = "teams";
+
+    pub(super) fn read(
+        node: &Node,
+        problems: &mut Problems,
+        secrets: ReadSecret<'_>,
+    ) -> Option<Teams> {
+        let url = read::url(node, problems, secrets);
+        Some(Teams {
+            at: Mention::read(node),
+            deadline: read::deadline(node, problems),
+            zone: node.field("time_zone").and_then(Node::time_zone),
+            url: url?,
+        })
+    }
+
+    pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
+        let url = self.url.expose().clone();
+        let body = self.body(delivery).to_string().into_bytes();
+        match answer::post_json(outbound, url, Vec::new(), body, self.deadline).await {
+            Ok(answer) => judge(&answer, delivery.now),
+            Err(error) => answer::lost(&error),
+        }
+    }
+
+    /// The request's body.
+    pub(super) fn body(&self, delivery: &Delivery) -> Value {
+        let mut message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        message.keep_links_within(LINKS_BYTES_MAX);
+        let layout = Layout {
+            with_title: false,
+            with_links: false,
+            mentions: &[],
+            bytes_max: TEXT_BYTES_MAX,
+        };
+        let title = cut_chars(
+            &message.title_with(&escape_markdown(&message.headline)),
+            TITLE_CHARS_MAX,
+        );
+        let block = |text: &str| json!({"type": "TextBlock", "wrap": true, "text": text});
+        let mut elements = vec![json!({
+            "type": "TextBlock", "wrap": true, "size": "Medium", "weight": "Bolder",
+            "color": color(&message), "text": title,
+        })];
+        // A single line break is none in the card's markdown.
+        let text = written(&message, &DIALECT, &layout).replace('\n', "\n\n");
+        elements.push(block(&text));
+        let (words, entities) = self.mentions(delivery);
+        if !words.is_empty() {
+            elements.push(block(&words));
+        }
+        let links = message.acknowledge.iter().chain(&message.page);
+        let actions: Vec<Value> = links
+            .map(|link| json!({"type": "Action.OpenUrl", "title": link.text, "url": link.url}))
+            .collect();
+        let card = json!({
+            "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+            "type": "AdaptiveCard",
+            "version": "1.4",
+            "body": elements,
+            "actions": actions,
+            "msteams": {"width": "Full", "entities": entities},
+        });
+        json!({
+            "type": "message",
+            "attachments": [{
+                "contentType": "application/vnd.microsoft.card.adaptive",
+                "contentUrl": null,
+                "content": card,
+            }],
+        })
+    }
+
+    /// `<at>Name</at>` in the text, and whom each means.
+    fn mentions(&self, delivery: &Delivery) -> (String, Vec<Value>) {
+        let called = self.at.called(delivery, Self::KIND, is_identity);
+        let mut words = Vec::new();
+        let mut entities = Vec::new();
+        for (person, id) in called.people {
+            let name = escape_markdown(&one_line(&person.name, NAME_CHARS_MAX));
+            let text = format!("<at>{name}</at>");
+            entities.push(json!({
+                "type": "mention", "text": text, "mentioned": {"id": id, "name": name},
+            }));
+            words.push(text);
+        }
+        (words.join(" "), entities)
+    }
+}
+
+/// A sign-in name or an object id.
+pub(super) fn is_identity(id: &str) -> bool {
+    is_plain(id, 128, b"-_.@+")
+}
+
+/// The title's colour by the card's names.
+fn color(message: &Message) -> &'static str {
+    match (message.kind, message.severity) {
+        (MessageKind::Resolved, _) => "Good",
+        (MessageKind::Test, _) | (_, Severity::Info) => "Default",
+        (_, Severity::Warning) => "Warning",
+        (_, Severity::Critical) => "Attention",
+    }
+}
+
+fn judge(answer: &Answer, now: Timestamp) -> Attempt {
+    let said = String::from_utf8_lossy(&answer.body);
+    match answer.status {
+        // `Microsoft Teams endpoint returned HTTP error 429 …`, with status 200.
+        200..=299 if said.contains("HTTP error") => {
+            let passing = ["429", "500", "502", "503", "504"];
+            let retry = if passing.iter().any(|status| said.contains(status)) {
+                Retry::Backoff
+            } else {
+                Retry::Never
+            };
+            let reason = answer::short_reason(&said);
+            Attempt::Refused { reason, retry }
+        }
+        200..=299 => answer::accepted(format!("HTTP {}", answer.status), None),
+        _ => answer::refusal(answer, now),
+    }
+}
