@@ -320,7 +320,12 @@ fn a_store_that_cannot_be_read_says_where_and_loses_nothing() {
             assert!(said.starts_with("cannot "), "{said}");
             assert!(said.contains(part), "{part}: {said}");
             let known = disk.files();
+            // The manifest is written anew at each start, before the log is read.
             for (path, content) in before {
+                if path.starts_with("/data/manifest") || path.starts_with("/data/manifest.previous")
+                {
+                    continue;
+                }
                 assert_eq!(
                     known.get(&path),
                     Some(&content),

@@ -62,8 +62,17 @@ async fn live(directory: &Path, from: u64) {
     }
 }
 
-/// Lets a process live for a while, kills it, and notes what it said.
-fn kill_after(life: Duration, directory: &Path, acknowledged: &mut BTreeMap<u64, bool>) {
+/// How long a process may take to its first commit on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Lets a process live for a while, kills it, and notes what it said. Its life counts from its first
+/// commit on, or from its very start.
+fn kill_after(
+    life: Duration,
+    from_start: bool,
+    directory: &Path,
+    acknowledged: &mut BTreeMap<u64, bool>,
+) {
     // The last batch of the life before is in doubt: it is sent again under its key.
     let from = acknowledged
         .last_key_value()
@@ -76,13 +85,21 @@ fn kill_after(life: Duration, directory: &Path, acknowledged: &mut BTreeMap<u64,
         .spawn()
         .unwrap();
     let said = child.stdout.take().unwrap();
+    let (first, began) = std::sync::mpsc::sync_channel(1);
     let listening = std::thread::spawn(move || {
         BufReader::new(said)
             .lines()
             .map_while(Result::ok)
             .filter_map(|line| line.rsplit_once("committed ")?.1.parse::<u64>().ok())
+            .inspect(|_| {
+                // Only the first is waited for.
+                let _ = first.try_send(());
+            })
             .collect::<Vec<_>>()
     });
+    if !from_start {
+        began.recv_timeout(PATIENCE).unwrap();
+    }
     std::thread::sleep(life);
     assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
     child.kill().unwrap();
@@ -136,8 +153,9 @@ fn what_a_killed_process_acknowledged_is_there_once() {
     let mut acknowledged = BTreeMap::new();
     let kills = if crate::soaks() { KILLS_SOAK } else { KILLS };
     for kill in 1..=kills {
-        let life = Duration::from_millis(30 + random.below(600));
-        kill_after(life, directory.path(), &mut acknowledged);
+        let life = Duration::from_millis(1 + random.below(600));
+        let from_start = kill % 4 == 0;
+        kill_after(life, from_start, directory.path(), &mut acknowledged);
         if kill % 10 == 0 || kill == kills {
             let what = format!("SEEDS={seed}, after {kill} kills");
             judge(directory.path(), &acknowledged, &what);
@@ -147,7 +165,7 @@ fn what_a_killed_process_acknowledged_is_there_once() {
     let found = judge(directory.path(), &acknowledged, "started once more");
     assert_eq!(heard, found);
     assert!(
-        heard > kills as usize,
+        heard >= kills as usize / 2,
         "only {heard} batches in {kills} lives"
     );
     println!("acknowledged {heard} batches = found {found} over {kills} kills");
