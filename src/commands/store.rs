@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::{Clock, SystemClock};
+use model::SystemClock;
 use serde::Serialize;
 use store::fs::{DiskFs, Fs};
 use store::upkeep::{self, Backup, Finding, Listing, Repaired, Summary, UpkeepError, Verified};
@@ -298,10 +298,11 @@ fn parts(summary: &Summary, data_dir: &Path) -> Table {
 }
 
 fn sentences(findings: &[Finding]) -> String {
-    findings
-        .iter()
-        .map(|finding| format!("{finding}\n"))
-        .collect()
+    let mut text = String::new();
+    for finding in findings {
+        text += &format!("{finding}\n");
+    }
+    text
 }
 
 fn print_verified(verified: &Verified, output: Output) -> Exit {

@@ -147,7 +147,6 @@ mod tests {
                 hour: 0,
                 from_us: 0,
                 to_us: 0,
-                checksum: None,
             })
         };
         rows.iter().enumerate().map(file).collect()

@@ -7,10 +7,14 @@ use super::{UpkeepError, failed_at};
 use crate::format::FormatVersion;
 use crate::fs::{Entry, Fs};
 use crate::journal::{HEADER_BYTES, Header, JournalReader, Magic, Step, holds_record};
+use crate::manifest;
 use crate::wal::{self, Record, first_of};
 
 /// What is read of a journal's end to tell what kind of end it is, in bytes.
 const END_BYTES_MAX: u64 = 512 << 20;
+
+/// No store has had as many commits.
+const SEQUENCE_MAX: u64 = 1 << 48;
 
 /// How a journal ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +71,9 @@ pub(super) fn walk(
         match reader.next().map_err(failed_at(path))? {
             Step::End => return Ok(Some(walked)),
             Step::Damaged => {
-                walked.end = end_of(fs, path, walked.sound_bytes).map_err(failed_at(path))?;
+                let plausible = plausible_in(magic);
+                walked.end =
+                    end_of(fs, path, walked.sound_bytes, plausible).map_err(failed_at(path))?;
                 return Ok(Some(walked));
             }
             Step::Record(payload) => match each(&payload) {
@@ -84,9 +90,21 @@ pub(super) fn walk(
     }
 }
 
+/// What the payload of a record begins with in a journal of one kind, so that few places need a checksum: an edit is
+/// JSON, a record of the log has a sequence number.
+fn plausible_in(magic: Magic) -> fn(&[u8]) -> bool {
+    if magic == manifest::MAGIC {
+        return |payload| payload.first() == Some(&b'{');
+    }
+    |payload| {
+        let sequence = payload.first_chunk::<8>();
+        sequence.is_some_and(|bytes| u64::from_le_bytes(*bytes) < SEQUENCE_MAX)
+    }
+}
+
 /// What kind of end it is that begins at byte `at`. A record cut short, or space that was never written to, has
 /// nothing sound behind it.
-fn end_of(fs: &dyn Fs, path: &Path, at: u64) -> io::Result<End> {
+fn end_of(fs: &dyn Fs, path: &Path, at: u64, plausible: fn(&[u8]) -> bool) -> io::Result<End> {
     let mut read = fs.read(path)?;
     io::copy(&mut read.by_ref().take(at), &mut io::sink())?;
     let mut rest = Vec::new();
@@ -97,7 +115,7 @@ fn end_of(fs: &dyn Fs, path: &Path, at: u64) -> io::Result<End> {
     let cut_short = rest.len() < 8 || length.is_some_and(|length| length + 8 > rest.len() as u64);
     let unwritten = rest.iter().all(|byte| *byte == 0);
     let behind = rest.get(1..).unwrap_or_default();
-    if (cut_short || unwritten) && !holds_record(behind, |_| true) {
+    if (cut_short || unwritten) && !holds_record(behind, plausible) {
         return Ok(End::Unfinished);
     }
     let reason = format!("the record at byte {at} has a wrong length or checksum");

@@ -197,7 +197,9 @@ impl Order {
             .iter()
             .zip(rows.iter().skip(1))
             .all(|(row, next)| row <= next);
-        self.last = rows.iter().last().map(|row| row.owned());
+        if let Some(last) = rows.iter().next_back() {
+            self.last = Some(last.owned());
+        }
         Ok(follows && sorted)
     }
 }

@@ -107,9 +107,10 @@ fn rewrite_manifest(
 ) -> Result<(), UpkeepError> {
     let path = directory.join(manifest::FILE_NAME);
     let loaded = load_manifest(fs.as_ref(), directory)?;
-    let mut state: State = match rebuilds {
-        true => rebuild(fs.as_ref(), directory)?,
-        false => loaded.state,
+    let mut state: State = if rebuilds {
+        rebuild(fs.as_ref(), directory)?
+    } else {
+        loaded.state
     };
     for finding in findings {
         if matches!(finding.remedy, Remedy::Quarantine | Remedy::Forget) {

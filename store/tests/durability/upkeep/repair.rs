@@ -102,9 +102,10 @@ fn a_manifest_is_rebuilt_from_the_files_when_both_copies_are_unreadable() {
     for gone in [true, false] {
         let fs = fs.copy();
         for path in [MANIFEST, PREVIOUS].map(Path::new) {
-            match gone {
-                true => store::fs::Fs::remove(&fs, path).unwrap(),
-                false => fs.overwrite(path, b"no manifest at all, but long enough".to_vec()),
+            if gone {
+                store::fs::Fs::remove(&fs, path).unwrap();
+            } else {
+                fs.overwrite(path, b"no manifest at all, but long enough".to_vec());
             }
         }
         let damaged = paths(&fs, "tables/logs")[0].clone();
@@ -152,7 +153,7 @@ fn a_repair_may_lose_power_anywhere_and_deletes_no_row() {
     let fs = flipped(&fs, Path::new(MANIFEST), 40);
     let aside = fs.files()[&file].clone();
     for changes in 0.. {
-        for seed in 0..4 {
+        for seed in 0..2 {
             let fs = fs.copy();
             fs.power_off_after(changes);
             let done = repair(&shared(&fs), Path::new(DATA), false);
