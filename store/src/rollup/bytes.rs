@@ -1,4 +1,7 @@
-//! Variable-length integers, seven bits a byte, for what is kept long and read seldom.
+//! Variable-length integers, seven bits a byte, for what is kept long and read seldom, and queues that
+//! do not hold twice what they need.
+
+use std::collections::VecDeque;
 
 pub(crate) fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -31,4 +34,11 @@ pub(super) fn unsigned(difference: i64) -> u64 {
 /// What [`unsigned`] was made from.
 pub(super) fn signed(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+/// Makes room for one more, in steps where doubling would leave much of a long queue empty.
+pub(super) fn make_room<T>(queue: &mut VecDeque<T>, step: usize) {
+    if queue.len() == queue.capacity() && queue.len() >= step {
+        queue.reserve_exact(step);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::bytes::make_room;
 use super::sketch::{Sketch, packed_bins};
 use super::{AHEAD_SECONDS, SKETCH_SECONDS};
 
@@ -23,6 +24,7 @@ impl Latencies {
     pub(super) fn add(&mut self, ten: i64, bins: impl Iterator<Item = (u16, u64)>) {
         let at = self.0.partition_point(|(own, _)| *own < ten);
         if self.0.get(at).is_none_or(|(own, _)| *own != ten) {
+            make_room(&mut self.0, 16);
             self.0.insert(at, (ten, Stored::Open(Sketch::new())));
             self.pack_all_but(OPEN_MAX);
         }

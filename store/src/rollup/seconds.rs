@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::bytes::{put_varint, take_varint};
+use super::bytes::{make_room, put_varint, take_varint};
 use super::cell::Cell;
 use super::counts::Counts;
 use super::tens::Tens;
@@ -51,6 +51,7 @@ impl Seconds {
         }
         let at = self.hot.partition_point(|(own, _)| *own < second);
         if self.hot.get(at).is_none_or(|(own, _)| *own != second) {
+            make_room(&mut self.hot, 32);
             self.hot.insert(at, (second, self.total_before(at)));
         }
         for (_, total) in self.hot.range_mut(at..) {
@@ -208,7 +209,10 @@ impl Seconds {
                     *own = minute;
                 }
             }
-            Err(at) => self.sealed.insert(at, minute),
+            Err(at) => {
+                make_room(&mut self.sealed, 4);
+                self.sealed.insert(at, minute);
+            }
         }
     }
 }

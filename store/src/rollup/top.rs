@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use model::FunctionId;
 
+use super::bytes::make_room;
 use super::calls::Call;
 use super::cell::Cell;
 use super::{AHEAD_SECONDS, Counts};
@@ -128,7 +129,8 @@ pub(super) struct Top(VecDeque<Minute>);
 struct Minute {
     start: i64,
     values: Vec<Counted>,
-    other: Cell,
+    /// Seldom there.
+    other: Option<Box<Cell>>,
 }
 
 #[derive(Debug)]
@@ -157,8 +159,9 @@ impl Top {
             let minute = Minute {
                 start,
                 values: Vec::new(),
-                other: Cell::default(),
+                other: None,
             };
+            make_room(&mut self.0, 4);
             self.0.insert(at, minute);
             at
         });
@@ -210,7 +213,9 @@ impl Top {
             for own in &minute.values {
                 own.cell.add_to(sums.entry(&own.value).or_default());
             }
-            minute.other.add_to(&mut other);
+            if let Some(folded) = &minute.other {
+                folded.add_to(&mut other);
+            }
         }
         let mut told: Vec<(String, Counts)> = sums
             .into_iter()
@@ -244,6 +249,9 @@ impl Minute {
             if !room {
                 return self.fold(cell);
             }
+            // Most minutes name one value, or two.
+            self.values
+                .reserve_exact(usize::from(self.values.len() < 4));
             self.values.push(Counted {
                 value,
                 cell: *cell,
@@ -268,7 +276,8 @@ impl Minute {
     }
 
     fn fold(&mut self, cell: &Cell) -> Folded {
-        self.other = self.other.plus(cell);
+        let other = self.other.get_or_insert_default();
+        **other = other.plus(cell);
         Folded {
             added: false,
             calls: cell.calls(),

@@ -236,7 +236,7 @@ async fn the_log_is_kept_for_rollups_and_then_removed() {
             .unwrap();
         store.flush().await.unwrap();
     }
-    assert_eq!(segments(&fs), 5, "those of the last 25 minutes");
+    assert_eq!(segments(&fs), 6, "a short log is kept for six hours");
     store.close().await;
     let store = open_sim(&fs, &clock).await.unwrap();
     let now = model::Clock::now(clock.as_ref()).as_seconds();
@@ -256,6 +256,15 @@ async fn the_log_is_kept_for_rollups_and_then_removed() {
             .sum::<usize>(),
         60
     );
+    let hours = store
+        .rollups()
+        .sum(&store::Selection::default(), &[], now - 3_600, now + 1);
+    assert_eq!(hours[0].1.calls(), 60, "tens are told as before");
+    clock.advance(Duration::from_hours(7));
+    let late = batch(0, 6, 10, model::Clock::now(clock.as_ref()));
+    store.commit(late).await.unwrap();
+    store.flush().await.unwrap();
+    assert_eq!(segments(&fs), 1, "nothing older is counted any more");
     store.close().await;
 }
 

@@ -419,13 +419,19 @@ export type Resolve = {
 };
 
 export type RollupStats = {
+  corrected_rows: number;
   functions: number;
   future_rows: number;
+  inner_rows: number;
   instances: number;
   late_rows: number;
   other_instances: number;
   other_rows: number;
+  reach_seconds: number;
   series: number;
+  tens_bytes: number;
+  top_other_calls: number;
+  top_values: number;
   unreadable_rows: number;
 };
 
