@@ -52,7 +52,10 @@ bench: setup-test ## measure the figures of the README on this machine
 bench-loadtest: setup-bench ## measure the load tester beside wrk, h2load, oha and hey
 	@scripts/bench-loadtest
 
+bench-faults: setup ## measure early detection on simulated faults; UPDATE=1 writes docs/early-bench.md
+	@$(CARGO) run --quiet --locked --release -p early --example bench-faults
+
 clean: ## remove what was built
 	$(CARGO) clean
 
-.PHONY: help setup setup-test setup-bench build run fmt lint unit test pages screenshots bench-page bench bench-loadtest clean
+.PHONY: help setup setup-test setup-bench build run fmt lint unit test pages screenshots bench-page bench bench-loadtest bench-faults clean

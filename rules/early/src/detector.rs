@@ -63,6 +63,8 @@ pub(crate) struct Running {
     pub(crate) hour_dirty: bool,
     /// Calls per second lately.
     pub(crate) level: f64,
+    /// The traffic that the weights are for.
+    pub(crate) weighed_level: f64,
     pub(crate) failing: Option<Failing>,
     pub(crate) newest_ms: u64,
 }
@@ -82,8 +84,6 @@ pub struct Detector {
     pub(crate) learned: Learned,
     pub(crate) running: Running,
     weights: Weights,
-    /// The traffic that the weights are for.
-    weighed_level: f64,
 }
 
 impl Detector {
@@ -98,9 +98,8 @@ impl Detector {
             settings,
             learned,
             running,
-            weighed_level: 0.0,
         };
-        detector.weigh_anew();
+        detector.weigh();
         detector
     }
 
@@ -259,6 +258,7 @@ impl Detector {
                     self.learned.record_peak(alternative, *peak);
                 }
                 *peak = 0.0;
+                *start = Start::default();
             }
         }
     }
@@ -370,16 +370,20 @@ impl Detector {
     }
 
     fn follow_level(&mut self) {
-        let change = self.running.level / self.weighed_level.max(1e-9);
+        let change = self.running.level / self.running.weighed_level.max(1e-9);
         if !(1.0 / LEVEL_STEP..=LEVEL_STEP).contains(&change) {
             self.weigh_anew();
         }
     }
 
     fn weigh_anew(&mut self) {
+        self.running.weighed_level = self.running.level;
+        self.weigh();
+    }
+
+    fn weigh(&mut self) {
         let hour = (self.running.newest_ms / HOUR_MS % 24) as usize;
-        let calls = self.running.level * self.learned.grid.block_seconds();
+        let calls = self.running.weighed_level * self.learned.grid.block_seconds();
         self.weights = self.learned.weights(&self.settings, hour, calls);
-        self.weighed_level = self.running.level;
     }
 }
