@@ -57,6 +57,11 @@ impl Grid {
         at_ms / self.base_ms
     }
 
+    /// When a base block began.
+    pub(crate) fn base_began_ms(self, base: u64) -> u64 {
+        base * self.base_ms
+    }
+
     /// The block that a base block lies in.
     pub(crate) fn block_of(self, base: u64) -> u64 {
         base / self.multiple

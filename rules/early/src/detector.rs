@@ -172,14 +172,16 @@ impl Detector {
         if base == self.running.base {
             return None;
         }
-        let before = self.running.newest_ms;
-        self.close_base();
         let grid = self.learned.grid;
+        // A base block belongs to the hour that it began in, also when it reaches into the next.
+        let hour_of = |base| grid.base_began_ms(base) / HOUR_MS;
+        let (before, after) = (hour_of(self.running.base), hour_of(base));
+        self.close_base();
         let mut recovered = None;
         if grid.block_of(base) != grid.block_of(self.running.base) {
             recovered = self.close_block(now);
         }
-        if now / HOUR_MS != before / HOUR_MS {
+        if before != after {
             self.close_hour(before, now);
         }
         // The grid may have changed with the hour.
@@ -349,7 +351,7 @@ impl Detector {
     }
 
     /// An hour is over: learn from it if it was clean, and weigh by what is known of the next.
-    fn close_hour(&mut self, before: u64, now: u64) {
+    fn close_hour(&mut self, over: u64, now: u64) {
         let running = &mut self.running;
         let (calls, failed) = (running.hour_calls, running.hour_failed);
         let dirty = running.hour_dirty;
@@ -359,7 +361,7 @@ impl Detector {
         if dirty {
             self.learned.dispersion.drop_stretch();
         } else {
-            let hour = (before / HOUR_MS % 24) as usize;
+            let hour = (over % 24) as usize;
             let seconds = HOUR_MS as f64 / 1_000.0;
             if self.learned.close_hour(hour, calls, failed, seconds) {
                 self.reset_sums();

@@ -159,6 +159,16 @@ fn an_outage_of_a_new_function_is_found_while_learning() {
     panic!("not found");
 }
 
+/// Whatever length its blocks have: those of 26 or 11 s reach from one hour into the next.
+#[test]
+fn every_clean_hour_is_learned_from() {
+    for qps in [1.0, 2.3] {
+        let mut watched = Watched::new(World::new(11, qps, Bursts::None, 1.0), Settings::default());
+        watched.clean_days(10);
+        assert!(watched.early.clean_days() >= 9, "{qps} QPS");
+    }
+}
+
 /// Time that is not clean teaches nothing.
 #[test]
 fn sales_and_incidents_are_not_learned_from() {
