@@ -61,7 +61,10 @@ bench-loadtest: setup-bench ## measure the load tester beside wrk, h2load, oha a
 bench-store: setup-bench ## measure the store, its SQL beside DuckDB on the same files
 	@scripts/bench-store
 
+bench-faults: setup ## measure early detection on simulated faults; UPDATE=1 writes docs/early-bench.md
+	@$(CARGO) run --quiet --locked --release -p early --example bench-faults
+
 clean: ## remove what was built
 	$(CARGO) clean
 
-.PHONY: help setup setup-test setup-bench build run fmt lint unit test soak fuzz pages screenshots bench-page bench bench-loadtest bench-store clean
+.PHONY: help setup setup-test setup-bench build run fmt lint unit test soak fuzz pages screenshots bench-page bench bench-loadtest bench-store bench-faults clean

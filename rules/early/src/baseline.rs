@@ -77,7 +77,7 @@ impl Baseline {
 
 /// What is known about healthy hours.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Baseline {
+pub(crate) struct Baseline {
     pub(crate) hours: [Hour; HOURS],
     pub(crate) clean_hours: u64,
 }
@@ -93,7 +93,7 @@ impl Default for Baseline {
 
 impl Baseline {
     /// Adds a clean hour; `hour` is that of the day. `dispersion` is φ of a whole hour's count.
-    pub fn add(&mut self, hour: usize, calls: u64, failed: u64, dispersion: f64) {
+    pub(crate) fn add(&mut self, hour: usize, calls: u64, failed: u64, dispersion: f64) {
         if let Some(of_day) = self.hours.get_mut(hour % HOURS)
             && calls > 0
         {
@@ -103,12 +103,12 @@ impl Baseline {
     }
 
     /// Clean days learned so far.
-    pub fn clean_days(&self) -> u64 {
+    pub(crate) fn clean_days(&self) -> u64 {
         self.clean_hours / HOURS as u64
     }
 
     /// The bound for this hour of the day. `None` when nothing is known.
-    pub fn bound(&self, hour: usize) -> Option<f64> {
+    pub(crate) fn bound(&self, hour: usize) -> Option<f64> {
         let own = self.hours.get(hour % HOURS)?;
         let (calls, failed) = if own.days() >= DAYS_MIN {
             (f64::from(own.calls), f64::from(own.failed))

@@ -16,7 +16,7 @@ const CHANGE_TIMES: u64 = 4;
 
 /// Lengths in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grid {
+pub(crate) struct Grid {
     pub(crate) base_ms: u64,
     /// Base blocks in a block.
     pub(crate) multiple: u64,
@@ -33,7 +33,7 @@ impl Default for Grid {
 
 impl Grid {
     /// The grid for this many calls per second, bursts unknown.
-    pub fn for_rate(calls_per_second: f64) -> Grid {
+    pub(crate) fn for_rate(calls_per_second: f64) -> Grid {
         let seconds = (CALLS_WANTED / calls_per_second.max(1e-9)).ceil();
         let base_ms = (seconds * 1_000.0).min(BASE_MS_MAX as f64) as u64;
         Grid {
@@ -43,7 +43,7 @@ impl Grid {
     }
 
     /// The grid to change to, if the traffic has changed that much.
-    pub fn outgrown(self, calls_per_second: f64) -> Option<Grid> {
+    pub(crate) fn outgrown(self, calls_per_second: f64) -> Option<Grid> {
         let wanted = Grid::for_rate(calls_per_second);
         let (short, long) = (
             self.base_ms.min(wanted.base_ms),
@@ -53,22 +53,27 @@ impl Grid {
     }
 
     /// The base block that an instant lies in.
-    pub fn base_of(self, at_ms: u64) -> u64 {
+    pub(crate) fn base_of(self, at_ms: u64) -> u64 {
         at_ms / self.base_ms
     }
 
+    /// When a base block began.
+    pub(crate) fn base_began_ms(self, base: u64) -> u64 {
+        base * self.base_ms
+    }
+
     /// The block that a base block lies in.
-    pub fn block_of(self, base: u64) -> u64 {
+    pub(crate) fn block_of(self, base: u64) -> u64 {
         base / self.multiple
     }
 
     /// When that block began.
-    pub fn block_began_ms(self, base: u64) -> u64 {
+    pub(crate) fn block_began_ms(self, base: u64) -> u64 {
         self.block_of(base) * self.multiple * self.base_ms
     }
 
     /// The length of a block in seconds.
-    pub fn block_seconds(self) -> f64 {
+    pub(crate) fn block_seconds(self) -> f64 {
         (self.base_ms * self.multiple) as f64 / 1_000.0
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Running {
     pub(crate) hour_dirty: bool,
     /// Calls per second lately.
     pub(crate) level: f64,
+    /// The traffic that the weights are for.
+    pub(crate) weighed_level: f64,
     pub(crate) failing: Option<Failing>,
     pub(crate) newest_ms: u64,
 }
@@ -82,8 +84,6 @@ pub struct Detector {
     pub(crate) learned: Learned,
     pub(crate) running: Running,
     weights: Weights,
-    /// The traffic that the weights are for.
-    weighed_level: f64,
 }
 
 impl Detector {
@@ -98,9 +98,8 @@ impl Detector {
             settings,
             learned,
             running,
-            weighed_level: 0.0,
         };
-        detector.weigh_anew();
+        detector.weigh();
         detector
     }
 
@@ -173,14 +172,16 @@ impl Detector {
         if base == self.running.base {
             return None;
         }
-        let before = self.running.newest_ms;
-        self.close_base();
         let grid = self.learned.grid;
+        // A base block belongs to the hour that it began in, also when it reaches into the next.
+        let hour_of = |base| grid.base_began_ms(base) / HOUR_MS;
+        let (before, after) = (hour_of(self.running.base), hour_of(base));
+        self.close_base();
         let mut recovered = None;
         if grid.block_of(base) != grid.block_of(self.running.base) {
             recovered = self.close_block(now);
         }
-        if now / HOUR_MS != before / HOUR_MS {
+        if before != after {
             self.close_hour(before, now);
         }
         // The grid may have changed with the hour.
@@ -259,6 +260,7 @@ impl Detector {
                     self.learned.record_peak(alternative, *peak);
                 }
                 *peak = 0.0;
+                *start = Start::default();
             }
         }
     }
@@ -349,7 +351,7 @@ impl Detector {
     }
 
     /// An hour is over: learn from it if it was clean, and weigh by what is known of the next.
-    fn close_hour(&mut self, before: u64, now: u64) {
+    fn close_hour(&mut self, over: u64, now: u64) {
         let running = &mut self.running;
         let (calls, failed) = (running.hour_calls, running.hour_failed);
         let dirty = running.hour_dirty;
@@ -359,7 +361,7 @@ impl Detector {
         if dirty {
             self.learned.dispersion.drop_stretch();
         } else {
-            let hour = (before / HOUR_MS % 24) as usize;
+            let hour = (over % 24) as usize;
             let seconds = HOUR_MS as f64 / 1_000.0;
             if self.learned.close_hour(hour, calls, failed, seconds) {
                 self.reset_sums();
@@ -370,16 +372,20 @@ impl Detector {
     }
 
     fn follow_level(&mut self) {
-        let change = self.running.level / self.weighed_level.max(1e-9);
+        let change = self.running.level / self.running.weighed_level.max(1e-9);
         if !(1.0 / LEVEL_STEP..=LEVEL_STEP).contains(&change) {
             self.weigh_anew();
         }
     }
 
     fn weigh_anew(&mut self) {
+        self.running.weighed_level = self.running.level;
+        self.weigh();
+    }
+
+    fn weigh(&mut self) {
         let hour = (self.running.newest_ms / HOUR_MS % 24) as usize;
-        let calls = self.running.level * self.learned.grid.block_seconds();
+        let calls = self.running.weighed_level * self.learned.grid.block_seconds();
         self.weights = self.learned.weights(&self.settings, hour, calls);
-        self.weighed_level = self.running.level;
     }
 }

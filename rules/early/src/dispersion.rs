@@ -7,7 +7,7 @@
 //! share that drifts over the day is not mistaken for bursts.
 
 /// How many base blocks the three lengths have.
-pub const MULTIPLES: [u64; 3] = [1, 10, 60];
+pub(crate) const MULTIPLES: [u64; 3] = [1, 10, 60];
 /// A stretch is judged once it has this many of the longest blocks.
 const LONG_BLOCKS_MIN: f64 = 6.0;
 /// Excess dispersion below this is none.
@@ -58,18 +58,18 @@ impl Total {
 
 /// What was fitted.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fit {
+pub(crate) struct Fit {
     /// How many base blocks one block has.
-    pub multiple: u64,
+    pub(crate) multiple: u64,
     /// ρ within such a block.
-    pub correlation: f64,
+    pub(crate) correlation: f64,
     /// Mean calls of such a block where it was learned.
-    pub calls_learned: f64,
+    pub(crate) calls_learned: f64,
 }
 
 /// Learns dispersion from clean base blocks.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Dispersion {
+pub(crate) struct Dispersion {
     /// The block of each length that is filling: its index, calls, failures.
     pub(crate) filling: [(u64, u64, u64); 3],
     pub(crate) stretches: [Stretch; 3],
@@ -78,7 +78,7 @@ pub struct Dispersion {
 
 impl Dispersion {
     /// Adds a base block; `index` counts base blocks and rises.
-    pub fn add(&mut self, index: u64, calls: u64, failed: u64) {
+    pub(crate) fn add(&mut self, index: u64, calls: u64, failed: u64) {
         let lengths = self.filling.iter_mut().zip(&mut self.stretches);
         for ((filling, stretch), multiple) in lengths.zip(MULTIPLES) {
             let block = index / multiple;
@@ -92,7 +92,7 @@ impl Dispersion {
     }
 
     /// Ends the stretch that has one share, such as an hour. Too short a stretch goes on.
-    pub fn close_stretch(&mut self) {
+    pub(crate) fn close_stretch(&mut self) {
         if self.stretches[2].blocks < LONG_BLOCKS_MIN {
             return;
         }
@@ -102,13 +102,13 @@ impl Dispersion {
     }
 
     /// Forgets the present stretch: it was not clean.
-    pub fn drop_stretch(&mut self) {
+    pub(crate) fn drop_stretch(&mut self) {
         self.stretches = Default::default();
         self.filling = Default::default();
     }
 
     /// Lets what was learned count less, so that it stays that of the last weeks.
-    pub fn age(&mut self, keep: f64) {
+    pub(crate) fn age(&mut self, keep: f64) {
         for total in &mut self.totals {
             total.blocks *= keep;
             total.excess *= keep;
@@ -118,7 +118,7 @@ impl Dispersion {
 
     /// The block length that holds whole bursts, and the correlation within it. Blocks must be
     /// independent of each other, so they may not be shorter than bursts are.
-    pub fn fit(&self) -> Option<Fit> {
+    pub(crate) fn fit(&self) -> Option<Fit> {
         let [_, _, longest] = &self.totals;
         if longest.blocks < LONG_BLOCKS_MIN {
             return None;

@@ -126,7 +126,7 @@ mod tests {
             healthy: 0.004_96,
             learning: true,
             capped: true,
-            took: Duration::from_secs(720),
+            took: Duration::from_mins(12),
             page_every: Duration::from_hours(24),
             ..evidence()
         };

@@ -17,11 +17,7 @@ pub(crate) fn ln_gamma(x: f64) -> f64 {
     let square = inverse * inverse;
     let series = inverse
         * (1.0 / 12.0 - square * (1.0 / 360.0 - square * (1.0 / 1_260.0 - square / 1_680.0)));
-    let lift = if product > 1.0 || product < 1.0 {
-        product.ln()
-    } else {
-        0.0
-    };
+    let lift = if lifted > x { product.ln() } else { 0.0 };
     (lifted - 0.5) * lifted.ln() - lifted + HALF_LN_TWO_PI + series - lift
 }
 

@@ -15,11 +15,11 @@ const RUNG: f64 = 5.0;
 /// The last rung: half of all calls fail, or more.
 const HALF: f64 = 0.5;
 /// The most alternatives.
-pub const ALTERNATIVES_MAX: usize = 10;
+pub(crate) const ALTERNATIVES_MAX: usize = 10;
 /// A healthy share below this is taken for this.
-pub const HEALTHY_MIN: f64 = 1e-6;
+pub(crate) const HEALTHY_MIN: f64 = 1e-6;
 /// A healthy share above this is taken for this.
-pub const HEALTHY_MAX: f64 = 0.2;
+pub(crate) const HEALTHY_MAX: f64 = 0.2;
 /// A weaker correlation counts as none.
 const CORRELATION_MIN: f64 = 1e-6;
 /// A stronger correlation says nothing more.

@@ -8,20 +8,20 @@ const STEPS: f64 = 24.0;
 
 /// Peaks of clean excursions of one alternative.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Peaks {
+pub(crate) struct Peaks {
     pub(crate) bins: [u16; BINS],
     pub(crate) largest: f64,
 }
 
 /// The highest peaks over a level.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tail {
+pub(crate) struct Tail {
     /// How many.
-    pub peaks: f64,
+    pub(crate) peaks: f64,
     /// The level: the next highest peak.
-    pub level: f64,
+    pub(crate) level: f64,
     /// How far they lie over it, added up.
-    pub excess: f64,
+    pub(crate) excess: f64,
 }
 
 impl Default for Peaks {
@@ -35,7 +35,7 @@ impl Default for Peaks {
 
 impl Peaks {
     /// Adds the peak of an excursion that came to nothing.
-    pub fn add(&mut self, peak: f64) {
+    pub(crate) fn add(&mut self, peak: f64) {
         let bin = (STEPS * (peak.max(0.0) / SCALE).ln_1p()) as usize;
         if let Some(count) = self.bins.get_mut(bin.min(BINS - 1)) {
             *count = count.saturating_add(1);
@@ -44,7 +44,7 @@ impl Peaks {
     }
 
     /// Halves what was learned, rounded up, so that rare peaks stay; the largest sinks by a tenth.
-    pub fn age(&mut self) {
+    pub(crate) fn age(&mut self) {
         for count in &mut self.bins {
             *count = count.div_ceil(2);
         }
@@ -52,13 +52,13 @@ impl Peaks {
     }
 
     /// The largest peak.
-    pub fn largest(&self) -> f64 {
+    pub(crate) fn largest(&self) -> f64 {
         self.largest
     }
 
     /// The `wanted` highest peaks. `None` when there are not that many and one more. Peaks are known
     /// to a bin: they are taken as spread evenly over it.
-    pub fn tail(&self, wanted: u32) -> Option<Tail> {
+    pub(crate) fn tail(&self, wanted: u32) -> Option<Tail> {
         let wanted = f64::from(wanted);
         let (mut peaks, mut heights) = (0.0, 0.0);
         for (bin, count) in self.bins.iter().enumerate().rev() {

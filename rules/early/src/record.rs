@@ -151,6 +151,7 @@ impl Record {
         }
         self.byte(u8::from(running.hour_dirty));
         self.number(running.level);
+        self.number(running.weighed_level);
         // Most of the time no sum is over zero: only those that are take room.
         for ((sum, peak), start) in running.sums.iter().zip(&running.peaks).zip(&running.starts) {
             let open = *sum > 0.0 || *peak > 0.0;
@@ -302,6 +303,7 @@ impl Reader<'_> {
             newest_ms: self.count()?,
             hour_dirty: self.flag()?,
             level: self.number()?,
+            weighed_level: self.number()?,
             ..Running::default()
         };
         for alternative in 0..ALTERNATIVES_MAX {

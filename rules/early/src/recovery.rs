@@ -17,7 +17,7 @@ const PEAK_PART: f64 = 3.0;
 
 /// A function that fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Failing {
+pub(crate) struct Failing {
     /// When the page went out.
     pub(crate) since_ms: u64,
     pub(crate) breached_ms: u64,
@@ -31,7 +31,7 @@ pub struct Failing {
 
 impl Failing {
     /// From the first breach: its share of failing calls and how long the excursion took.
-    pub fn new(at_ms: u64, share: f64, took_ms: u64) -> Failing {
+    pub(crate) fn new(at_ms: u64, share: f64, took_ms: u64) -> Failing {
         Failing {
             since_ms: at_ms,
             breached_ms: at_ms,
@@ -42,7 +42,7 @@ impl Failing {
     }
 
     /// Another breach: nothing has recovered.
-    pub fn breach(&mut self, at_ms: u64, share: f64, took_ms: u64) {
+    pub(crate) fn breach(&mut self, at_ms: u64, share: f64, took_ms: u64) {
         self.breached_ms = at_ms;
         self.longest_ms = self.longest_ms.max(took_ms);
         self.peak = self.peak.max(share);
@@ -50,13 +50,13 @@ impl Failing {
     }
 
     /// The share that would still be failing: between the lowest alternative and one half.
-    pub fn still(&self, lowest: f64) -> f64 {
+    pub(crate) fn still(&self, lowest: f64) -> f64 {
         (self.peak / PEAK_PART).clamp(lowest, 0.5)
     }
 
     /// Takes a block in. `ratios` are of [`Failing::still`] against health, one for each correlation
     /// thought possible; the one that speaks least for health counts.
-    pub fn take(&mut self, ratios: impl Iterator<Item = LogRatio>, calls: u64, failed: u64) {
+    pub(crate) fn take(&mut self, ratios: impl Iterator<Item = LogRatio>, calls: u64, failed: u64) {
         let against = ratios
             .map(|ratio| ratio.of(calls, failed))
             .reduce(f64::max)
@@ -65,7 +65,7 @@ impl Failing {
     }
 
     /// Whether it is healthy again.
-    pub fn recovered(&self, now_ms: u64) -> bool {
+    pub(crate) fn recovered(&self, now_ms: u64) -> bool {
         let quiet = QUIET_MS_MIN.max(self.longest_ms.saturating_mul(QUIET_TIMES));
         self.health >= ODDS.ln() && now_ms.saturating_sub(self.breached_ms) >= quiet
     }

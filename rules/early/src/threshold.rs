@@ -19,22 +19,22 @@ const LARGEST_TIMES: f64 = 1.3;
 
 /// The budget as the thresholds see it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Budget {
+pub(crate) struct Budget {
     /// A: blocks per allowed page, all series that share the budget counted.
-    pub blocks_per_page: f64,
+    pub(crate) blocks_per_page: f64,
     /// k: how many alternatives are weighed at once.
-    pub alternatives: f64,
+    pub(crate) alternatives: f64,
 }
 
 impl Budget {
     /// The threshold if failures were just as the likelihood says.
-    pub fn nominal(&self) -> f64 {
+    pub(crate) fn nominal(&self) -> f64 {
         (self.blocks_per_page * self.alternatives).max(1.0).ln()
     }
 }
 
 /// The threshold of one alternative whose clean excursions peaked like this over so many blocks.
-pub fn threshold(budget: &Budget, peaks: &Peaks, blocks_learned: f64) -> f64 {
+pub(crate) fn threshold(budget: &Budget, peaks: &Peaks, blocks_learned: f64) -> f64 {
     let nominal = budget.nominal();
     let drawn = TAILS
         .iter()

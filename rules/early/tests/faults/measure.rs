@@ -6,28 +6,28 @@ use super::rivals::Windows;
 use super::world::{LOOKS, Slots, World, Wrong};
 
 /// Clean days before anything is measured.
-pub const DAYS_LEARNED: u64 = 14;
+pub(crate) const DAYS_LEARNED: u64 = 14;
 const DAY: u64 = 86_400;
 
 /// A function with everything that watches it.
 #[derive(Clone, Debug)]
-pub struct Watched {
-    pub world: World,
-    pub early: Detector,
-    pub minute: Windows,
-    pub burn_rate: Windows,
+pub(crate) struct Watched {
+    pub(crate) world: World,
+    pub(crate) early: Detector,
+    pub(crate) minute: Windows,
+    pub(crate) burn_rate: Windows,
 }
 
 /// Pages of each detector.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Pages {
-    pub early: u64,
-    pub minute: u64,
-    pub burn_rate: u64,
+pub(crate) struct Pages {
+    pub(crate) early: u64,
+    pub(crate) minute: u64,
+    pub(crate) burn_rate: u64,
 }
 
 /// Feeds a second into a detector. Gives the page and in which tenth of the second it came.
-pub fn feed(
+pub(crate) fn feed(
     detector: &mut Detector,
     second: u64,
     slots: &Slots,
@@ -53,14 +53,14 @@ pub fn feed(
     page
 }
 
-pub fn add_up(slots: &Slots) -> (u64, u64) {
+pub(crate) fn add_up(slots: &Slots) -> (u64, u64) {
     slots
         .iter()
         .fold((0, 0), |sum, slot| (sum.0 + slot.0, sum.1 + slot.1))
 }
 
 impl Watched {
-    pub fn new(world: World, settings: Settings) -> Watched {
+    pub(crate) fn new(world: World, settings: Settings) -> Watched {
         Watched {
             world,
             early: Detector::new(settings),
@@ -70,7 +70,7 @@ impl Watched {
     }
 
     /// Clean days, with the pages they should not have had.
-    pub fn clean_seconds(&mut self, seconds: u64) -> Pages {
+    pub(crate) fn clean_seconds(&mut self, seconds: u64) -> Pages {
         let mut pages = Pages::default();
         for _ in 0..seconds {
             let (second, slots) = self.world.next(Wrong::default());
@@ -82,28 +82,28 @@ impl Watched {
         pages
     }
 
-    pub fn clean_days(&mut self, days: u64) -> Pages {
+    pub(crate) fn clean_days(&mut self, days: u64) -> Pages {
         self.clean_seconds(days * DAY)
     }
 }
 
 /// How long a detector took, in calls of the function and in seconds.
 #[derive(Clone, Copy, Debug)]
-pub struct Delay {
-    pub calls: f64,
-    pub seconds: f64,
+pub(crate) struct Delay {
+    pub(crate) calls: f64,
+    pub(crate) seconds: f64,
 }
 
 /// Delays of one fault over many trials; `None` is a miss.
 #[derive(Clone, Debug, Default)]
-pub struct Delays {
-    pub early: Vec<Option<Delay>>,
-    pub minute: Vec<Option<Delay>>,
-    pub burn_rate: Vec<Option<Delay>>,
+pub(crate) struct Delays {
+    pub(crate) early: Vec<Option<Delay>>,
+    pub(crate) minute: Vec<Option<Delay>>,
+    pub(crate) burn_rate: Vec<Option<Delay>>,
 }
 
 /// A clean day after learning, one copy an hour: where faults begin.
-pub fn snapshots(learned: &Watched) -> Vec<Watched> {
+pub(crate) fn snapshots(learned: &Watched) -> Vec<Watched> {
     let mut watched = learned.clone();
     let hours = (0..24).map(|_| {
         watched.clean_seconds(3_600);
@@ -121,7 +121,7 @@ fn begin(snapshots: &[Watched], seed: u64) -> Watched {
 }
 
 /// Runs one fault: `wrong` says what is wrong so many seconds after its beginning.
-pub fn strike(
+pub(crate) fn strike(
     snapshots: &[Watched],
     seed: u64,
     within: u64,
@@ -165,7 +165,7 @@ pub fn strike(
 
 /// What looks like a fault and is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Harmless {
+pub(crate) enum Harmless {
     /// Nothing arrives for a minute, then all at once.
     Late,
     /// One pod of twenty fails for three seconds.
@@ -177,7 +177,7 @@ pub enum Harmless {
 }
 
 /// Runs something harmless for ten minutes; gives the pages.
-pub fn disturb(snapshots: &[Watched], seed: u64, harmless: Harmless) -> Pages {
+pub(crate) fn disturb(snapshots: &[Watched], seed: u64, harmless: Harmless) -> Pages {
     let mut watched = begin(snapshots, seed);
     let mut pages = Pages::default();
     let mut waiting: Slots = [(0, 0); LOOKS];

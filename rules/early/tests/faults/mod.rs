@@ -1,6 +1,6 @@
 //! The simulated world, shared by the tests and the benchmark.
 
-pub mod measure;
-pub mod random;
-pub mod rivals;
-pub mod world;
+pub(crate) mod measure;
+pub(crate) mod random;
+pub(crate) mod rivals;
+pub(crate) mod world;

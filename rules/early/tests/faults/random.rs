@@ -2,12 +2,12 @@
 
 /// xoshiro256++ (D. Blackman and S. Vigna, "Scrambled linear pseudorandom number generators", 2021).
 #[derive(Clone, Debug)]
-pub struct Random {
+pub(crate) struct Random {
     state: [u64; 4],
 }
 
 impl Random {
-    pub fn seeded(seed: u64) -> Random {
+    pub(crate) fn seeded(seed: u64) -> Random {
         // SplitMix64 spreads the seed, as its authors advise.
         let mut mixed = seed;
         let state = std::array::from_fn(|_| {
@@ -33,28 +33,28 @@ impl Random {
     }
 
     /// Over 0, below 1.
-    pub fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         ((self.next() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     }
 
-    pub fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         (self.uniform() * limit as f64) as u64
     }
 
-    pub fn chance(&mut self, chance: f64) -> bool {
+    pub(crate) fn chance(&mut self, chance: f64) -> bool {
         self.uniform() < chance
     }
 
     /// Box and Muller.
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         (-2.0 * self.uniform().ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    pub fn exponential(&mut self, mean: f64) -> f64 {
+    pub(crate) fn exponential(&mut self, mean: f64) -> f64 {
         -mean * self.uniform().ln()
     }
 
-    pub fn poisson(&mut self, mean: f64) -> u64 {
+    pub(crate) fn poisson(&mut self, mean: f64) -> u64 {
         if mean > 60.0 {
             return (mean + mean.sqrt() * self.normal()).round().max(0.0) as u64;
         }
@@ -67,7 +67,7 @@ impl Random {
         count
     }
 
-    pub fn binomial(&mut self, trials: u64, chance: f64) -> u64 {
+    pub(crate) fn binomial(&mut self, trials: u64, chance: f64) -> u64 {
         let (n, chance) = (trials as f64, chance.clamp(0.0, 1.0));
         if trials == 0 || chance <= 0.0 {
             0
@@ -92,7 +92,7 @@ impl Random {
     }
 
     /// Marsaglia and Tsang 2000; shapes below one by a power of a uniform number.
-    pub fn gamma(&mut self, shape: f64) -> f64 {
+    pub(crate) fn gamma(&mut self, shape: f64) -> f64 {
         if shape < 1.0 {
             return self.gamma(shape + 1.0) * self.uniform().powf(1.0 / shape);
         }
@@ -107,7 +107,7 @@ impl Random {
         }
     }
 
-    pub fn beta(&mut self, a: f64, b: f64) -> f64 {
+    pub(crate) fn beta(&mut self, a: f64, b: f64) -> f64 {
         let (x, y) = (self.gamma(a), self.gamma(b));
         if x + y > 0.0 { x / (x + y) } else { 0.0 }
     }

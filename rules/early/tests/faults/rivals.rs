@@ -40,8 +40,8 @@ impl Window {
 
 /// A rule of windows, looked at each second. Every window must fail more than the share.
 #[derive(Clone, Debug)]
-pub struct Windows {
-    windows: Vec<Window>,
+pub(crate) struct Windows {
+    every: Vec<Window>,
     share: f64,
     calls_min: u64,
     /// Seconds without a breach before another page counts.
@@ -52,18 +52,18 @@ pub struct Windows {
 
 impl Windows {
     /// Success rate below 99 % in a minute, from 20 calls on.
-    pub fn minute() -> Windows {
+    pub(crate) fn minute() -> Windows {
         Windows::new(&[60], 0.01, 20)
     }
 
     /// 14.4 times the budget of 99.9 %, over an hour and over five minutes.
-    pub fn burn_rate() -> Windows {
+    pub(crate) fn burn_rate() -> Windows {
         Windows::new(&[300, 3_600], 0.014_4, 1)
     }
 
     fn new(seconds: &[usize], share: f64, calls_min: u64) -> Windows {
         Windows {
-            windows: seconds.iter().map(|length| Window::new(*length)).collect(),
+            every: seconds.iter().map(|length| Window::new(*length)).collect(),
             share,
             calls_min,
             quiet: 60,
@@ -73,9 +73,9 @@ impl Windows {
     }
 
     /// Takes a second in; gives whether it pages.
-    pub fn second(&mut self, calls: u64, failed: u64) -> bool {
+    pub(crate) fn second(&mut self, calls: u64, failed: u64) -> bool {
         let mut breach = true;
-        for window in &mut self.windows {
+        for window in &mut self.every {
             window.add(calls, failed);
             breach &= window.calls >= self.calls_min && window.share() > self.share;
         }

@@ -4,7 +4,7 @@ use super::random::Random;
 
 /// How healthy failures come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bursts {
+pub(crate) enum Bursts {
     /// Each call fails by itself.
     None,
     /// Each second has a share of its own (beta distributed).
@@ -18,9 +18,10 @@ pub enum Bursts {
 }
 
 impl Bursts {
-    pub const KINDS: [Bursts; 4] = [Bursts::Seconds, Bursts::Clumps, Bursts::Waves, Bursts::Pods];
+    pub(crate) const KINDS: [Bursts; 4] =
+        [Bursts::Seconds, Bursts::Clumps, Bursts::Waves, Bursts::Pods];
 
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Bursts::None => "none",
             Bursts::Seconds => "seconds",
@@ -32,9 +33,9 @@ impl Bursts {
 }
 
 /// The healthy share of failing calls.
-pub const HEALTHY: f64 = 0.001;
+pub(crate) const HEALTHY: f64 = 0.001;
 /// Looks a second.
-pub const LOOKS: usize = 10;
+pub(crate) const LOOKS: usize = 10;
 const PODS: f64 = 20.0;
 const WAVE_SECONDS: f64 = 30.0;
 /// How much the healthy share differs from day to day: standard deviation of its logarithm.
@@ -43,28 +44,28 @@ const DAILY: f64 = 0.05;
 const BEGIN: u64 = 1_767_571_200;
 
 /// Counts of a tenth of a second.
-pub type Slots = [(u64, u64); LOOKS];
+pub(crate) type Slots = [(u64, u64); LOOKS];
 
 /// What is wrong, beyond health.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wrong {
+pub(crate) struct Wrong {
     /// The share of calls that fails besides.
-    pub failing: f64,
+    pub(crate) failing: f64,
     /// The share of calls that does not come or does not count.
-    pub missing: f64,
+    pub(crate) missing: f64,
     /// Calls come this many times more often; 0 is once.
-    pub more: f64,
+    pub(crate) more: f64,
 }
 
 /// One function's traffic, second by second.
 #[derive(Clone, Debug)]
-pub struct World {
+pub(crate) struct World {
     random: Random,
-    pub qps: f64,
-    pub dispersion: f64,
-    pub bursts: Bursts,
+    pub(crate) qps: f64,
+    pub(crate) dispersion: f64,
+    pub(crate) bursts: Bursts,
     /// Unix seconds.
-    pub second: u64,
+    pub(crate) second: u64,
     today: f64,
     wave: f64,
     wave_spread: f64,
@@ -74,7 +75,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, qps: f64, bursts: Bursts, dispersion: f64) -> World {
+    pub(crate) fn new(seed: u64, qps: f64, bursts: Bursts, dispersion: f64) -> World {
         let mut world = World {
             random: Random::seeded(seed),
             qps,
@@ -96,7 +97,7 @@ impl World {
     }
 
     /// The same function with another fate.
-    pub fn fork(&self, seed: u64) -> World {
+    pub(crate) fn fork(&self, seed: u64) -> World {
         World {
             random: Random::seeded(seed),
             ..self.clone()
@@ -104,15 +105,15 @@ impl World {
     }
 
     /// Draws a number below 1.
-    pub fn draw(&mut self) -> f64 {
+    pub(crate) fn draw(&mut self) -> f64 {
         self.random.uniform()
     }
 
     /// The next second, and its counts if not told otherwise.
-    pub fn next(&mut self, wrong: Wrong) -> (u64, Slots) {
+    pub(crate) fn next(&mut self, wrong: Wrong) -> (u64, Slots) {
         let second = self.second;
         self.second += 1;
-        if second % 86_400 == 0 {
+        if second.is_multiple_of(86_400) {
             self.today = (DAILY * self.random.normal()).exp();
         }
         let times = if wrong.more > 0.0 { wrong.more } else { 1.0 };
