@@ -1,5 +1,7 @@
 //! Tests of the functions that are ours, of the table `seconds`, and of answers as Arrow streams.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type};
 use arrow::ipc::reader::StreamReader;
@@ -8,14 +10,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use std::sync::Arc;
-
-use super::tests::{START, ask, engine, invocations, limits, row_groups, snapshot, write};
-use super::{AnswerFormat, QueryError};
 use crate::rollup::Rollups;
 use crate::rows::{Invocation, InvocationRows};
 use crate::schema::Table;
 use crate::snapshot::Snapshot;
+use crate::sql::tests::{START, ask, engine, invocations, limits, row_groups, snapshot, write};
+use crate::sql::{AnswerFormat, QueryError};
 
 /// Calls of functions `fn0…` that last as long as told, one a second.
 fn lasting(durations: &[(u8, i64)]) -> RecordBatch {
