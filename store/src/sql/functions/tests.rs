@@ -435,10 +435,8 @@ async fn an_arrow_stream_reads_back() {
     let last = batches.last().unwrap();
     let at = last.num_rows() - 1;
     assert_eq!(last.column(1).as_string::<i32>().value(at), "guide/fn2");
-    assert_eq!(
-        last.column(5).as_primitive::<Float64Type>().value(at),
-        44_500.0
-    );
+    let halves = last.column(5).as_primitive::<Float64Type>();
+    assert_eq!(halves.values().last(), Some(&44_500.0));
     assert!(last.column(2).is_null(at));
     let none = pieces(
         &snapshot,
