@@ -52,13 +52,13 @@ pub(crate) struct Column {
 
 /// One SELECT over the tables as they are now.
 ///
-/// Within limits of rows and time; JSON, or by `Accept` CSV or an Arrow stream. Those two tell by the
-/// header `Rampart-Truncated` that there are more rows.
+/// Within limits of rows and time; JSON, or by `Accept` CSV or an Arrow stream, whose header
+/// `Rampart-Truncated` says that there are more rows.
 #[utoipa::path(post, path = "/api/v1/sql", tag = "dashboards", request_body = Question, responses(
     (status = 200, description = "columns and rows", content(
         (Answer = "application/json"),
+        (String = "application/vnd.apache.arrow.stream"),
         (String = "text/csv"),
-        (Vec<u8> = "application/vnd.apache.arrow.stream"),
     )),
     (status = 400, description = "the query is wrong, or took too long", content_type = "application/problem+json"),
     (status = 429, description = "too many queries at once", content_type = "application/problem+json"),

@@ -68,9 +68,10 @@ impl Calls {
             let chance = random.share();
             let normal = (0..4).map(|_| random.share()).sum::<f64>() - 2.0;
             let request_id = format!("{:016x}", random.next());
-            let trace_id = match self.with_trace {
-                true => format!("{:016x}{:016x}", random.next(), random.next()),
-                false => String::new(),
+            let trace_id = if self.with_trace {
+                format!("{:016x}{:016x}", random.next(), random.next())
+            } else {
+                String::new()
             };
             let pick = random.next() as usize;
             columns.push(&Invocation {

@@ -7,8 +7,6 @@ mod answer;
 mod encode;
 mod engine;
 mod error;
-#[cfg(test)]
-mod function_tests;
 mod functions;
 mod guard;
 mod plan;

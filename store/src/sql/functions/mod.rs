@@ -6,6 +6,8 @@ mod quantile;
 mod spread;
 mod spreads;
 mod success_rate;
+#[cfg(test)]
+mod tests;
 mod time_bucket;
 
 use std::sync::Arc;

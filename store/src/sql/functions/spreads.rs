@@ -172,7 +172,7 @@ impl GroupsAccumulator for Spreads {
         let rows = values.first().map_or(0, Array::len);
         let mut each = Spreads::new(self.give);
         each.add(&Column::of(values)?, 0..rows, filter, rows);
-        each.state(EmitTo::All)
+        GroupsAccumulator::state(&mut each, EmitTo::All)
     }
 
     fn size(&self) -> usize {
