@@ -61,10 +61,10 @@ impl OfSpread {
         if self.name == MERGE {
             return Ok(Spreads::new(Give::Sketch));
         }
-        match args.exprs.get(1).and_then(share) {
-            Some(q) => Ok(Spreads::new(Give::Quantile(q))),
-            None => plan_err!("the second argument of quantile has to be a constant of 0 to 1"),
-        }
+        let Some(q) = args.exprs.get(1).and_then(share) else {
+            return plan_err!("the second argument of quantile has to be a constant of 0 to 1");
+        };
+        Ok(Spreads::new(Give::Quantile(q)))
     }
 }
 

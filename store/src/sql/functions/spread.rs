@@ -216,7 +216,9 @@ mod tests {
 
     fn of(numbers: &[f64]) -> Spread {
         let mut spread = Spread::default();
-        numbers.iter().for_each(|number| spread.add(*number));
+        for number in numbers {
+            spread.add(*number);
+        }
         spread
     }
 
@@ -254,7 +256,9 @@ mod tests {
         #[test]
         fn a_packed_sketch_means_the_same(durations in prop::collection::vec(0..4_000_000_000_i64, 0..80)) {
             let mut sketch = Sketch::new();
-            durations.iter().for_each(|duration| sketch.add(*duration));
+            for duration in &durations {
+                sketch.add(*duration);
+            }
             let mut spread = Spread::default();
             spread.add_sketch(&sketch.pack());
             prop_assert_eq!(spread.to_sketch(), sketch.clone());

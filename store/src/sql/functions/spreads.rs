@@ -24,7 +24,7 @@ pub(super) enum Give {
 #[derive(Debug)]
 pub(super) struct Spreads {
     give: Give,
-    spreads: Vec<Spread>,
+    groups: Vec<Spread>,
     /// What the spreads hold outside of themselves.
     bytes: usize,
 }
@@ -50,10 +50,10 @@ impl<'a> Column<'a> {
     }
 
     fn of_states(states: &'a [ArrayRef]) -> Result<Self> {
-        match states.first().and_then(|states| states.as_binary_opt()) {
-            Some(states) => Ok(Column::Spreads(states)),
-            None => exec_err!("no sums of quantiles"),
-        }
+        let Some(states) = states.first().and_then(|states| states.as_binary_opt()) else {
+            return exec_err!("no sums of quantiles");
+        };
+        Ok(Column::Spreads(states))
     }
 
     fn array(&self) -> &dyn Array {
@@ -77,7 +77,7 @@ impl Spreads {
     pub(super) fn new(give: Give) -> Self {
         Spreads {
             give,
-            spreads: Vec::new(),
+            groups: Vec::new(),
             bytes: 0,
         }
     }
@@ -89,14 +89,14 @@ impl Spreads {
         filter: Option<&BooleanArray>,
         total: usize,
     ) {
-        self.spreads.resize_with(total, Spread::default);
+        self.groups.resize_with(total, Spread::default);
         let array = column.array();
         for (row, group) in groups.enumerate() {
             let filtered = filter.is_some_and(|filter| filter.is_null(row) || !filter.value(row));
             if filtered || array.is_null(row) {
                 continue;
             }
-            if let Some(spread) = self.spreads.get_mut(group) {
+            if let Some(spread) = self.groups.get_mut(group) {
                 let before = spread.bytes();
                 column.add_to(row, spread);
                 self.bytes += spread.bytes() - before;
@@ -105,7 +105,7 @@ impl Spreads {
     }
 
     fn take(&mut self, emit_to: EmitTo) -> Vec<Spread> {
-        let taken = emit_to.take_needed(&mut self.spreads);
+        let taken = emit_to.take_needed(&mut self.groups);
         self.bytes -= taken.iter().map(Spread::bytes).sum::<usize>();
         taken
     }
@@ -124,7 +124,7 @@ impl Spreads {
     }
 
     fn one(&mut self) -> Vec<Spread> {
-        self.spreads.resize_with(1, Spread::default);
+        self.groups.resize_with(1, Spread::default);
         self.take(EmitTo::All)
     }
 }
@@ -176,7 +176,7 @@ impl GroupsAccumulator for Spreads {
     }
 
     fn size(&self) -> usize {
-        self.bytes + self.spreads.capacity() * size_of::<Spread>()
+        self.bytes + self.groups.capacity() * size_of::<Spread>()
     }
 }
 
@@ -198,8 +198,8 @@ impl Accumulator for Spreads {
 
     /// Keeps what it has, since a window asks again after every row.
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        self.spreads.resize_with(1, Spread::default);
-        ScalarValue::try_from_array(&self.given(&self.spreads), 0)
+        self.groups.resize_with(1, Spread::default);
+        ScalarValue::try_from_array(&self.given(&self.groups), 0)
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {

@@ -74,10 +74,14 @@ impl Width {
                 }
             }
             other if other.is_null() => Ok(None),
-            other => match other.try_as_str().flatten() {
-                Some(text) => Width::parse(text).map(Some),
-                None => plan_err!("the width of time_bucket is an interval or a text such as '1m'"),
-            },
+            other => {
+                let Some(text) = other.try_as_str().flatten() else {
+                    return plan_err!(
+                        "the width of time_bucket is an interval or a text such as '1m'"
+                    );
+                };
+                Width::parse(text).map(Some)
+            }
         }
     }
 
@@ -204,10 +208,10 @@ impl ScalarUDFImpl for TimeBucket {
     }
 
     fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        match given.get(1) {
-            Some(time) => Ok(time.clone()),
-            None => plan_err!("time_bucket takes a width and a time"),
-        }
+        let Some(time) = given.get(1) else {
+            return plan_err!("time_bucket takes a width and a time");
+        };
+        Ok(time.clone())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -244,10 +248,11 @@ impl ScalarUDFImpl for TimeBucket {
     ) -> Result<PreimageResult> {
         let (width, at, origin) = match args {
             [Expr::Literal(width, _), at] => (width, at, MONDAY),
-            [Expr::Literal(width, _), at, Expr::Literal(origin, _)] => match origin {
-                ScalarValue::TimestampMicrosecond(Some(origin), _) => (width, at, *origin),
-                _ => return Ok(PreimageResult::None),
-            },
+            [
+                Expr::Literal(width, _),
+                at,
+                Expr::Literal(ScalarValue::TimestampMicrosecond(Some(origin), _), _),
+            ] => (width, at, *origin),
             _ => return Ok(PreimageResult::None),
         };
         let (Some(width), Expr::Literal(ScalarValue::TimestampMicrosecond(Some(begin), zone), _)) =
