@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use store::fs::{Entry, Fs, FsFile, Lock};
+use store::fs::{Entry, Fs, FsFile, FsRead, Lock};
 use store::{CommitError, OpenError, Store};
 
 use crate::rows::{NOW, batch, census, name};
@@ -150,6 +150,11 @@ impl Fs for FaultyFs {
             path: path.to_path_buf(),
             read: self.disk.read(path)?,
         }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsRead>> {
+        self.call("open", path)?;
+        self.disk.open(path)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {

@@ -4,7 +4,7 @@
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-use store::fs::{Entry, Fs, FsFile, Lock};
+use store::fs::{Entry, Fs, FsFile, FsRead, Lock};
 
 use crate::sim::SimFs;
 
@@ -155,6 +155,10 @@ impl Fs for LyingFs {
         let mut content = Vec::new();
         read.read_to_end(&mut content)?;
         Ok(Box::new(Cursor::new(rewrite(&content))))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsRead>> {
+        self.disk.open(path)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
