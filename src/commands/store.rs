@@ -201,7 +201,7 @@ fn print(answer: &impl Serialize, output: Output, text: &str) -> Exit {
     match (output, serde_json::to_string_pretty(answer)) {
         (Output::Json, Ok(json)) => say(&format!("{json}\n")),
         (Output::Json, Err(error)) => complain(&error.to_string(), Exit::Failed),
-        (Output::Table | Output::Csv, _) => say(text),
+        (Output::Table | Output::Csv | Output::Arrow, _) => say(text),
     }
 }
 
