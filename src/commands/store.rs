@@ -1,5 +1,6 @@
 //! `rampart store`: looks at a data directory, checks, repairs and upgrades it, copies it away and back.
 
+use std::fmt::Write as _;
 use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -141,8 +142,9 @@ async fn backup(output: Output, data_dir: PathBuf, destination: PathBuf) -> Resu
     let now = SystemClock::shared().now();
     let (listing, verified) = blocking(move |_| backup.finish(now)).await?;
     let mut said = sentences(&verified.findings);
-    said += &format!(
-        "backed up {} to {}\n",
+    let _ = writeln!(
+        said,
+        "backed up {} to {}",
         describe(&listing),
         destination.display()
     );
@@ -216,7 +218,7 @@ fn print_summary(summary: &Summary, output: Output, data_dir: &Path) -> Exit {
         "newest",
     ]);
     for table in &summary.tables {
-        let time = |time: Option<model::Timestamp>| time.map(|time| time.to_rfc3339());
+        let time = |time: Option<model::Timestamp>| time.map(model::Timestamp::to_rfc3339);
         tables.row([
             table.table.to_owned(),
             table.files.to_string(),
@@ -300,7 +302,7 @@ fn parts(summary: &Summary, data_dir: &Path) -> Table {
 fn sentences(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
-        text += &format!("{finding}\n");
+        let _ = writeln!(text, "{finding}");
     }
     text
 }
@@ -308,11 +310,12 @@ fn sentences(findings: &[Finding]) -> String {
 fn print_verified(verified: &Verified, output: Output) -> Exit {
     let mut text = sentences(&verified.findings);
     if verified.unlisted > 0 {
-        text += &format!("and {} more findings\n", verified.unlisted);
+        let _ = writeln!(text, "and {} more findings", verified.unlisted);
     }
     let damaged = verified.findings.iter().filter(|it| !it.harmless).count() as u64;
-    text += &format!(
-        "read {} files with {} rows and {} segments with {} records: {}\n",
+    let _ = writeln!(
+        text,
+        "read {} files with {} rows and {} segments with {} records: {}",
         verified.files,
         verified.rows,
         verified.segments,
@@ -336,7 +339,7 @@ fn print_repaired(repaired: &Repaired, output: Output) -> Exit {
             path, wrong, lost, ..
         } = finding;
         let remedy = finding.remedy.sentence();
-        text += &format!("{path}: {wrong}; lost at most: {lost}; {remedy}\n");
+        let _ = writeln!(text, "{path}: {wrong}; lost at most: {lost}; {remedy}");
     }
     text += match (repaired.findings.is_empty(), repaired.dry_run) {
         (true, _) => "nothing to repair\n",

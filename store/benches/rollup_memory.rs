@@ -140,7 +140,7 @@ fn main() {
         functions * SERIES
     );
     for second in second..second + 1_800 {
-        let rows = moved(&warm[second.unsigned_abs() as usize % BATCHES], second);
+        let rows = moved(&strangers[second.unsigned_abs() as usize % BATCHES], second);
         rollups.apply(&rows, Timestamp::from_seconds(second));
     }
     report(

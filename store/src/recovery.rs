@@ -284,16 +284,7 @@ fn assemble(
         ledger.restore(key, clock.now(), clock.elapsed());
     }
     state.forget_keys_before(clock.now() - options.idempotency_window);
-    let catalogue = Arc::new(Catalogue::new(
-        directory,
-        state.files.values().cloned(),
-        state.positions.clone(),
-        state.flushed,
-    ));
-    let newest = state.files.values().map(|file| file.to_us).max();
-    if let Some(newest) = newest {
-        catalogue.note_newest(Timestamp::from_micros(newest), clock.elapsed());
-    }
+    let catalogue = Arc::new(catalogue_of(directory, &state, clock));
     let next = state.flushed + 1;
     let next_file_number = next_number(state.files.keys());
     let manifest = Manifest::write(Arc::clone(fs), directory, state, version)
@@ -336,6 +327,20 @@ fn assemble(
         next,
         found: Found::default(),
     })
+}
+
+/// What the manifest says there is.
+fn catalogue_of(directory: &Path, state: &manifest::State, clock: &SharedClock) -> Catalogue {
+    let catalogue = Catalogue::new(
+        directory,
+        state.files.values().cloned(),
+        state.positions.clone(),
+        state.flushed,
+    );
+    if let Some(newest) = state.files.values().map(|file| file.to_us).max() {
+        catalogue.note_newest(Timestamp::from_micros(newest), clock.elapsed());
+    }
+    catalogue
 }
 
 /// Reads the log: what is in Parquet already goes to the rollups only, the rest to memory as well. The

@@ -201,7 +201,7 @@ fn storm(folder: &Folder, robot: &DingTalk) {
         expected,
         "seed {SEED}: after a clean restart"
     );
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    std::thread::sleep(Duration::from_secs(3));
     assert_eq!(
         (0..firing).map(delivered).sum::<usize>(),
         total,

@@ -10,13 +10,9 @@ pub(crate) mod calls;
 mod cell;
 mod counts;
 mod directory;
-#[cfg(test)]
-mod hours_tests;
 mod instances;
 mod latency;
 pub(crate) mod layers;
-#[cfg(test)]
-mod layers_tests;
 mod place;
 mod read;
 mod seconds;

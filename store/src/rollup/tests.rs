@@ -1,5 +1,8 @@
 //! Rollups against a list of calls that is searched anew for every question.
 
+mod hours;
+mod layers;
+
 use std::collections::BTreeMap;
 
 use model::{FunctionId, Glob, Outcome, Timestamp, Traffic};

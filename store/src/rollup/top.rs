@@ -286,5 +286,4 @@ impl Minute {
 }
 
 #[cfg(test)]
-#[path = "top_tests.rs"]
 mod tests;

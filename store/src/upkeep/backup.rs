@@ -134,7 +134,7 @@ fn copy_log(
     let mut last = 0;
     for segment in segments(fs, &log)? {
         let walked = walk_segment(fs, &log, &segment, |record| {
-            last = last.max(record.sequence)
+            last = last.max(record.sequence);
         })?;
         // Removed, since its rows are in Parquet.
         let Some(walked) = walked else { continue };

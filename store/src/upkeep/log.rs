@@ -76,16 +76,14 @@ pub(super) fn walk(
                     end_of(fs, path, walked.sound_bytes, plausible).map_err(failed_at(path))?;
                 return Ok(Some(walked));
             }
-            Step::Record(payload) => match each(&payload) {
-                Err(reason) => {
+            Step::Record(payload) => {
+                if let Err(reason) = each(&payload) {
                     walked.end = End::Damaged(reason);
                     return Ok(Some(walked));
                 }
-                Ok(()) => {
-                    walked.records += 1;
-                    walked.sound_bytes = reader.sound_bytes();
-                }
-            },
+                walked.records += 1;
+                walked.sound_bytes = reader.sound_bytes();
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ fn options(directory: &Path) -> Options {
         commit_window: Duration::ZERO,
         segment_bytes_max: 64 << 10,
         wal_keep_bytes_max: 256 << 10,
+        wal_hours_bytes_max: 256 << 10,
         idempotency_window: Duration::from_secs(86_400),
         ..Options::new(directory)
     }

@@ -267,6 +267,7 @@ async fn open(
     }
     if log == Log::RemovedAtOnce {
         options.wal_keep_bytes_max = 0;
+        options.wal_hours_bytes_max = 0;
     }
     open_on(fs.clone(), clock, options).await
 }

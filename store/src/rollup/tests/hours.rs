@@ -2,7 +2,7 @@
 
 use model::{FunctionId, Outcome, Timestamp};
 
-use super::*;
+use crate::rollup::*;
 use crate::rows::{Invocation, InvocationRows};
 
 const START: i64 = 1_762_790_400;

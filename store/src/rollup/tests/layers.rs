@@ -2,8 +2,8 @@
 
 use model::{FunctionId, Glob, Outcome, Timestamp};
 
-use super::*;
 use crate::minutes::{minute_rows, sum_minutes};
+use crate::rollup::*;
 use crate::rows::{Invocation, InvocationRows};
 
 const START: i64 = 1_762_790_400;
