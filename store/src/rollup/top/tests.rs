@@ -78,7 +78,7 @@ proptest! {
             .enumerate()
             .map(|(at, (minute, value, calls, failed))| {
                 let noise = (at as u64 * 7_919) % 200;
-                let value = if noise % spread == 0 { 1_000 + noise } else { value * value % 97 };
+                let value = if noise.is_multiple_of(spread) { 1_000 + noise } else { value * value % 97 };
                 (*minute, value as u16, *calls, *failed)
             })
             .collect();

@@ -191,7 +191,7 @@ proptest! {
         let parts: Vec<RecordBatch> = cuts.windows(2).map(|cut| lasting(&calls[cut[0]..cut[1]])).collect();
         let mut snapshot = in_memory(parts.iter().skip(1).cloned().collect());
         if parts[0].num_rows() > 0 {
-            let minutes = crate::minutes::minute_rows(&parts[0], &crate::Rollups::default());
+            let minutes = crate::minutes::minute_rows(&parts[0], &Rollups::default());
             for (name, table, rows) in [("i.parquet", Table::Invocations, &parts[0]), ("m.parquet", Table::Minutes, &minutes)] {
                 snapshot.files.insert(table, vec![write(directory.path(), name, table, rows, 64)]);
             }
@@ -243,7 +243,7 @@ async fn quantiles_of_nothing_are_null_and_wrong_ones_are_refused() {
 #[tokio::test]
 async fn minutes_of_files_without_sketches_are_read() {
     let directory = TempDir::new().unwrap();
-    let minutes = crate::minutes::minute_rows(&invocations(0..60), &crate::Rollups::default());
+    let minutes = crate::minutes::minute_rows(&invocations(0..60), &Rollups::default());
     let old: Vec<usize> = (0..minutes.num_columns() - 1).collect();
     let old = minutes.project(&old).unwrap();
     let path = directory.path().join("old.parquet");
