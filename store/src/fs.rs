@@ -17,6 +17,14 @@ pub trait FsFile: Send {
     fn truncate(&mut self, bytes: u64) -> io::Result<()>;
 }
 
+/// A file being read at any place. It never changes while it is open.
+pub trait FsRead: Send + Sync {
+    /// Its length in bytes.
+    fn bytes(&self) -> io::Result<u64>;
+    /// Reads from byte `at` on; says how much it read, 0 at the end.
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize>;
+}
+
 /// One name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -39,6 +47,8 @@ pub trait Fs: Send + Sync + 'static {
     fn append(&self, path: &Path) -> io::Result<Box<dyn FsFile>>;
     /// Opens a file to be read from its beginning.
     fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>>;
+    /// Opens a file to be read at any place.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsRead>>;
     /// What a directory holds, sorted by name; an absent directory holds nothing.
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>>;
     /// Renames within one file system, replacing what has the new name.
@@ -77,6 +87,16 @@ impl FsFile for DiskFile {
     }
 }
 
+impl FsRead for DiskFile {
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(&self.0, buffer, at)
+    }
+}
+
 struct DiskLock {
     _held: File,
 }
@@ -99,6 +119,10 @@ impl Fs for DiskFs {
 
     fn read(&self, path: &Path) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(File::open(path)?))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsRead>> {
+        Ok(Box::new(DiskFile(File::open(path)?)))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {

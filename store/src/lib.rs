@@ -5,17 +5,20 @@
 //! Entry point: [`Store::open`], then [`Store::commit`], [`Store::rollups`], [`Store::query`].
 
 mod batch;
+mod budget;
 mod catalogue;
 mod commit;
 mod committer;
 mod compact;
 mod events;
+mod file_rows;
 mod flush;
 pub mod fs;
 mod idempotency;
 mod journal;
 mod manifest;
 mod memtable;
+mod merge;
 mod minutes;
 mod options;
 mod partition;
@@ -28,9 +31,11 @@ mod snapshot;
 pub mod sql;
 mod stats;
 mod store;
+mod upkeep;
 mod wal;
 
 pub use batch::{Batch, Idempotency, Position};
+pub use budget::ShareStats;
 pub use commit::{CommitError, Committed, Deltas};
 pub use flush::FlushError;
 pub use minutes::{minute_rows, sum_minutes};

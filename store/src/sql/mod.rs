@@ -9,6 +9,7 @@ mod error;
 mod functions;
 mod guard;
 mod plan;
+mod pool;
 mod pruning;
 mod table;
 #[cfg(test)]

@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::duration_suboptimal_units)]
 
+mod budget;
 mod damage;
 mod flush;
+mod full_disk;
 mod limits;
 mod loadtests;
 mod manifest;
+mod merged;
 mod power_loss;
 mod random;
 mod rows;

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use store::fs::{Entry, Fs, FsFile, Lock};
+use store::fs::{Entry, Fs, FsFile, FsRead, Lock};
 
 use crate::random::Random;
 
@@ -381,6 +381,21 @@ impl FsFile for SimFile {
     }
 }
 
+struct SimRead(Vec<u8>);
+
+impl FsRead for SimRead {
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let rest = self.0.get(at as usize..).unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        Ok(length)
+    }
+}
+
 struct SimLock(SimFs);
 
 impl Lock for SimLock {}
@@ -429,6 +444,13 @@ impl Fs for SimFs {
         disk.alive()?;
         let inode = disk.file(path)?;
         Ok(Box::new(Cursor::new(disk.inodes[inode].live.clone())))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn FsRead>> {
+        let disk = self.disk();
+        disk.alive()?;
+        let inode = disk.file(path)?;
+        Ok(Box::new(SimRead(disk.inodes[inode].live.clone())))
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
