@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use crate::adapters::{CollectorSight, Tested, ToAlerting};
 use crate::config::Config;
 use crate::reload::{Origin, Reload, Running};
+use crate::reserve;
 use crate::server::{health, listener, openapi};
 use crate::watch as own_watch;
 
@@ -108,6 +109,7 @@ impl App {
             address: config.listen,
             reason: error.to_string(),
         })?;
+        use_reserve(&config.data_dir);
         prepare_folder(&config.data_dir)?;
         let metrics = record_metrics();
         let (rooms, modes) = start_rooms(&config, address, &clock).await?;
@@ -241,6 +243,13 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
         };
         StartError::Listen { address, reason }
     })
+}
+
+/// Alerting's records must open even on a full disk.
+fn use_reserve(data_dir: &Path) {
+    if reserve::give_up_if_full(data_dir, own_watch::free_bytes(data_dir)) {
+        tracing::warn!("the disk is full; what was set aside for alerting's records is used now");
+    }
 }
 
 fn prepare_folder(path: &Path) -> Result<(), StartError> {

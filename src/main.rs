@@ -12,6 +12,7 @@ mod exit;
 mod own_alert;
 mod print;
 mod reload;
+mod reserve;
 mod results;
 mod server;
 mod surroundings;

@@ -10,6 +10,7 @@ use store::Store;
 use tokio::sync::watch;
 
 use crate::own_alert::OwnAlert;
+use crate::reserve;
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -68,6 +69,9 @@ pub async fn run(
             .await;
         } else if !low {
             full.clear("there is room on the disk").await;
+            if let Err(error) = reserve::keep(&watched.data_dir) {
+                tracing::warn!(%error, "no room could be set aside for alerting's records");
+            }
         }
         trouble.send_replace(match (broken, low) {
             (true, _) => Some("storage failed and ingest is stopped; alerting goes on"),
@@ -94,7 +98,7 @@ fn describe(free: Option<u64>, watched: &Watched) -> String {
 }
 
 /// Bytes that this user may still write there; `None` when the system does not say.
-fn free_bytes(path: &std::path::Path) -> Option<u64> {
+pub fn free_bytes(path: &std::path::Path) -> Option<u64> {
     let found = rustix::fs::statvfs(path).ok()?;
     Some(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -132,7 +132,7 @@ impl Config {
             .clone()
             .unwrap_or_else(|| PathBuf::from(root.text_of("data_dir").unwrap_or(DEFAULT_DATA_DIR)));
         let outbound_allow = sections::outbound_allow(root, problems);
-        let store = sections::store_options(root, data_dir.join("store"));
+        let store = sections::store_options(root, data_dir.join("store"), problems);
         let section = |name: &str| root.field(name).cloned().unwrap_or_else(empty);
         let collector = collector::Config::read(&section("collector"), problems);
         let rush = rules::read_mode(&section("mode"), &events, problems);

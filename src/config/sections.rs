@@ -7,9 +7,12 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use declare::{Node, Problems};
 use inbound::{Role, Token, Tokens};
-use model::{DatedEvent, Secret};
+use model::{Bytes, DatedEvent, Secret};
 
 use super::{ConfigFiles, DEFAULT_LISTEN, Overrides, Surroundings};
+
+/// With less its share does not hold what merging two files of Parquet takes.
+const STORE_MEMORY_BYTES_MIN: u64 = 64 << 20;
 
 /// The address to listen on. Beyond loopback there must be authentication, or an explicit word.
 pub(super) fn listen(
@@ -158,7 +161,11 @@ pub(super) fn outbound_allow(root: &Node, problems: &mut Problems) -> Option<out
 }
 
 /// How the tables are kept.
-pub(super) fn store_options(root: &Node, directory: PathBuf) -> store::Options {
+pub(super) fn store_options(
+    root: &Node,
+    directory: PathBuf,
+    problems: &mut Problems,
+) -> store::Options {
     let mut options = store::Options::new(directory);
     let Some(section) = root.field("store") else {
         return options;
@@ -168,8 +175,21 @@ pub(super) fn store_options(root: &Node, directory: PathBuf) -> store::Options {
         Some("none") => store::Durability::None,
         _ => store::Durability::Sync,
     };
-    if let Some(bytes) = section.field("memory_bytes_max").and_then(Node::bytes) {
+    if let Some(node) = section.field("memory_bytes_max")
+        && let Some(bytes) = node.bytes()
+    {
         options.memory_bytes_max = bytes.get();
+        if bytes.get() < STORE_MEMORY_BYTES_MIN {
+            let least = Bytes::new(STORE_MEMORY_BYTES_MIN);
+            problems
+                .error(
+                    node,
+                    format!("{bytes} are too little for the store to work with"),
+                )
+                .hint(format!(
+                    "give it at least {least}; a small machine does well with 256MiB"
+                ));
+        }
     }
     let kept = |table: &str, otherwise: Duration| {
         section

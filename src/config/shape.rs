@@ -128,7 +128,7 @@ fn store() -> Shape {
                 "sync: on disk before it is acknowledged. interval: up to a second may be lost with the power. none: what the system had not written may be lost.",
             )
             .field("retention", Shape::Record(retention), "How long rows are kept.")
-            .field("memory_bytes_max", Shape::Bytes, "Memory for rows not yet in files; beyond it ingest answers 429. 1GiB by default."),
+            .field("memory_bytes_max", Shape::Bytes, "Memory for rows not yet in files, queries, and writing and merging files, each with its share; beyond theirs ingest answers 429 and a query ends with an error. At least 64MiB; 2GiB by default."),
     )
 }
 

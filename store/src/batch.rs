@@ -1,6 +1,7 @@
 //! What is committed together: rows of several tables, where they came from, and the sender's key.
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
+use arrow::compute::interleave_record_batch;
 
 use crate::schema::Table;
 
@@ -83,6 +84,28 @@ impl Batch {
         self.tables()
             .map(|(_, rows)| rows.get_array_memory_size())
             .sum()
+    }
+
+    /// Gives rows that were read from one piece of memory, which counts in full for each column, memory
+    /// of their own.
+    pub(crate) fn own_memory(&mut self) {
+        let copied: Vec<_> = self
+            .tables()
+            .filter_map(|(table, rows)| {
+                let columns = rows.columns().iter();
+                let needed: usize = columns
+                    .filter_map(|column| column.to_data().get_slice_memory_size().ok())
+                    .sum();
+                let places: Vec<_> = (0..rows.num_rows()).map(|row| (0, row)).collect();
+                (rows.get_array_memory_size() > 2 * needed)
+                    .then(|| interleave_record_batch(&[rows], &places).ok())
+                    .flatten()
+                    .map(|rows| (table, rows))
+            })
+            .collect();
+        for (table, rows) in copied {
+            self.set(table, rows);
+        }
     }
 
     /// Whether there is nothing to remember.

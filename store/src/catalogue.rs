@@ -31,8 +31,9 @@ struct Visible {
     active: Memtable,
     frozen: Option<Frozen>,
     files: BTreeMap<Table, Vec<Arc<TableFile>>>,
-    /// Replaced or expired files that a query may still be reading.
-    condemned: Vec<Arc<TableFile>>,
+    /// Replaced or expired files that a query may still be reading, and until when, in monotonic time,
+    /// they stay in any case.
+    condemned: Vec<(Arc<TableFile>, Duration)>,
     positions: BTreeMap<String, String>,
     sequence: u64,
     flushed: u64,
@@ -84,14 +85,15 @@ impl Catalogue {
         }
     }
 
-    /// Makes durable rows visible, together with the positions they were read up to.
+    /// Makes durable rows visible, together with the positions they were read up to. Says by how many
+    /// bytes memory grew.
     pub(crate) fn publish(
         &self,
         rows: Vec<(Table, RecordBatch)>,
         positions: impl IntoIterator<Item = Position>,
         sequence: u64,
         elapsed: Duration,
-    ) {
+    ) -> i64 {
         let newest = rows
             .iter()
             .filter_map(|(table, rows)| table.time_range(rows))
@@ -107,7 +109,7 @@ impl Catalogue {
             visible.positions.insert(position.source, position.value);
         }
         visible.sequence = sequence;
-        self.count_memory(&visible);
+        self.count_memory(&visible)
     }
 
     /// Sets apart everything visible that is not in files yet. What an earlier flush set apart and
@@ -124,37 +126,44 @@ impl Catalogue {
         visible.frozen.clone()
     }
 
-    /// Puts files in the place of the rows that were set apart.
-    pub(crate) fn replace_frozen(&self, sequence: u64, files: Vec<TableFile>) {
+    /// Puts files in the place of the rows that were set apart. Says by how many bytes memory grew,
+    /// which is less than nothing.
+    pub(crate) fn replace_frozen(&self, sequence: u64, files: Vec<TableFile>) -> i64 {
         let mut visible = self.lock();
         visible.frozen = None;
         visible.flushed = sequence;
         visible.add_files(files);
-        self.count_memory(&visible);
+        self.count_memory(&visible)
     }
 
-    /// Puts files in the place of others (none, when they expired).
-    pub(crate) fn replace_files(&self, removed: &[Arc<TableFile>], added: Vec<TableFile>) {
+    /// Puts files in the place of others (none, when they expired), which stay on disk until `until`
+    /// in monotonic time and until nobody reads them.
+    pub(crate) fn replace_files(
+        &self,
+        removed: &[Arc<TableFile>],
+        added: Vec<TableFile>,
+        until: Duration,
+    ) {
         let mut visible = self.lock();
         for gone in removed {
             if let Some(files) = visible.files.get_mut(&gone.table) {
                 files.retain(|file| file.path != gone.path);
             }
-            visible.condemned.push(Arc::clone(gone));
+            visible.condemned.push((Arc::clone(gone), until));
         }
         visible.add_files(added);
     }
 
-    /// Condemned files that no query reads any more. Each is given out once; what cannot be removed
-    /// is an orphan that the next start removes.
-    pub(crate) fn take_removable(&self) -> Vec<Arc<TableFile>> {
+    /// Condemned files that no query reads any more and whose time, in monotonic time, is over. Each
+    /// is given out once; what cannot be removed is an orphan that the next start removes.
+    pub(crate) fn take_removable(&self, elapsed: Duration) -> Vec<Arc<TableFile>> {
         let mut visible = self.lock();
         let condemned = std::mem::take(&mut visible.condemned);
-        let (read, removable): (Vec<_>, Vec<_>) = condemned
+        let (kept, removable): (Vec<_>, Vec<_>) = condemned
             .into_iter()
-            .partition(|file| Arc::strong_count(file) > 1);
-        visible.condemned = read;
-        removable
+            .partition(|(file, until)| Arc::strong_count(file) > 1 || *until > elapsed);
+        visible.condemned = kept;
+        removable.into_iter().map(|(file, _)| file).collect()
     }
 
     /// The files of one table.
@@ -256,13 +265,15 @@ impl Catalogue {
         sizes
     }
 
-    fn count_memory(&self, visible: &Visible) {
+    /// Notes what memory is taken now, and says by how much that is more than before.
+    fn count_memory(&self, visible: &Visible) -> i64 {
         let frozen = visible
             .frozen
             .as_ref()
             .map_or(0, |frozen| frozen.rows.bytes());
-        self.memory_bytes
-            .store((frozen + visible.active.bytes()) as u64, Ordering::Relaxed);
+        let now = (frozen + visible.active.bytes()) as u64;
+        let before = self.memory_bytes.swap(now, Ordering::Relaxed);
+        now.cast_signed().wrapping_sub(before.cast_signed())
     }
 
     fn lock(&self) -> MutexGuard<'_, Visible> {

@@ -8,6 +8,7 @@ use model::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::batch::Batch;
+use crate::budget::Share;
 use crate::events;
 use crate::idempotency::Reservation;
 use crate::rollup::Delta;
@@ -117,11 +118,9 @@ struct Load {
 
 /// How much may be on its way.
 #[derive(Clone, Copy, Debug)]
-#[allow(clippy::struct_field_names)] // every limit ends in max
 pub(crate) struct QueueLimits {
     pub(crate) rows_max: usize,
     pub(crate) bytes_max: usize,
-    pub(crate) memory_bytes_max: u64,
 }
 
 /// Admits batches, before they are encoded.
@@ -129,48 +128,51 @@ pub(crate) struct QueueLimits {
 pub(crate) struct Gate {
     load: Mutex<Load>,
     limits: QueueLimits,
+    /// Rows on their way and rows in memory together.
+    memory: Arc<Share>,
 }
 
-/// A batch's share of the queue; dropping it makes room.
+/// A batch's place in the queue and in memory; dropping it makes room.
 #[derive(Debug)]
 pub(crate) struct Permit {
     gate: Arc<Gate>,
     load: Load,
+    /// What of the memory is still the queue's, in bytes.
+    held: u64,
 }
 
 impl Gate {
-    pub(crate) fn new(limits: QueueLimits) -> Self {
+    pub(crate) fn new(limits: QueueLimits, memory: Arc<Share>) -> Self {
         Gate {
             load: Mutex::default(),
             limits,
+            memory,
         }
     }
 
-    /// Takes a share of the queue for a batch, given the memory that visible rows take.
+    /// Takes a place in the queue, and the memory, for a batch.
     pub(crate) fn admit(
         self: &Arc<Self>,
         rows: usize,
         bytes: usize,
-        memory_bytes: u64,
     ) -> Result<Permit, CommitError> {
-        let QueueLimits {
-            rows_max,
-            bytes_max,
-            memory_bytes_max,
-        } = self.limits;
-        if rows > rows_max || bytes > bytes_max || bytes as u64 > memory_bytes_max {
+        let rows_max = self.limits.rows_max;
+        let memory_bytes_max = usize::try_from(self.memory.bytes_max()).unwrap_or(usize::MAX);
+        let bytes_max = self.limits.bytes_max.min(memory_bytes_max);
+        if rows > rows_max || bytes > bytes_max {
             return Err(CommitError::TooLarge {
                 rows,
                 bytes,
                 rows_max,
-                bytes_max: bytes_max.min(usize::try_from(memory_bytes_max).unwrap_or(usize::MAX)),
+                bytes_max,
             });
         }
         let mut load = self.lock();
         if load.rows + rows > rows_max || load.bytes + bytes > bytes_max {
             return Err(full("queue", RETRY_QUEUE));
         }
-        if memory_bytes + (load.bytes + bytes) as u64 > memory_bytes_max {
+        if !self.memory.try_take(bytes as u64) {
+            self.memory.refuse();
             return Err(full("memory", RETRY_SPACE));
         }
         load.rows += rows;
@@ -178,6 +180,7 @@ impl Gate {
         Ok(Permit {
             gate: Arc::clone(self),
             load: Load { rows, bytes },
+            held: bytes as u64,
         })
     }
 
@@ -192,8 +195,16 @@ impl Gate {
     }
 }
 
+impl Permit {
+    /// Leaves the memory it holds, in bytes, to who asks: its rows are visible now.
+    pub(crate) fn hand_over(&mut self) -> u64 {
+        std::mem::take(&mut self.held)
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
+        self.gate.memory.give_back(self.held);
         let mut load = self.gate.lock();
         load.rows -= self.load.rows;
         load.bytes -= self.load.bytes;
@@ -298,11 +309,11 @@ mod tests {
     use super::*;
 
     fn gate() -> Arc<Gate> {
-        Arc::new(Gate::new(QueueLimits {
+        let limits = QueueLimits {
             rows_max: 10,
             bytes_max: 1000,
-            memory_bytes_max: 2000,
-        }))
+        };
+        Arc::new(Gate::new(limits, Share::new("ingest", 2000)))
     }
 
     fn refusal(result: Result<Permit, CommitError>) -> &'static str {
@@ -317,16 +328,29 @@ mod tests {
     #[test]
     fn admission_by_rows_bytes_and_memory() {
         let gate = gate();
-        assert_eq!(refusal(gate.admit(11, 1, 0)), "too large");
-        assert_eq!(refusal(gate.admit(1, 1001, 0)), "too large");
-        let first = gate.admit(6, 600, 0).unwrap();
-        assert_eq!(refusal(gate.admit(5, 1, 0)), "queue");
-        assert_eq!(refusal(gate.admit(1, 401, 0)), "queue");
-        assert_eq!(refusal(gate.admit(4, 400, 1001)), "memory");
-        assert_eq!(gate.load(), (6, 600));
+        assert_eq!(refusal(gate.admit(11, 1)), "too large");
+        assert_eq!(refusal(gate.admit(1, 1001)), "too large");
+        let first = gate.admit(6, 600).unwrap();
+        assert_eq!(refusal(gate.admit(5, 1)), "queue");
+        assert_eq!(refusal(gate.admit(1, 401)), "queue");
+        // Rows that are visible and not yet in files.
+        gate.memory.take(1001);
+        assert_eq!(refusal(gate.admit(4, 400)), "memory");
+        assert_eq!((gate.load(), gate.memory.bytes()), ((6, 600), 1601));
         drop(first);
-        assert_eq!(gate.load(), (0, 0));
-        assert_eq!(refusal(gate.admit(5, 1, 0)), "admitted");
+        assert_eq!((gate.load(), gate.memory.bytes()), ((0, 0), 1001));
+        assert_eq!(refusal(gate.admit(5, 1)), "admitted");
+    }
+
+    #[test]
+    fn rows_that_become_visible_are_counted_once() {
+        let gate = gate();
+        let mut permit = gate.admit(5, 900).unwrap();
+        let growth = 950;
+        gate.memory.exchange(permit.hand_over(), growth);
+        assert_eq!(gate.memory.bytes(), 950);
+        drop(permit);
+        assert_eq!((gate.load(), gate.memory.bytes()), ((0, 0), 950));
     }
 
     #[test]

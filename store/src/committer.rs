@@ -12,12 +12,13 @@ use model::{SharedClock, Timestamp};
 use tokio::sync::{Notify, broadcast};
 
 use crate::batch::Position;
+use crate::budget::Share;
 use crate::catalogue::Catalogue;
 use crate::commit::{CommitError, Committed, Deltas, Health, Queue, Turn, Waiting, disk_full};
 use crate::events;
 use crate::fs::{Fs, Lock};
 use crate::idempotency::Ledger;
-use crate::options::Durability;
+use crate::options::{Durability, Options};
 use crate::rollup::Rollups;
 use crate::schema::Table;
 use crate::wal::{Group, SegmentWriter, WalError};
@@ -60,6 +61,20 @@ pub(crate) struct Policy {
     pub(crate) flush_bytes: u64,
 }
 
+impl Policy {
+    pub(crate) fn of(options: &Options) -> Self {
+        Policy {
+            directory: options.directory.clone(),
+            durability: options.durability,
+            sync_interval: options.sync_interval,
+            commit_window: options.commit_window,
+            commit_bytes: options.commit_bytes,
+            disk_free_bytes_min: options.disk_free_bytes_min,
+            flush_bytes: options.flush_bytes,
+        }
+    }
+}
+
 /// Everything the thread works with.
 pub(crate) struct Committer {
     pub(crate) fs: Arc<dyn Fs>,
@@ -71,6 +86,8 @@ pub(crate) struct Committer {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) subscribers: Arc<Subscribers>,
     pub(crate) health: Arc<Health>,
+    /// What rows in memory are counted in.
+    pub(crate) memory: Arc<Share>,
     /// Told when memory holds enough to be flushed.
     pub(crate) flush_wanted: Arc<Notify>,
     pub(crate) wal: SegmentWriter,
@@ -165,7 +182,8 @@ impl Committer {
     /// Writes a group to the log; when this returns `Ok`, it is as durable as was asked for.
     fn write(&mut self, group: &[Waiting], now: Timestamp) -> Result<u64, CommitError> {
         self.health.check()?;
-        if self.disk_is_low() {
+        let bytes = group.iter().map(|waiting| waiting.body.len() as u64).sum();
+        if self.disk_is_low(bytes) {
             return Err(disk_full());
         }
         let mut records = Group::default();
@@ -182,16 +200,18 @@ impl Committer {
                 Durability::Interval | Durability::None => Ok(()),
             });
         match written {
-            Ok(()) => Ok(group.iter().map(|waiting| waiting.body.len() as u64).sum()),
+            Ok(()) => Ok(bytes),
             Err(WalError::Full) => Err(disk_full()),
             Err(broken) => Err(self.health.break_down(&broken.to_string())),
         }
     }
 
-    fn disk_is_low(&self) -> bool {
+    /// Whether `bytes` more would leave less free than is kept.
+    fn disk_is_low(&self, bytes: u64) -> bool {
+        let kept = self.policy.disk_free_bytes_min.saturating_add(bytes);
         self.fs
             .free_bytes(&self.policy.directory)
-            .is_ok_and(|free| free < self.policy.disk_free_bytes_min)
+            .is_ok_and(|free| free < kept)
     }
 
     /// Makes a durable group visible and answers those who wait for it.
@@ -208,7 +228,9 @@ impl Committer {
         }
         let mut positions: Vec<Position> = Vec::new();
         let mut answers = Vec::with_capacity(group.len());
-        for (waiting, sequence) in group.into_iter().zip(first..) {
+        let mut queued_bytes = 0;
+        for (mut waiting, sequence) in group.into_iter().zip(first..) {
+            queued_bytes += waiting.permit.hand_over();
             positions.extend(waiting.batch.positions);
             if let Some(idempotency) = &waiting.batch.idempotency {
                 self.ledger.insert(idempotency, sequence, now, elapsed);
@@ -220,7 +242,8 @@ impl Committer {
                 waiting.permit,
             ));
         }
-        self.catalogue.publish(rows, positions, last, elapsed);
+        let growth = self.catalogue.publish(rows, positions, last, elapsed);
+        self.memory.exchange(queued_bytes, growth);
         if self.catalogue.memory_bytes() >= self.policy.flush_bytes {
             self.flush_wanted.notify_one();
         }

@@ -1,24 +1,35 @@
 //! Many small files of one hour become one, so that queries open few files and texts compress well.
+//!
+//! Files are sorted, so merging them needs a few rows of each in memory, however large the hour is. While
+//! a merge runs nothing is locked: rows are flushed and hours expire beside it.
 
-use std::sync::{Arc, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use model::Timestamp;
 
+use crate::budget::Held;
 use crate::catalogue::by_partition;
 use crate::events;
+use crate::file_rows::{FileRows, OpenFile};
 use crate::flush::{FlushError, Flusher};
-use crate::manifest::{Edit, Manifest, TableFile};
-use crate::partition::{Arranged, end_of, read_file};
+use crate::manifest::{Edit, TableFile};
+use crate::merge::{self, Merge};
+use crate::partition::{PartitionError, ROW_GROUP_BYTES_MAX, end_of};
 use crate::schema::Table;
 
 /// An hour is merged for good this long after its end, when late rows have mostly come.
 const SETTLED_AFTER: Duration = Duration::from_mins(15);
 /// An hour that is still growing is merged when it has this many small files.
 const OPEN_FILES_MAX: usize = 16;
-/// What one merge may read, so that it stays within little memory.
-const MERGE_ROWS_MAX: u64 = 500_000;
-const MERGE_BYTES_MAX: u64 = 32 << 20;
+/// What one merge reads and writes at most, in bytes of Parquet. Files of more than half of it stay as
+/// they are: a query spreads over its threads file by file.
+const MERGE_BYTES_MAX: u64 = 512 << 20;
+/// How many files one merge has open.
+const MERGE_FILES_MAX: usize = 256;
 
 /// An hour whose merge failed is left alone this long.
 const RETRY_AFTER: Duration = Duration::from_mins(30);
@@ -27,7 +38,7 @@ const RETRY_AFTER: Duration = Duration::from_mins(30);
 fn choose(files: &[Arc<TableFile>], now: Timestamp) -> Vec<Arc<TableFile>> {
     let mut small: Vec<_> = files
         .iter()
-        .filter(|file| file.rows <= MERGE_ROWS_MAX / 2 && file.bytes <= MERGE_BYTES_MAX / 2)
+        .filter(|file| file.bytes <= MERGE_BYTES_MAX / 2)
         .cloned()
         .collect();
     let settled = files
@@ -36,46 +47,40 @@ fn choose(files: &[Arc<TableFile>], now: Timestamp) -> Vec<Arc<TableFile>> {
     if small.len() < 2 || (!settled && small.len() < OPEN_FILES_MAX) {
         return Vec::new();
     }
-    small.sort_by_key(|file| (file.rows, file.path.clone()));
-    let (mut rows, mut bytes) = (0, 0);
+    small.sort_by_key(|file| (file.bytes, file.path.clone()));
+    small.truncate(MERGE_FILES_MAX);
+    let mut bytes = 0;
     small.retain(|file| {
-        rows += file.rows;
         bytes += file.bytes;
-        rows <= MERGE_ROWS_MAX && bytes <= MERGE_BYTES_MAX
+        bytes <= MERGE_BYTES_MAX
     });
     small
+}
+
+/// Files of one hour that are to become one.
+struct Job {
+    table: Table,
+    hour: i64,
+    files: Vec<Arc<TableFile>>,
+    /// The last commit in files when they were chosen.
+    sequence: u64,
 }
 
 impl Flusher {
     /// Merges the files of one hour, if any hour needs it. `false` when none does. An hour whose merge
     /// fails waits, the others go on.
     pub(crate) fn compact(&self) -> Result<bool, FlushError> {
-        let mut manifest = self.manifest();
-        self.check_health()?;
-        let now = self.clock.now();
-        let elapsed = self.clock.elapsed();
-        let mut postponed = self
-            .postponed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        postponed.retain(|_, until| *until > elapsed);
-        let chosen = Table::ALL.into_iter().find_map(|table| {
-            let partitions = by_partition(self.catalogue.files(table));
-            let mut hours: Vec<_> = partitions.into_iter().collect();
-            hours.sort_by_key(|(hour, _)| *hour);
-            hours.retain(|(hour, _)| !postponed.contains_key(&(table, *hour)));
-            hours.into_iter().find_map(|(hour, files)| {
-                let chosen = choose(&files, now);
-                (chosen.len() > 1).then_some((table, hour, chosen))
-            })
-        });
-        let Some((table, hour, chosen)) = chosen else {
+        let _alone = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(job) = self.next_job()? else {
             return Ok(false);
         };
-        let done = self.replace_by_merged(&mut manifest, table, hour, &chosen);
-        if let Err(error) = &done {
-            events::merge_failed(table.name(), hour, &error.to_string());
-            postponed.insert((table, hour), elapsed + RETRY_AFTER);
+        let done = self.replace_by_merged(&job);
+        if let Err(error) = &done
+            && !matches!(error, FlushError::Closed)
+        {
+            events::merge_failed(job.table.name(), job.hour, &error.to_string());
+            let until = self.clock.elapsed() + RETRY_AFTER;
+            self.postponed().insert((job.table, job.hour), until);
         }
         match done {
             // Concerns this hour only.
@@ -84,51 +89,148 @@ impl Flusher {
         }
     }
 
-    fn replace_by_merged(
-        &self,
-        manifest: &mut Manifest,
-        table: Table,
-        hour: i64,
-        chosen: &[Arc<TableFile>],
-    ) -> Result<(), FlushError> {
-        let merged = self.merge(table, hour, chosen, manifest.state().flushed)?;
+    fn postponed(&self) -> MutexGuard<'_, HashMap<(Table, i64), Duration>> {
+        self.postponed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The oldest hour that needs merging.
+    fn next_job(&self) -> Result<Option<Job>, FlushError> {
+        let manifest = self.manifest();
+        self.check_health()?;
+        let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let mut postponed = self.postponed();
+        postponed.retain(|_, until| *until > elapsed);
+        let job = Table::ALL.into_iter().find_map(|table| {
+            let partitions = by_partition(self.catalogue.files(table));
+            let mut hours: Vec<_> = partitions.into_iter().collect();
+            hours.sort_by_key(|(hour, _)| *hour);
+            hours.retain(|(hour, _)| !postponed.contains_key(&(table, *hour)));
+            hours.into_iter().find_map(|(hour, files)| {
+                let files = choose(&files, now);
+                (files.len() > 1).then(|| Job {
+                    table,
+                    hour,
+                    files,
+                    sequence: manifest.state().flushed,
+                })
+            })
+        });
+        Ok(job)
+    }
+
+    fn replace_by_merged(&self, job: &Job) -> Result<(), FlushError> {
+        let (files, merged) = self.merge(job)?;
+        let mut manifest = self.manifest();
+        let known = &manifest.state().files;
+        if let Err(error) = self.check_health() {
+            self.remove_files(&[merged]);
+            return Err(error);
+        }
+        if files.iter().any(|file| !known.contains_key(&file.path)) {
+            // The hour expired meanwhile.
+            self.remove_files(&[merged]);
+            return Ok(());
+        }
         let edit = Edit {
             added: vec![merged.clone()],
-            removed: chosen.iter().map(|file| file.path.clone()).collect(),
+            removed: files.iter().map(|file| file.path.clone()).collect(),
             ..Edit::default()
         };
-        self.record(manifest, edit)?;
-        events::compacted(chosen.len(), merged.rows, merged.bytes);
-        self.catalogue.replace_files(chosen, vec![merged]);
+        self.record(&mut manifest, edit)?;
+        events::compacted(files.len(), merged.rows, merged.bytes);
+        let until = self.clock.elapsed() + self.merged_files_kept;
+        self.catalogue.replace_files(&files, vec![merged], until);
         Ok(())
     }
 
-    fn merge(
-        &self,
-        table: Table,
-        hour: i64,
-        files: &[Arc<TableFile>],
-        sequence: u64,
-    ) -> Result<TableFile, FlushError> {
-        let mut batches = Vec::new();
-        for file in files {
-            let rows = read_file(self.fs.as_ref(), &self.directory, file)
-                .map_err(|error| FlushError::Rows(error.to_string()))?;
-            batches.extend(rows);
-        }
-        let arranged =
-            Arranged::new(table, &batches).map_err(|error| FlushError::Rows(error.to_string()))?;
+    /// Writes as many of the files as memory allows into one. Says which they were.
+    fn merge(&self, job: &Job) -> Result<(Vec<Arc<TableFile>>, TableFile), FlushError> {
+        let mut scratch = Held::none(&self.budget.compaction);
+        let (files, inputs) = self.open_inputs(job, &mut scratch)?;
+        self.check_space(&files)?;
+        let failed = |error: ArrowError| FlushError::Rows(error.to_string());
+        let merge = Merge::new(job.table, inputs).map_err(failed)?;
+        let merge = merge.map(
+            |rows: Result<RecordBatch, ArrowError>| match self.check_health() {
+                Ok(()) => rows,
+                Err(stopped) => Err(ArrowError::ExternalError(Box::new(stopped))),
+            },
+        );
+        let row_group = self.merge_row_group_bytes();
+        let merged = self
+            .write_hour(job.table, job.hour, job.sequence, row_group, merge, |_| {})
+            .map_err(|error| match self.check_health() {
+                Ok(()) => self.give_up(error, &[]),
+                Err(stopped) => stopped,
+            })?;
         let expected: u64 = files.iter().map(|file| file.rows).sum();
-        let found: u64 = arranged.hours().map(|(_, rows)| rows).sum();
-        if expected != found || arranged.hours().any(|(other, _)| other != hour) {
-            return Err(FlushError::Rows(format!(
-                "{expected} rows expected in {} files of {}, found {found}",
-                files.len(),
-                table.name()
-            )));
+        let within = job.hour * 1_000_000..end_of(job.hour).as_micros();
+        if merged.rows == expected
+            && within.contains(&merged.from_us)
+            && within.contains(&merged.to_us)
+        {
+            return Ok((files, merged));
         }
-        self.write_hour(table, hour, sequence, arranged.chunks(hour), |_| {})
-            .map_err(|error| self.give_up(error, &[]))
+        self.remove_files(std::slice::from_ref(&merged));
+        Err(FlushError::Rows(format!(
+            "{expected} rows of one hour expected in {} files of {}, found {} from {} to {}",
+            files.len(),
+            job.table.name(),
+            merged.rows,
+            Timestamp::from_micros(merged.from_us),
+            Timestamp::from_micros(merged.to_us),
+        )))
+    }
+
+    /// Opens the job's files, the smallest first, while the memory they need fits.
+    fn open_inputs(
+        &self,
+        job: &Job,
+        scratch: &mut Held,
+    ) -> Result<(Vec<Arc<TableFile>>, Vec<FileRows>), FlushError> {
+        let failed = |error: PartitionError| FlushError::Rows(error.to_string());
+        let (mut files, mut inputs) = (Vec::new(), Vec::new());
+        let share = &self.budget.compaction;
+        // Half is for the files that are read; the rest for the one that is written, and for flushes.
+        let mut left = share.bytes_max() / 2;
+        let besides = self.merge_row_group_bytes() as u64 + merge::MEMORY_BYTES;
+        let mut fits = scratch.try_grow(besides);
+        for file in &job.files {
+            let open = OpenFile::open(self.fs.as_ref(), &self.directory, file).map_err(failed)?;
+            let bytes = open.memory_bytes();
+            fits = fits && bytes <= left && scratch.try_grow(bytes);
+            if !fits {
+                break;
+            }
+            left -= bytes;
+            files.push(Arc::clone(file));
+            inputs.push(open.rows().map_err(failed)?);
+        }
+        if files.len() > 1 {
+            return Ok((files, inputs));
+        }
+        share.refuse();
+        Err(FlushError::Rows(format!(
+            "merging two files of {} needs more than is left of the {} bytes of memory for it; raise store.memory_bytes_max",
+            job.table.name(),
+            share.bytes_max()
+        )))
+    }
+
+    fn merge_row_group_bytes(&self) -> usize {
+        ROW_GROUP_BYTES_MAX.min(self.budget.compaction.bytes_max() as usize / 4)
+    }
+
+    /// A merge needs as much space as what it reads, for a while.
+    fn check_space(&self, files: &[Arc<TableFile>]) -> Result<(), FlushError> {
+        let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+        let needed = bytes.saturating_add(self.disk_free_bytes_min);
+        match self.fs.free_bytes(&self.directory) {
+            Ok(free) if free < needed => Err(FlushError::Full),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -160,7 +262,10 @@ mod tests {
         assert_eq!(choose(&files(&[10, 20, 30]), growing).len(), 0);
         assert_eq!(choose(&files(&[10; 16]), growing).len(), 16);
         assert_eq!(choose(&files(&[10]), settled).len(), 0);
-        assert_eq!(choose(&files(&[10, 400_000, 300_000]), settled).len(), 0);
-        assert_eq!(choose(&files(&[200_000; 5]), settled).len(), 2);
+        let mib = 1 << 20;
+        let large = [10, 400 * mib, 300 * mib];
+        assert_eq!(choose(&files(&large), settled).len(), 0);
+        assert_eq!(choose(&files(&[200 * mib; 5]), settled).len(), 2);
+        assert_eq!(choose(&files(&[1; 300]), settled).len(), MERGE_FILES_MAX);
     }
 }

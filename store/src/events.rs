@@ -1,9 +1,12 @@
 //! What the store tells an operator: log line and counter together.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use metrics::counter;
+use metrics::{counter, gauge};
 use tracing::{error, info, warn};
+
+use crate::budget::ShareStats;
 
 /// The newest segment of the log ended in the middle of a record, as after a power loss.
 pub(crate) fn wal_torn(path: &Path, at: u64) {
@@ -45,6 +48,14 @@ pub(crate) fn manifest_damaged(path: &Path, at: u64) {
 pub(crate) fn checkpoint_restored(path: &Path) {
     counter!("rampart_store_checkpoints_restored_total").increment(1);
     warn!(path = %path.display(), "read the manifest's checkpoint from its second copy");
+}
+
+/// The manifest was not written anew at the start, for want of space.
+pub(crate) fn manifest_not_rewritten() {
+    counter!("rampart_store_manifest_not_rewritten_total").increment(1);
+    warn!(
+        "the disk is full; going on with the manifest as it is, and nothing is accepted until there is room"
+    );
 }
 
 /// The files of an hour could not be merged; they stay as they are.
@@ -99,6 +110,16 @@ pub(crate) fn committed(commits: u64, rows: u64, bytes: u64) {
 /// A commit was turned away because a limit was reached.
 pub(crate) fn refused(reason: &'static str) {
     counter!("rampart_store_refused_total", "reason" => reason).increment(1);
+}
+
+/// What the shares of the memory budget take.
+pub(crate) fn memory(shares: &BTreeMap<&'static str, ShareStats>) {
+    for (share, stats) in shares {
+        gauge!("rampart_store_memory_bytes", "share" => *share).set(stats.bytes as f64);
+        gauge!("rampart_store_memory_bytes_max", "share" => *share).set(stats.bytes_max as f64);
+        gauge!("rampart_store_memory_peak_bytes", "share" => *share).set(stats.peak_bytes as f64);
+        counter!("rampart_store_memory_refused_total", "share" => *share).absolute(stats.refused);
+    }
 }
 
 /// The store stops accepting for good.

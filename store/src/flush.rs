@@ -11,17 +11,18 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use model::{SharedClock, Timestamp};
 
+use crate::budget::{Budget, Held};
 use crate::catalogue::{Catalogue, Frozen};
 use crate::commit::Health;
 use crate::events;
 use crate::format::FormatVersion;
-use crate::fs::{Fs, is_full};
+use crate::fs::{Fs, Lock, is_full};
 use crate::idempotency::Ledger;
 use crate::journal::AppendError;
 use crate::manifest::{Edit, Manifest, TableFile};
 use crate::minutes::minute_rows;
 use crate::options::Retention;
-use crate::partition::{Arranged, Destination, PartitionError, write_file};
+use crate::partition::{Arranged, PartitionError, ROW_GROUP_BYTES_MAX, Target};
 use crate::retention::{ClockWatch, is_expired};
 use crate::rollup::{AHEAD_SECONDS, BACK_SECONDS, Rollups, TENS_SECONDS};
 use crate::schema::Table;
@@ -62,6 +63,9 @@ pub(crate) struct Flusher {
     pub(crate) retention: Retention,
     pub(crate) wal_keep_bytes_max: u64,
     pub(crate) wal_hours_bytes_max: u64,
+    pub(crate) disk_free_bytes_min: u64,
+    pub(crate) merged_files_kept: Duration,
+    pub(crate) budget: Budget,
     pub(crate) catalogue: Arc<Catalogue>,
     /// They know which layers of a function count.
     pub(crate) rollups: Arc<Rollups>,
@@ -77,6 +81,11 @@ pub(crate) struct Flusher {
     pub(crate) closed: AtomicBool,
     /// What retention thinks of the wall clock.
     pub(crate) clock_watch: Mutex<ClockWatch>,
+    /// Keeps the directory locked for as long as files may be written; `None` once the store is closed.
+    pub(crate) lock: Mutex<Option<Arc<dyn Lock>>>,
+    /// Held while files are merged: one merge at a time, and none is left behind when the store closes.
+    /// Taken before the manifest, never after it.
+    pub(crate) merging: Mutex<()>,
     /// Hours whose merge failed, and from when on, in monotonic time, it is tried again.
     pub(crate) postponed: Mutex<HashMap<(Table, i64), Duration>>,
     /// Files that were read back since the start.
@@ -103,7 +112,8 @@ impl Flusher {
         };
         self.record(&mut manifest, edit)?;
         self.report(&frozen, &files);
-        self.catalogue.replace_frozen(frozen.sequence, files);
+        let growth = self.catalogue.replace_frozen(frozen.sequence, files);
+        self.budget.ingest.exchange(0, growth);
         self.remove_segments(frozen.sequence);
         Ok(true)
     }
@@ -162,13 +172,19 @@ impl Flusher {
         let now = self.retention_now();
         let arranged =
             Arranged::new(table, rows).map_err(|error| self.give_up(error.into(), files))?;
+        // Rows leave memory this way only, so this does not wait for room; merges leave it some.
+        let mut scratch = Held::none(&self.budget.compaction);
+        scratch.grow(arranged.bytes());
         for (hour, count) in arranged.hours() {
             if now.is_some_and(|now| is_expired(hour, self.retention.of(table), now)) {
                 arranged.chunks(hour).flatten().for_each(|rows| each(&rows));
                 events::expired_unwritten(count);
                 continue;
             }
-            match self.write_hour(table, hour, sequence, arranged.chunks(hour), &mut each) {
+            let chunks = arranged.chunks(hour);
+            let row_group =
+                ROW_GROUP_BYTES_MAX.min(self.budget.compaction.bytes_max() as usize / 4);
+            match self.write_hour(table, hour, sequence, row_group, chunks, &mut each) {
                 Ok(file) => files.push(file),
                 Err(error) => return Err(self.give_up(error, files)),
             }
@@ -182,17 +198,27 @@ impl Flusher {
         table: Table,
         hour: i64,
         sequence: u64,
+        row_group_bytes_max: usize,
         rows: impl Iterator<Item = Result<RecordBatch, arrow::error::ArrowError>>,
         each: impl FnMut(&RecordBatch),
     ) -> Result<TableFile, PartitionError> {
         let number = self.file_number.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{sequence:020}-{number}");
-        let destination = Destination {
+        let target = Target {
             fs: self.fs.as_ref(),
             root: &self.directory,
             version: self.version,
+            table,
+            hour,
+            name: &format!("{sequence:020}-{number}"),
+            disk_free_bytes_min: self.disk_reserve_bytes(),
+            row_group_bytes_max,
         };
-        write_file(&destination, table, hour, &name, rows, each)
+        target.write(rows, each)
+    }
+
+    /// Free space that files never take: alerting's.
+    pub(crate) fn disk_reserve_bytes(&self) -> u64 {
+        self.disk_free_bytes_min / 2
     }
 
     /// Records an edit durably.
@@ -228,7 +254,7 @@ impl Flusher {
         FlushError::Storage(self.health.break_down(reason).to_string())
     }
 
-    fn remove_files(&self, files: &[TableFile]) {
+    pub(crate) fn remove_files(&self, files: &[TableFile]) {
         for file in files {
             remove(self.fs.as_ref(), &self.directory.join(&file.path));
         }

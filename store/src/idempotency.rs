@@ -199,6 +199,11 @@ impl Ledger {
         between
     }
 
+    /// What keys and answers take, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.lock().bytes as u64
+    }
+
     /// How long a key is kept.
     pub(crate) fn window(&self) -> Duration {
         self.limits.window

@@ -5,18 +5,22 @@
 //! Entry point: [`Store::open`], then [`Store::commit`], [`Store::rollups`], [`Store::query`].
 
 mod batch;
+mod budget;
 mod catalogue;
 mod commit;
 mod committer;
 mod compact;
 mod events;
+mod file_rows;
 mod flush;
 mod format;
 pub mod fs;
 mod idempotency;
 mod journal;
+mod maintenance;
 mod manifest;
 mod memtable;
+mod merge;
 mod minutes;
 mod options;
 mod partition;
@@ -34,6 +38,7 @@ pub mod upkeep;
 mod wal;
 
 pub use batch::{Batch, Idempotency, Position};
+pub use budget::ShareStats;
 pub use commit::{CommitError, Committed, Deltas};
 pub use flush::FlushError;
 pub use format::FormatVersion;

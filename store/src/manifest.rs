@@ -143,6 +143,8 @@ pub(crate) struct Loaded {
     pub(crate) existed: bool,
     /// Whether a part of it did not read.
     pub(crate) damaged: bool,
+    /// How much of it did, in bytes; all of it when it is not damaged.
+    pub(crate) sound_bytes: u64,
 }
 
 /// How far one file was read.
@@ -161,6 +163,7 @@ pub(crate) fn load(fs: &dyn Fs, directory: &Path) -> Result<Loaded, ManifestErro
     let current = read(fs, &path, HEADER_BYTES as u64, &mut loaded.state)?;
     loaded.existed = current.is_some();
     loaded.version = current.as_ref().and_then(|current| current.version);
+    loaded.sound_bytes = current.as_ref().map_or(0, |current| current.sound_bytes);
     loaded.damaged = current.as_ref().is_some_and(|current| current.damaged);
     let other = directory.join(PREVIOUS_NAME);
     if current.is_some_and(|current| current.edits > 0) {
@@ -296,6 +299,45 @@ impl Manifest {
             directory: directory.to_path_buf(),
             version,
             checkpoint_bytes: journal.bytes(),
+            journal,
+            state,
+        })
+    }
+
+    /// The same at a start. On a full disk it goes on with the manifest that is there, when that is
+    /// `sound_bytes` long and sound: it says the same, at greater length.
+    pub(crate) fn open(
+        fs: std::sync::Arc<dyn Fs>,
+        directory: &Path,
+        state: State,
+        version: FormatVersion,
+        sound_bytes: Option<u64>,
+    ) -> io::Result<Manifest> {
+        let prepared = prepare_checkpoint(fs.as_ref(), directory, &state, version);
+        let (journal, checkpoint_bytes) = match (prepared, sound_bytes) {
+            (Ok(prepared), _) => {
+                let journal = replace(fs.as_ref(), directory, prepared)?;
+                let bytes = journal.bytes();
+                (journal, bytes)
+            }
+            (Err(error), Some(sound_bytes)) if crate::fs::is_full(&error) => {
+                for unfinished in [PREVIOUS_TEMPORARY_NAME, TEMPORARY_NAME] {
+                    remove_if_there(fs.as_ref(), &directory.join(unfinished))?;
+                }
+                events::manifest_not_rewritten();
+                let path = directory.join(FILE_NAME);
+                let mut journal = Journal::reopen(fs.as_ref(), &path, sound_bytes)?;
+                // A killed process may have left edits that only the page cache holds.
+                journal.sync()?;
+                (journal, sound_bytes)
+            }
+            (Err(error), _) => return Err(error),
+        };
+        Ok(Manifest {
+            fs,
+            directory: directory.to_path_buf(),
+            version,
+            checkpoint_bytes,
             journal,
             state,
         })

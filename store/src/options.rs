@@ -74,7 +74,9 @@ pub struct Options {
     pub durability: Durability,
     /// How often the log is synced under [`Durability::Interval`].
     pub sync_interval: Duration,
-    /// Rows in memory, queued or not yet in Parquet, may take this much; beyond it commits are refused.
+    /// What rows not yet in Parquet, senders' keys, queries, and writing and merging files may take
+    /// together. Each has a share, see [`crate::Stats::memory`]; rollups are bounded by
+    /// [`Options::rollup_series_max`] instead.
     pub memory_bytes_max: u64,
     /// How long rows stay.
     pub retention: Retention,
@@ -88,7 +90,7 @@ pub struct Options {
     pub commit_bytes: usize,
     /// Rows that may wait for the log; beyond it commits are refused.
     pub queue_rows_max: usize,
-    /// Bytes that may wait for the log; beyond it commits are refused.
+    /// Bytes of ingest's share that may wait for the log; beyond it commits are refused.
     pub queue_bytes_max: usize,
     /// A segment of the log is closed at this size.
     pub segment_bytes_max: u64,
@@ -97,22 +99,21 @@ pub struct Options {
     /// While the log as a whole is no longer than this, it is kept for six hours, so that counts per ten
     /// seconds survive a restart; each 100 MB take about a second to read.
     pub wal_hours_bytes_max: u64,
-    /// With less free space than this commits are refused, so that the disk never becomes full.
+    /// With less free space than this commits are refused, so that the disk never becomes full. Rows
+    /// accepted before still go to files down to half of it; what is below is left to alerting.
     pub disk_free_bytes_min: u64,
+    /// Files that were merged into others stay on disk this long, for whoever reads the folder.
+    pub merged_files_kept: Duration,
     /// How long a sender's key is remembered.
     pub idempotency_window: Duration,
     /// How many senders' keys are remembered.
     pub idempotency_keys_max: usize,
-    /// How much keys and their answers may take.
-    pub idempotency_bytes_max: usize,
     /// How many series the rollups tell apart.
     pub rollup_series_max: usize,
     /// Which layer's rows are the calls of a function, where it is not the outermost seen.
     pub counted_layers: CountedLayers,
     /// What a query may take when it brings no limits of its own.
     pub query: QueryLimits,
-    /// Memory all queries share.
-    pub query_memory_bytes_max: usize,
 }
 
 impl Options {
@@ -122,7 +123,7 @@ impl Options {
             directory: directory.into(),
             durability: Durability::Sync,
             sync_interval: Duration::from_secs(1),
-            memory_bytes_max: 1 << 30,
+            memory_bytes_max: 2 << 30,
             retention: Retention::default(),
             flush_after: Duration::from_mins(5),
             flush_bytes: 128 << 20,
@@ -134,13 +135,12 @@ impl Options {
             wal_keep_bytes_max: 1 << 30,
             wal_hours_bytes_max: 256 << 20,
             disk_free_bytes_min: 64 << 20,
+            merged_files_kept: Duration::from_mins(5),
             idempotency_window: Duration::from_mins(10),
             idempotency_keys_max: 100_000,
-            idempotency_bytes_max: 64 << 20,
             rollup_series_max: crate::rollup::SERIES_MAX,
             counted_layers: CountedLayers::default(),
             query: QueryLimits::default(),
-            query_memory_bytes_max: 512 << 20,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{TimestampMicrosecondType, TimestampMillisecondType};
 use arrow::error::ArrowError;
@@ -12,7 +12,6 @@ use arrow::row::{RowConverter, Rows, SortField};
 use chrono::{DateTime, Utc};
 use model::Timestamp;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -32,6 +31,13 @@ pub(crate) const TEMPORARY: &str = ".tmp";
 const HOUR_SECONDS: i64 = 3600;
 /// Rows of a row group: large enough to compress well, small enough to skip.
 const ROW_GROUP_ROWS: usize = 128 * 1024;
+/// An unfinished row group takes at most about this much memory, in bytes; large rows make small groups.
+pub(crate) const ROW_GROUP_BYTES_MAX: usize = 64 << 20;
+/// A page, and a dictionary, is ended at this many bytes: whoever merges files has one of both of each
+/// column of each file in memory.
+pub(crate) const PAGE_BYTES: usize = 256 << 10;
+/// Whether a page is full is looked at after this many values, so a few large ones make a larger page.
+pub(crate) const PAGE_VALUES: usize = 128;
 /// Rows that are gathered at once. Few, since text columns of one batch end at 2 GiB.
 const CHUNK_ROWS: usize = 8192;
 
@@ -73,6 +79,8 @@ type Place = (usize, usize);
 pub(crate) struct Arranged<'a> {
     batches: Vec<&'a RecordBatch>,
     hours: BTreeMap<i64, Vec<Place>>,
+    /// Memory that arranging took at most, in bytes.
+    bytes: u64,
 }
 
 impl<'a> Arranged<'a> {
@@ -83,6 +91,8 @@ impl<'a> Arranged<'a> {
     ) -> Result<Self, ArrowError> {
         let batches: Vec<_> = batches.into_iter().collect();
         let keys = sort_keys(table, &batches)?;
+        let key_bytes: usize = keys.iter().map(Rows::size).sum();
+        let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
         let mut hours: BTreeMap<i64, Vec<Place>> = BTreeMap::new();
         for (batch, rows) in batches.iter().enumerate() {
             for (row, seconds) in seconds_of(table, rows)?.into_iter().enumerate() {
@@ -96,7 +106,16 @@ impl<'a> Arranged<'a> {
                 key(a).cmp(&key(b)).then(a.cmp(b))
             });
         }
-        Ok(Arranged { batches, hours })
+        Ok(Arranged {
+            batches,
+            hours,
+            bytes: (key_bytes + rows * size_of::<Place>()) as u64,
+        })
+    }
+
+    /// Memory that arranging took at most, in bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The hours that have rows, as seconds since the epoch, with the number of their rows.
@@ -118,7 +137,8 @@ impl<'a> Arranged<'a> {
     }
 }
 
-fn sort_keys(table: Table, batches: &[&RecordBatch]) -> Result<Vec<Rows>, ArrowError> {
+/// Turns what a table's rows are sorted by into bytes that compare alike.
+pub(crate) fn key_converter(table: Table) -> Result<RowConverter, ArrowError> {
     let schema = table.schema();
     let fields = table
         .sort_columns()
@@ -129,17 +149,20 @@ fn sort_keys(table: Table, batches: &[&RecordBatch]) -> Result<Vec<Rows>, ArrowE
             ))
         })
         .collect::<Result<Vec<_>, ArrowError>>()?;
-    let converter = RowConverter::new(fields)?;
+    RowConverter::new(fields)
+}
+
+/// The columns that a table's rows are sorted by.
+pub(crate) fn key_columns(table: Table, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ArrowError> {
+    let names = table.sort_columns().iter();
+    names.map(|name| column(batch, name).cloned()).collect()
+}
+
+fn sort_keys(table: Table, batches: &[&RecordBatch]) -> Result<Vec<Rows>, ArrowError> {
+    let converter = key_converter(table)?;
     batches
         .iter()
-        .map(|batch| {
-            let columns = table
-                .sort_columns()
-                .iter()
-                .map(|name| column(batch, name).cloned())
-                .collect::<Result<Vec<_>, _>>()?;
-            converter.convert_columns(&columns)
-        })
+        .map(|batch| converter.convert_columns(&key_columns(table, batch)?))
         .collect()
 }
 
@@ -165,10 +188,7 @@ fn seconds_of(table: Table, batch: &RecordBatch) -> Result<Vec<i64>, ArrowError>
         .collect())
 }
 
-fn column<'a>(
-    batch: &'a RecordBatch,
-    name: &str,
-) -> Result<&'a arrow::array::ArrayRef, ArrowError> {
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, ArrowError> {
     batch
         .column_by_name(name)
         .ok_or_else(|| ArrowError::SchemaError(format!("no column {name}")))
@@ -189,96 +209,111 @@ pub(crate) fn number_of(path: &str) -> Option<u64> {
     path.strip_suffix(PARQUET)?.rsplit_once('-')?.1.parse().ok()
 }
 
-/// Where files are written, and in which version.
-pub(crate) struct Destination<'a> {
+/// Where and how a file is written.
+pub(crate) struct Target<'a> {
     pub(crate) fs: &'a dyn Fs,
     /// The store's directory.
     pub(crate) root: &'a Path,
     pub(crate) version: FormatVersion,
+    pub(crate) table: Table,
+    /// When the hour begins, in seconds since the epoch.
+    pub(crate) hour: i64,
+    /// The file's name without its end.
+    pub(crate) name: &'a str,
+    /// Writing stops, as on a full disk, when less is free.
+    pub(crate) disk_free_bytes_min: u64,
+    /// What an unfinished row group may take in memory.
+    pub(crate) row_group_bytes_max: usize,
 }
 
-/// Writes one file, durable under its final name when this returns. `each` sees the rows as they are
-/// written. After an error no part of the file is left, if the disk lets it go.
-pub(crate) fn write_file(
-    destination: &Destination<'_>,
-    table: Table,
-    hour: i64,
-    name: &str,
-    rows: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
-    each: impl FnMut(&RecordBatch),
-) -> Result<TableFile, PartitionError> {
-    let Destination { fs, root, version } = *destination;
-    let directory = directory_of(table, hour);
-    let path = format!("{directory}/{name}{PARQUET}");
-    let absolute = root.join(&path);
-    let temporary = root.join(format!("{path}{TEMPORARY}"));
-    let failed = |source| PartitionError::Io {
-        path: absolute.clone(),
-        source,
-    };
-    create_dirs(fs, root, Path::new(&directory)).map_err(failed)?;
-    let file = TableFile {
-        table,
-        path,
-        rows: 0,
-        bytes: 0,
-        hour,
-        from_us: i64::MAX,
-        to_us: i64::MIN,
-        checksum: None,
-    };
-    let sink = fs.create(&temporary).map_err(failed);
-    let written = sink.and_then(|sink| write_rows(sink, &temporary, version, file, rows, each));
-    let written = written.and_then(|file| {
-        fs.rename(&temporary, &absolute).map_err(failed)?;
-        fs.sync_dir(&root.join(&directory)).map_err(failed)?;
-        Ok(file)
-    });
-    if written.is_err() {
-        let _ = fs.remove(&temporary);
-    }
-    written
-}
-
-/// Writes rows to a file and syncs its content.
-fn write_rows(
-    sink: Box<dyn FsFile>,
-    path: &Path,
-    version: FormatVersion,
-    mut file: TableFile,
-    rows: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
-    mut each: impl FnMut(&RecordBatch),
-) -> Result<TableFile, PartitionError> {
-    let failed = |source| PartitionError::Io {
-        path: path.to_path_buf(),
-        source,
-    };
-    let failed_parquet = |source| PartitionError::Parquet {
-        path: path.to_path_buf(),
-        source,
-    };
-    let sink = Sink {
-        file: sink,
-        bytes: 0,
-        checksum: 0,
-    };
-    let mut writer = ArrowWriter::try_new(sink, file.table.schema(), Some(properties(version)))
-        .map_err(failed_parquet)?;
-    for rows in rows {
-        let rows = rows?;
-        writer.write(&rows).map_err(failed_parquet)?;
-        file.rows += rows.num_rows() as u64;
-        if let Some((from, to)) = file.table.time_range(&rows) {
-            file.from_us = file.from_us.min(from.as_micros());
-            file.to_us = file.to_us.max(to.as_micros());
+impl Target<'_> {
+    /// Writes one file, durable under its final name when this returns. `each` sees the rows as they
+    /// are written. After an error no part of the file is left, if the disk lets it go.
+    pub(crate) fn write(
+        &self,
+        rows: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+        each: impl FnMut(&RecordBatch),
+    ) -> Result<TableFile, PartitionError> {
+        let directory = directory_of(self.table, self.hour);
+        let path = format!("{directory}/{}{PARQUET}", self.name);
+        let absolute = self.root.join(&path);
+        let temporary = self.root.join(format!("{path}{TEMPORARY}"));
+        let failed = |source| PartitionError::Io {
+            path: absolute.clone(),
+            source,
+        };
+        create_dirs(self.fs, self.root, Path::new(&directory)).map_err(failed)?;
+        let file = TableFile {
+            table: self.table,
+            path,
+            rows: 0,
+            bytes: 0,
+            hour: self.hour,
+            from_us: i64::MAX,
+            to_us: i64::MIN,
+            checksum: None,
+        };
+        let written = self
+            .write_rows(&temporary, file, rows, each)
+            .and_then(|file| {
+                self.fs.rename(&temporary, &absolute).map_err(failed)?;
+                self.fs
+                    .sync_dir(&self.root.join(&directory))
+                    .map_err(failed)?;
+                Ok(file)
+            });
+        if written.is_err() {
+            let _ = self.fs.remove(&temporary);
         }
-        each(&rows);
+        written
     }
-    let mut sink = writer.into_inner().map_err(failed_parquet)?;
-    file.bytes = sink.bytes;
-    file.checksum = Some(sink.checksum);
-    sink.file.sync().map_err(failed)?;
-    Ok(file)
+
+    /// Writes rows to a file and syncs its content.
+    fn write_rows(
+        &self,
+        path: &Path,
+        mut file: TableFile,
+        rows: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+        mut each: impl FnMut(&RecordBatch),
+    ) -> Result<TableFile, PartitionError> {
+        let failed = |source| PartitionError::Io {
+            path: path.to_path_buf(),
+            source,
+        };
+        let failed_parquet = |source| PartitionError::Parquet {
+            path: path.to_path_buf(),
+            source,
+        };
+        let sink = Sink {
+            file: self.fs.create(path).map_err(failed)?,
+            bytes: 0,
+            checksum: 0,
+            fs: self.fs,
+            root: self.root,
+            disk_free_bytes_min: self.disk_free_bytes_min,
+        };
+        let mut writer =
+            ArrowWriter::try_new(sink, file.table.schema(), Some(properties(self.version)))
+                .map_err(failed_parquet)?;
+        for rows in rows {
+            let rows = rows?;
+            writer.write(&rows).map_err(failed_parquet)?;
+            if writer.memory_size() >= self.row_group_bytes_max {
+                writer.flush().map_err(failed_parquet)?;
+            }
+            file.rows += rows.num_rows() as u64;
+            if let Some((from, to)) = file.table.time_range(&rows) {
+                file.from_us = file.from_us.min(from.as_micros());
+                file.to_us = file.to_us.max(to.as_micros());
+            }
+            each(&rows);
+        }
+        let mut sink = writer.into_inner().map_err(failed_parquet)?;
+        file.bytes = sink.bytes;
+        file.checksum = Some(sink.checksum);
+        sink.file.sync().map_err(failed)?;
+        Ok(file)
+    }
 }
 
 fn properties(version: FormatVersion) -> WriterProperties {
@@ -287,44 +322,11 @@ fn properties(version: FormatVersion) -> WriterProperties {
         .set_key_value_metadata(Some(vec![format]))
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_write_batch_size(PAGE_VALUES)
+        .set_dictionary_page_size_limit(PAGE_BYTES)
         .set_created_by("rampart".to_owned())
         .build()
-}
-
-/// Reads a whole file back.
-pub(crate) fn read_file(
-    fs: &dyn Fs,
-    root: &Path,
-    file: &TableFile,
-) -> Result<Vec<RecordBatch>, PartitionError> {
-    let path = root.join(&file.path);
-    let failed = |source| PartitionError::Parquet {
-        path: path.clone(),
-        source,
-    };
-    let mut content = Vec::new();
-    fs.read(&path)
-        .and_then(|mut read| read.read_to_end(&mut content))
-        .map_err(|source| PartitionError::Io {
-            path: path.clone(),
-            source,
-        })?;
-    let checksum = crc32c::crc32c(&content);
-    if file.checksum.is_some_and(|expected| expected != checksum) {
-        return Err(PartitionError::Damaged { path });
-    }
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(content))
-        .and_then(|builder| builder.with_batch_size(CHUNK_ROWS).build())
-        .map_err(failed)?;
-    let batches = reader.collect::<Result<Vec<_>, _>>()?;
-    batches
-        .iter()
-        .map(|batch| {
-            file.table
-                .conform(batch)
-                .map_err(|error| ArrowError::ExternalError(Box::new(error)).into())
-        })
-        .collect()
 }
 
 /// When an hour is over.
@@ -332,14 +334,29 @@ pub(crate) fn end_of(hour: i64) -> Timestamp {
     Timestamp::from_seconds(hour.saturating_add(HOUR_SECONDS))
 }
 
-struct Sink {
+/// A file being written, which leaves some of the disk to others.
+struct Sink<'a> {
     file: Box<dyn FsFile>,
     bytes: u64,
     checksum: u32,
+    fs: &'a dyn Fs,
+    root: &'a Path,
+    disk_free_bytes_min: u64,
 }
 
-impl Write for Sink {
+impl Sink<'_> {
+    fn check_space(&self, more: usize) -> io::Result<()> {
+        let needed = self.disk_free_bytes_min.saturating_add(more as u64);
+        match self.fs.free_bytes(self.root) {
+            Ok(free) if free < needed => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Write for Sink<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.check_space(bytes.len())?;
         self.file.write(bytes)?;
         self.bytes += bytes.len() as u64;
         self.checksum = crc32c::crc32c_append(self.checksum, bytes);

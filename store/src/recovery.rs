@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use model::{SharedClock, Timestamp};
 
+use crate::budget::Budget;
 use crate::catalogue::Catalogue;
 use crate::commit::Health;
 use crate::events;
@@ -272,12 +273,14 @@ fn assemble(
     keys: Vec<KeptKey>,
 ) -> Result<Recovered, OpenError> {
     let directory = &options.directory;
+    let budget = Budget::new(options.memory_bytes_max);
     let ledger = Arc::new(Ledger::new(Limits {
         window: options.idempotency_window,
         keys_max: options.idempotency_keys_max,
-        bytes_max: options.idempotency_bytes_max,
+        bytes_max: budget.keys.bytes_max() as usize,
     }));
     let version = loaded.version.unwrap_or(FormatVersion::NEWEST);
+    let sound_bytes = (loaded.existed && !loaded.damaged).then_some(loaded.sound_bytes);
     let mut state = loaded.state;
     for key in keys {
         state.keys.push(key.clone());
@@ -287,7 +290,7 @@ fn assemble(
     let catalogue = Arc::new(catalogue_of(directory, &state, clock));
     let next = state.flushed + 1;
     let next_file_number = next_number(state.files.keys());
-    let manifest = Manifest::write(Arc::clone(fs), directory, state, version)
+    let manifest = Manifest::open(Arc::clone(fs), directory, state, version, sound_bytes)
         .map_err(|source| io_error(directory.join(manifest::FILE_NAME), source))?;
     let health = Arc::new(Health::default());
     let segments = Segments::default();
@@ -301,6 +304,9 @@ fn assemble(
         retention: options.retention,
         wal_keep_bytes_max: options.wal_keep_bytes_max,
         wal_hours_bytes_max: options.wal_hours_bytes_max,
+        disk_free_bytes_min: options.disk_free_bytes_min,
+        merged_files_kept: options.merged_files_kept,
+        budget,
         catalogue: Arc::clone(&catalogue),
         rollups: Arc::clone(&rollups),
         ledger: Arc::clone(&ledger),
@@ -311,6 +317,8 @@ fn assemble(
         last_flush: Mutex::new(None),
         closed: false.into(),
         clock_watch: Mutex::new(ClockWatch::new(clock.now(), clock.elapsed())),
+        lock: Mutex::new(Some(Arc::clone(&lock))),
+        merging: Mutex::default(),
         postponed: Mutex::default(),
         scrubbed: Mutex::default(),
     });
@@ -358,7 +366,7 @@ fn replay(
     let directory = recovered.wal_directory.clone();
     let mut whole = flushed == 0;
     let mut first = None;
-    let replayed = wal::replay(fs, &directory, &quarantine, |record, _| {
+    let replayed = wal::replay(fs, &directory, &quarantine, |mut record, _| {
         if first.is_none() {
             whole |= record.sequence == 1;
             first = Some(record.committed_at);
@@ -373,9 +381,11 @@ fn replay(
         if record.sequence > flushed {
             found.replayed_records += 1;
             found.replayed_rows += record.batch.rows() as u64;
+            record.batch.own_memory();
+            make_room(recovered, options, record.batch.bytes() as u64)?;
             restore(recovered, record, now, clock.elapsed());
         }
-        keep_within_budget(recovered, options)
+        Ok(())
     });
     let replayed = replayed.map_err(|error| match error {
         ReplayError::Newer(found) => newer(&options.directory, found),
@@ -433,19 +443,26 @@ fn restore(recovered: &Recovered, record: Record, now: Timestamp, elapsed: Durat
         };
         recovered.ledger.restore(key, now, elapsed);
     }
-    recovered
+    let growth = recovered
         .catalogue
         .publish(rows, batch.positions, sequence, elapsed);
+    recovered.flusher.budget.ingest.exchange(0, growth);
 }
 
-/// A log that holds more than memory may goes to Parquet while it is read.
-fn keep_within_budget(recovered: &Recovered, options: &Options) -> Result<(), String> {
-    let bytes = recovered.catalogue.memory_bytes();
-    if bytes < options.flush_bytes {
+/// A log that holds more than memory may goes to Parquet while it is read: before `bytes` more would be
+/// what rows are flushed at, or half of ingest's share.
+fn make_room(recovered: &Recovered, options: &Options, bytes: u64) -> Result<(), String> {
+    let share = &recovered.flusher.budget.ingest;
+    let held = recovered.catalogue.memory_bytes();
+    if held == 0 || held + bytes < options.flush_bytes.min(share.bytes_max() / 2) {
         return Ok(());
     }
     match recovered.flusher.flush() {
-        Err(error) if bytes >= options.memory_bytes_max => Err(error.to_string()),
+        Err(error) if held + bytes > share.bytes_max() => Err(format!(
+            "it holds more than the {} bytes of memory that rows may take, and {error}; \
+             or raise store.memory_bytes_max",
+            share.bytes_max()
+        )),
         Err(error) => {
             events::flush_failed(&error.to_string());
             Ok(())

@@ -101,17 +101,31 @@ impl Flusher {
         };
         self.record(&mut manifest, edit)?;
         events::expired(expired.len(), expired.iter().map(|file| file.rows).sum());
-        self.catalogue.replace_files(&expired, Vec::new());
+        let elapsed = self.clock.elapsed();
+        self.catalogue.replace_files(&expired, Vec::new(), elapsed);
         Ok(expired.len())
     }
 
-    /// Removes the files that were dropped from the catalogue and that no query reads any more.
+    /// The monotonic time by which files that were merged are removed; later than now when the disk is
+    /// filling up, since then space is worth more than their time.
+    fn removable_at(&self) -> Duration {
+        let free = self.fs.free_bytes(&self.directory);
+        if free.is_ok_and(|free| free < self.disk_free_bytes_min.saturating_mul(2)) {
+            return Duration::MAX;
+        }
+        self.clock.elapsed()
+    }
+
+    /// Removes the files that were dropped from the catalogue, that no query reads any more and whose
+    /// time is over.
     pub(crate) fn sweep(&self) {
-        let _manifest = self.manifest();
+        let manifest = self.manifest();
         if self.check_health().is_err() {
             return;
         }
-        for file in self.catalogue.take_removable() {
+        // While nothing comes in, nothing else lets go of the log.
+        self.remove_segments(manifest.state().flushed);
+        for file in self.catalogue.take_removable(self.removable_at()) {
             remove(self.fs.as_ref(), &self.directory.join(&file.path));
             let hour = self.directory.join(directory_of(file.table, file.hour));
             // Fails while other files are in it, which is as good.

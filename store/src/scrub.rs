@@ -86,12 +86,13 @@ impl Flusher {
         };
         self.record(&mut manifest, edit)?;
         self.catalogue
-            .replace_files(std::slice::from_ref(file), Vec::new());
+            .replace_files(std::slice::from_ref(file), Vec::new(), self.clock.elapsed());
         Ok(())
     }
 }
 
-fn is_sound(fs: &dyn Fs, path: &Path, expected: u32) -> io::Result<bool> {
+/// Whether a file's content has this checksum.
+pub(crate) fn is_sound(fs: &dyn Fs, path: &Path, expected: u32) -> io::Result<bool> {
     let mut read = fs.read(path)?;
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut checksum = 0;

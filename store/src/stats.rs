@@ -6,6 +6,7 @@ use model::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::budget::ShareStats;
 use crate::recovery::Found;
 use crate::rollup::RollupStats;
 
@@ -39,8 +40,10 @@ pub struct Stats {
     pub queue_bytes: u64,
     /// Memory that rows not yet in Parquet take.
     pub memory_bytes: u64,
-    /// The most they may take.
+    /// The most they may take, those on their way to the log included.
     pub memory_bytes_max: u64,
+    /// The memory budget by share: `ingest`, `keys`, `query`, `compaction`.
+    pub memory: BTreeMap<&'static str, ShareStats>,
     /// Segments of the write-ahead log.
     pub wal_segments: u64,
     /// Their bytes.

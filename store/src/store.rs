@@ -1,9 +1,8 @@
 //! The handle others hold: commit, query, flush, close.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use model::{FunctionId, SharedClock, Timestamp};
 use tokio::sync::{Notify, broadcast, oneshot};
@@ -12,11 +11,11 @@ use crate::batch::{Batch, Idempotency};
 use crate::catalogue::Catalogue;
 use crate::commit::{CommitError, Committed, Deltas, Gate, Health, Queue, QueueLimits, Waiting};
 use crate::committer::{Committer, Policy, Subscribers};
-use crate::events;
 use crate::flush::{FlushError, Flusher};
-use crate::fs::{DiskFs, Fs, Lock};
+use crate::fs::{DiskFs, Fs};
 use crate::idempotency::{Begin, Ledger};
 use crate::journal::PAYLOAD_BYTES_MAX;
+use crate::maintenance::{Maintenance, tidy};
 use crate::options::{Options, Retention};
 use crate::recovery::{Found, OpenError, Recovered, recover};
 use crate::rollup::{Counts, Rollups, SeriesKey};
@@ -24,15 +23,6 @@ use crate::snapshot::Snapshot;
 use crate::sql::{QueryAnswer, QueryEngine, QueryError, QueryLimits};
 use crate::stats::{Stats, TableStats};
 use crate::wal::{SegmentWriter, encode};
-
-/// How often it is looked whether something is due.
-const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
-/// How often retention and merging are looked at.
-const TIDY_INTERVAL: Duration = Duration::from_mins(1);
-/// How long a flush that failed waits.
-const FLUSH_RETRY: Duration = Duration::from_secs(10);
-/// Hours merged at once, so that a flush need not wait long.
-const MERGES_MAX: usize = 8;
 
 /// The store. Clones share it.
 #[derive(Clone)]
@@ -51,25 +41,12 @@ struct Shared {
     subscribers: Arc<Subscribers>,
     health: Arc<Health>,
     flusher: Arc<Flusher>,
-    flush_wanted: Arc<Notify>,
+    maintenance: Arc<Maintenance>,
     engine: QueryEngine,
     segments: crate::wal::Segments,
     found: Found,
-    running: Mutex<Running>,
-    due: Mutex<Due>,
-}
-
-/// What ends when the store is closed.
-struct Running {
-    committer: Option<JoinHandle<()>>,
-    lock: Option<Arc<dyn Lock>>,
-}
-
-/// When background work is next due, in monotonic time.
-#[derive(Default)]
-struct Due {
-    flush_retry: Duration,
-    tidy: Duration,
+    /// The thread that commits, until the store is closed.
+    committer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Store {
@@ -94,10 +71,7 @@ impl Store {
             Ok(opened) => opened?,
             Err(failed) => return Err(OpenError::Replay(failed.to_string())),
         };
-        tokio::spawn(maintain(
-            Arc::downgrade(&shared),
-            Arc::clone(&shared.flush_wanted),
-        ));
+        shared.maintenance.start();
         Ok(Store { shared })
     }
 
@@ -285,6 +259,7 @@ impl Shared {
         let queue = Arc::new(Queue::default());
         let subscribers = Arc::new(Subscribers::default());
         let flush_wanted = Arc::new(Notify::new());
+        let budget = recovered.flusher.budget.clone();
         let committer = Committer {
             wal: SegmentWriter::new(
                 Arc::clone(&fs),
@@ -295,93 +270,59 @@ impl Shared {
             ),
             fs,
             clock: Arc::clone(&clock),
-            policy: Policy {
-                directory: options.directory.clone(),
-                durability: options.durability,
-                sync_interval: options.sync_interval,
-                commit_window: options.commit_window,
-                commit_bytes: options.commit_bytes,
-                disk_free_bytes_min: options.disk_free_bytes_min,
-                flush_bytes: options.flush_bytes,
-            },
+            policy: Policy::of(&options),
             queue: Arc::clone(&queue),
             catalogue: Arc::clone(&recovered.catalogue),
             rollups: Arc::clone(&recovered.rollups),
             ledger: Arc::clone(&recovered.ledger),
             subscribers: Arc::clone(&subscribers),
             health: Arc::clone(&recovered.health),
+            memory: Arc::clone(&budget.ingest),
             flush_wanted: Arc::clone(&flush_wanted),
             next: recovered.next,
-            _lock: Arc::clone(&recovered.lock),
+            _lock: recovered.lock,
         };
         let committer = std::thread::Builder::new()
             .name("store-commit".to_owned())
             .spawn(move || committer.run())
             .map_err(OpenError::Thread)?;
-        let gate = Gate::new(QueueLimits {
+        let limits = QueueLimits {
             rows_max: options.queue_rows_max,
             bytes_max: options.queue_bytes_max,
-            memory_bytes_max: options.memory_bytes_max,
-        });
+        };
+        let maintenance = Maintenance::new(
+            Arc::clone(&clock),
+            Arc::clone(&recovered.flusher),
+            flush_wanted,
+            options.flush_after,
+            options.flush_bytes,
+        );
         Ok(Arc::new(Shared {
-            engine: QueryEngine::new(options.query_memory_bytes_max, Arc::clone(&clock))
+            engine: QueryEngine::within(budget.query, Arc::clone(&clock))
                 .counting(Arc::clone(&recovered.rollups)),
             options,
             clock,
             queue,
-            gate: Arc::new(gate),
+            gate: Arc::new(Gate::new(limits, budget.ingest)),
             catalogue: recovered.catalogue,
             rollups: recovered.rollups,
             ledger: recovered.ledger,
             subscribers,
             health: recovered.health,
             flusher: recovered.flusher,
-            flush_wanted,
+            maintenance,
             segments: recovered.segments,
             found: recovered.found,
-            running: Mutex::new(Running {
-                committer: Some(committer),
-                lock: Some(recovered.lock),
-            }),
-            due: Mutex::default(),
+            committer: Mutex::new(Some(committer)),
         }))
     }
 
     fn admit(&self, batch: &Batch) -> Result<crate::commit::Permit, CommitError> {
-        let memory = self.catalogue.memory_bytes();
-        let admitted = self.gate.admit(batch.rows(), batch.bytes(), memory);
+        let admitted = self.gate.admit(batch.rows(), batch.bytes());
         if matches!(admitted, Err(CommitError::Full { .. })) {
-            self.flush_wanted.notify_one();
+            self.maintenance.flush_wanted.notify_one();
         }
         admitted
-    }
-
-    /// Background work that is due now.
-    fn maintain(&self) {
-        let now = self.clock.elapsed();
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.flush_is_due(now)
-            && due.flush_retry <= now
-            && let Err(error) = self.flusher.flush()
-        {
-            events::flush_failed(&error.to_string());
-            due.flush_retry = now + FLUSH_RETRY;
-        }
-        if due.tidy <= now {
-            due.tidy = now + TIDY_INTERVAL;
-            if let Err(error) = tidy(&self.flusher) {
-                events::flush_failed(&error.to_string());
-            }
-        }
-    }
-
-    fn flush_is_due(&self, now: Duration) -> bool {
-        let old = self
-            .catalogue
-            .oldest_in_memory()
-            .is_some_and(|oldest| now.saturating_sub(oldest) >= self.options.flush_after);
-        let bytes = self.catalogue.memory_bytes();
-        old || bytes >= self.options.flush_bytes || bytes >= self.options.memory_bytes_max / 2
     }
 
     fn stats(&self) -> Stats {
@@ -399,6 +340,8 @@ impl Shared {
             (table.name(), stats)
         });
         let last_flush = self.flusher.last_flush.lock();
+        let budget = &self.flusher.budget;
+        budget.keys.set(self.ledger.bytes());
         Stats {
             healthy: self.health.check().is_ok(),
             stopped_because: self.health.reason().map(|reason| reason.to_string()),
@@ -407,7 +350,8 @@ impl Shared {
             queue_rows: queue_rows as u64,
             queue_bytes: queue_bytes as u64,
             memory_bytes: sizes.memory_bytes,
-            memory_bytes_max: self.options.memory_bytes_max,
+            memory_bytes_max: budget.ingest.bytes_max(),
+            memory: budget.stats(),
             wal_segments,
             wal_bytes,
             tables: tables.collect(),
@@ -419,7 +363,11 @@ impl Shared {
 
     fn close(&self) {
         self.queue.close();
-        let committer = self.running().committer.take();
+        let committer = self
+            .committer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(committer) = committer
             && committer.join().is_err()
         {
@@ -429,11 +377,13 @@ impl Shared {
         let manifest = self.flusher.manifest();
         self.flusher.closed.store(true, Ordering::SeqCst);
         drop(manifest);
-        self.running().lock = None;
-    }
-
-    fn running(&self) -> std::sync::MutexGuard<'_, Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        // A merge notices within a few rows.
+        drop(self.flusher.merging.lock());
+        *self
+            .flusher
+            .lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -441,45 +391,5 @@ impl Drop for Shared {
     /// Without [`Store::close`] the thread still ends; what was acknowledged is in the log.
     fn drop(&mut self) {
         self.queue.close();
-    }
-}
-
-/// Retention, merging, and removing what they left.
-fn tidy(flusher: &Flusher) -> Result<(), FlushError> {
-    let expired = flusher.expire();
-    // Merging needs space, which on a full disk only removing makes.
-    flusher.sweep();
-    // What is damaged must not be merged.
-    let scrubbed = flusher.scrub();
-    let merged = merge(flusher);
-    flusher.sweep();
-    expired.map(|_| ()).and(scrubbed.map(|_| ())).and(merged)
-}
-
-fn merge(flusher: &Flusher) -> Result<(), FlushError> {
-    for _ in 0..MERGES_MAX {
-        if !flusher.compact()? {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Looks for due work until the store is gone.
-async fn maintain(shared: Weak<Shared>, flush_wanted: Arc<Notify>) {
-    loop {
-        let _ = tokio::time::timeout(MAINTENANCE_INTERVAL, flush_wanted.notified()).await;
-        let Some(shared) = shared.upgrade() else {
-            return;
-        };
-        if shared.flusher.closed.load(Ordering::SeqCst) {
-            return;
-        }
-        if tokio::task::spawn_blocking(move || shared.maintain())
-            .await
-            .is_err()
-        {
-            tracing::error!("background work of the store has failed");
-        }
     }
 }

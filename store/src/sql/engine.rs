@@ -15,7 +15,6 @@ use datafusion::catalog::{
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
@@ -31,10 +30,12 @@ use tokio::time::timeout;
 
 use super::functions;
 use super::plan::stoppable;
+use super::pool::SharePool;
 use super::relation::Relation;
 use super::seconds::SecondsTable;
 use super::table::SnapshotTable;
 use super::{ANSWER_BYTES_MAX, CONCURRENT_MAX, QueryAnswer, QueryError, QueryLimits, guard};
+use crate::budget::Share;
 use crate::minutes::{minute_rows, sum_minutes};
 use crate::rollup::{Counts, Rollups, SeriesKey};
 use crate::schema::Table;
@@ -48,7 +49,7 @@ const MINUTES_DEADLINE: Duration = Duration::from_mins(1);
 /// Answers questions over snapshots.
 #[derive(Debug)]
 pub struct QueryEngine {
-    memory_bytes: usize,
+    memory: Arc<Share>,
     clock: SharedClockDebug,
     /// `None` when threads could not be had, or while it is dropped.
     runtime: Option<Runtime>,
@@ -74,13 +75,18 @@ struct Question {
     limits: QueryLimits,
     now: Timestamp,
     threads: usize,
-    memory_bytes: usize,
+    memory: Arc<Share>,
     template: SessionState,
 }
 
 impl QueryEngine {
     /// An engine whose queries together use at most `memory_bytes`; `now()` is what `clock` says.
     pub fn new(memory_bytes: usize, clock: SharedClock) -> Self {
+        Self::within(Share::new("query", memory_bytes as u64), clock)
+    }
+
+    /// An engine whose queries together use at most a share of the memory budget.
+    pub(crate) fn within(memory: Arc<Share>, clock: SharedClock) -> Self {
         let threads = available_parallelism()
             .map_or(2, NonZeroUsize::get)
             .clamp(2, 16);
@@ -95,11 +101,11 @@ impl QueryEngine {
             )
             .ok();
         QueryEngine {
-            memory_bytes,
             clock: SharedClockDebug(clock),
             runtime,
             threads,
-            template: template(memory_bytes, threads),
+            template: template(&memory, threads),
+            memory,
             slots: Arc::new(Semaphore::new(CONCURRENT_MAX)),
             rollups: Arc::default(),
         }
@@ -175,7 +181,7 @@ impl QueryEngine {
             limits,
             now: self.clock.0.now(),
             threads: self.threads,
-            memory_bytes: self.memory_bytes,
+            memory: Arc::clone(&self.memory),
             template: self.template.clone(),
         }
     }
@@ -230,8 +236,14 @@ impl Question {
         statement: Statement,
         tables: &[Relation],
     ) -> Result<QueryAnswer, QueryError> {
-        let memory_bytes = self.memory_bytes;
-        let fail = |error: DataFusionError| QueryError::from_engine(&error, memory_bytes);
+        let memory = Arc::clone(&self.memory);
+        let fail = |error: DataFusionError| {
+            let error = QueryError::from_engine(&error, memory.bytes_max() as usize);
+            if matches!(error, QueryError::Memory { .. }) {
+                memory.refuse();
+            }
+            error
+        };
         let (plan, state) = self.plan(statement, tables).await.map_err(fail)?;
         collect(plan, &state, &self.limits).await.map_err(fail)
     }
@@ -341,7 +353,7 @@ async fn collect(
 }
 
 /// What every session starts from.
-fn template(memory_bytes: usize, threads: usize) -> SessionState {
+fn template(memory: &Arc<Share>, threads: usize) -> SessionState {
     let mut config = SessionConfig::new()
         .with_target_partitions(threads)
         .with_information_schema(false)
@@ -352,7 +364,7 @@ fn template(memory_bytes: usize, threads: usize) -> SessionState {
     options.execution.parquet.reorder_filters = true;
     let mut state = SessionStateBuilder::new()
         .with_config(config)
-        .with_runtime_env(environment(memory_bytes))
+        .with_runtime_env(environment(memory))
         .with_default_features()
         .with_table_functions(std::collections::HashMap::new())
         .build();
@@ -362,10 +374,10 @@ fn template(memory_bytes: usize, threads: usize) -> SessionState {
     state
 }
 
-fn environment(memory_bytes: usize) -> Arc<RuntimeEnv> {
+fn environment(memory: &Arc<Share>) -> Arc<RuntimeEnv> {
     let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
     let builder = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(GreedyMemoryPool::new(memory_bytes)))
+        .with_memory_pool(Arc::new(SharePool(Arc::clone(memory))))
         .with_disk_manager_builder(disk);
     builder.build_arc().unwrap_or_else(|error| {
         tracing::error!(%error, "queries run with the engine's default limits");

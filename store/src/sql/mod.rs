@@ -10,6 +10,7 @@ mod error;
 mod functions;
 mod guard;
 mod plan;
+mod pool;
 mod pruning;
 mod relation;
 mod seconds;

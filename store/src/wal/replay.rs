@@ -9,11 +9,13 @@ use super::record::{Record, decode};
 use super::segment::{MAGIC, Segment, first_of};
 use crate::events;
 use crate::format::FormatVersion;
-use crate::fs::{Entry, Fs};
+use crate::fs::{Entry, Fs, FsFile};
 use crate::journal::{Header, Journal, JournalReader, Step, holds_record};
 
 /// A gap in sequence numbers wider than this is not taken for a record.
 const SEQUENCE_GAP_MAX: u64 = 1 << 32;
+/// What is copied at once, in bytes.
+const COPY_BYTES: usize = 1 << 20;
 
 /// What reading the log found.
 #[derive(Debug, Default)]
@@ -175,7 +177,9 @@ fn read_segment(
 }
 
 fn holds_sound_record(fs: &dyn Fs, path: &Path, from: u64, last: u64) -> io::Result<bool> {
-    let rest = read_from(fs, path, from)?;
+    // A torn end is as long as one group of commits, anything else at most as long as a segment.
+    let mut rest = Vec::new();
+    read_from(fs, path, from)?.read_to_end(&mut rest)?;
     // The damaged record itself begins at 0; only what lies behind it tells.
     let behind = rest.get(1..).unwrap_or_default();
     Ok(holds_record(behind, |payload| {
@@ -186,12 +190,24 @@ fn holds_sound_record(fs: &dyn Fs, path: &Path, from: u64, last: u64) -> io::Res
     }))
 }
 
-fn read_from(fs: &dyn Fs, path: &Path, from: u64) -> io::Result<Vec<u8>> {
+/// A file from byte `from` on.
+fn read_from(fs: &dyn Fs, path: &Path, from: u64) -> io::Result<Box<dyn Read + Send>> {
     let mut read = fs.read(path)?;
     io::copy(&mut read.by_ref().take(from), &mut io::sink())?;
-    let mut rest = Vec::new();
-    read.read_to_end(&mut rest)?;
-    Ok(rest)
+    Ok(read)
+}
+
+/// Copies all that is left of `read`, a little at a time.
+fn copy(mut read: impl Read, file: &mut dyn FsFile) -> io::Result<()> {
+    let mut buffer = vec![0; COPY_BYTES];
+    loop {
+        match read.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => file.write(buffer.get(..length).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Keeps a copy of what is about to be cut off, for a person to look at.
@@ -202,14 +218,13 @@ fn copy_aside(fs: &dyn Fs, path: &Path, from: u64, quarantine: &Path) -> io::Res
         fs.sync_dir(directory)?;
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let rest = read_from(fs, path, from)?;
     for attempt in 0..100_u32 {
         let aside = quarantine.join(format!("{name}.from-{from}.{attempt}"));
         match fs.create(&aside) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
             Ok(mut file) => {
-                file.write(&rest)?;
+                copy(read_from(fs, path, from)?, file.as_mut())?;
                 file.sync()?;
                 return fs.sync_dir(quarantine);
             }

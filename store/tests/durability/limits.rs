@@ -13,7 +13,7 @@ use crate::store::{clock, open_disk, open_sim, open_sim_with, options};
 async fn memory_over_budget_is_refused_until_a_flush() {
     let fs = SimFs::new(Bug::None);
     let mut options = options("/data");
-    options.memory_bytes_max = 600 << 10;
+    options.memory_bytes_max = 1280 << 10;
     options.flush_bytes = u64::MAX;
     let store = open_sim_with(&fs, &clock(), options).await.unwrap();
     let mut number = 0;
@@ -29,7 +29,7 @@ async fn memory_over_budget_is_refused_until_a_flush() {
     };
     assert_eq!(what, "memory");
     assert!(retry_after >= Duration::from_secs(1));
-    assert!(number > 0 && store.stats().memory_bytes <= 600 << 10);
+    assert!(number > 0 && store.stats().memory_bytes <= store.stats().memory_bytes_max);
     store.flush().await.unwrap();
     store.commit(batch(0, number, 500, NOW)).await.unwrap();
     assert_eq!(store.stats().rows(Table::Invocations), 500 * (number + 1));

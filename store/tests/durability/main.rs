@@ -4,14 +4,17 @@
 #![allow(clippy::unwrap_used, clippy::duration_suboptimal_units)]
 #![allow(clippy::print_stdout)] // figures, for whoever asks with --nocapture
 
+mod budget;
 mod damage;
 mod faults;
 mod flush;
+mod full_disk;
 mod killed;
 mod lies;
 mod limits;
 mod loadtests;
 mod manifest;
+mod merged;
 mod parquet;
 mod planted;
 mod polling;

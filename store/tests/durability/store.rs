@@ -15,6 +15,7 @@ pub(crate) fn options(directory: impl AsRef<Path>) -> Options {
     Options {
         commit_window: Duration::ZERO,
         disk_free_bytes_min: 1 << 20,
+        merged_files_kept: Duration::ZERO,
         ..Options::new(directory.as_ref())
     }
 }

@@ -461,6 +461,13 @@ export type RulesStatus = {
 
 export type Severity = "info" | "warning" | "critical";
 
+export type ShareStats = {
+  bytes: number;
+  bytes_max: number;
+  peak_bytes: number;
+  refused: number;
+};
+
 export type Slice = {
   calls: number;
   cold_starts: number;
@@ -520,6 +527,7 @@ export type Stats = {
   found: Found;
   healthy: boolean;
   last_flush: null | Timestamp;
+  memory: Record<string, ShareStats>;
   memory_bytes: number;
   memory_bytes_max: number;
   queue_bytes: number;
