@@ -108,9 +108,13 @@ fn callers_of_the_closed_model() {
     .unwrap();
     let ok: f64 = result.seconds.iter().map(|second| second.ok).sum();
     assert!(ok > 50.0, "{:?}", result.seconds);
-    // On a busy machine whole seconds may be left out of the totals.
+    // On a busy machine seconds may be left out of the totals, all of them too.
     let at_once = result.total.in_flight_max;
-    assert!((1..=4).contains(&at_once), "{at_once}");
+    assert!(
+        at_once <= 4 && (at_once >= 1 || result.left_out > 0),
+        "{at_once}, {} left out",
+        result.left_out
+    );
 }
 
 #[test]
