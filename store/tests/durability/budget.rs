@@ -1,6 +1,7 @@
 //! One memory budget: each share says no instead of growing, and a log or an hour many times larger
 //! than its share is read all the same.
 
+use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::Command;
@@ -208,9 +209,10 @@ fn forget_peak() {
 fn long_lines(random: &mut Random, count: usize) -> Batch {
     let mut rows = LogRows::new();
     for index in 0..count {
-        let message: String = (0..256)
-            .map(|_| format!("{:016x}", random.next()))
-            .collect();
+        let mut message = String::with_capacity(4096);
+        for _ in 0..256 {
+            write!(message, "{:016x}", random.next()).unwrap();
+        }
         rows.push(&LogLine {
             ts: NOW - Duration::from_secs(random.below(600)),
             namespace: "guide",
