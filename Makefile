@@ -12,7 +12,7 @@ help: ## this list
 setup: ## install what building and running needs
 	@scripts/setup build
 
-setup-test: ## install what the tests need besides: nginx, wrk, node-exporter, Node, Chromium, a mail sink, DuckDB
+setup-test: ## install what the tests need besides: nginx, wrk, node-exporter, Node, Chromium, a mail sink, an object store, DuckDB
 	@scripts/setup test
 
 setup-bench: ## install what is measured beside: nginx, wrk, h2load, Go for hey, DuckDB

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use model::SystemClock;
 use serde::Serialize;
 use store::fs::{DiskFs, Fs};
-use store::upkeep::{self, Backup, Finding, Listing, Repaired, Summary, UpkeepError, Verified};
+use store::upkeep::{
+    self, Backup, Finding, Listing, Repaired, Summary, TableSummary, UpkeepError, Verified,
+};
 
 use super::serve::DEFAULT_FILE;
 use super::{complain, say, tell};
@@ -278,6 +280,15 @@ fn parts(summary: &Summary, data_dir: &Path) -> Table {
         quarantine.bytes.to_string(),
         String::new(),
     ]);
+    let away = |amount: fn(&TableSummary) -> u64| summary.tables.iter().map(amount).sum::<u64>();
+    if away(|table| table.away_files) > 0 {
+        parts.row([
+            "second home".to_owned(),
+            away(|table| table.away_files).to_string(),
+            away(|table| table.away_bytes).to_string(),
+            "counted above, not on this disk any more".to_owned(),
+        ]);
+    }
     let format = summary
         .format
         .map_or("unknown".to_owned(), |format| format.to_string());
@@ -326,6 +337,13 @@ fn print_verified(verified: &Verified, output: Output) -> Exit {
             more => format!("{more} findings"),
         }
     );
+    if verified.away_files > 0 {
+        let _ = writeln!(
+            text,
+            "{} files with {} rows are in the second home only and were not read",
+            verified.away_files, verified.away_rows
+        );
+    }
     match print(verified, output, &text) {
         Exit::Fine if verified.is_damaged() => Exit::Findings,
         exit => exit,

@@ -7,6 +7,7 @@ mod files;
 pub mod last_good;
 mod sections;
 mod shape;
+mod storage;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -132,7 +133,7 @@ impl Config {
             .clone()
             .unwrap_or_else(|| PathBuf::from(root.text_of("data_dir").unwrap_or(DEFAULT_DATA_DIR)));
         let outbound_allow = sections::outbound_allow(root, problems);
-        let store = sections::store_options(root, data_dir.join("store"), problems);
+        let store = storage::options(root, data_dir.join("store"), around, problems);
         let section = |name: &str| root.field(name).cloned().unwrap_or_else(empty);
         let collector = collector::Config::read(&section("collector"), problems);
         let rush = rules::read_mode(&section("mode"), &events, problems);

@@ -1,18 +1,13 @@
 //! The sections of the main file that the root itself reads.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use chrono_tz::Tz;
 use declare::{Node, Problems};
 use inbound::{Role, Token, Tokens};
-use model::{Bytes, DatedEvent, Secret};
+use model::{DatedEvent, Secret};
 
 use super::{ConfigFiles, DEFAULT_LISTEN, Overrides, Surroundings};
-
-/// With less its share does not hold what merging two files of Parquet takes.
-const STORE_MEMORY_BYTES_MIN: u64 = 64 << 20;
 
 /// The address to listen on. Beyond loopback there must be authentication, or an explicit word.
 pub(super) fn listen(
@@ -158,54 +153,6 @@ pub(super) fn outbound_allow(root: &Node, problems: &mut Problems) -> Option<out
         }
     }
     outbound::AllowList::parse(&entries).ok()
-}
-
-/// How the tables are kept.
-pub(super) fn store_options(
-    root: &Node,
-    directory: PathBuf,
-    problems: &mut Problems,
-) -> store::Options {
-    let mut options = store::Options::new(directory);
-    let Some(section) = root.field("store") else {
-        return options;
-    };
-    options.durability = match section.text_of("durability") {
-        Some("interval") => store::Durability::Interval,
-        Some("none") => store::Durability::None,
-        _ => store::Durability::Sync,
-    };
-    if let Some(node) = section.field("memory_bytes_max")
-        && let Some(bytes) = node.bytes()
-    {
-        options.memory_bytes_max = bytes.get();
-        if bytes.get() < STORE_MEMORY_BYTES_MIN {
-            let least = Bytes::new(STORE_MEMORY_BYTES_MIN);
-            problems
-                .error(
-                    node,
-                    format!("{bytes} are too little for the store to work with"),
-                )
-                .hint(format!(
-                    "give it at least {least}; a small machine does well with 256MiB"
-                ));
-        }
-    }
-    let kept = |table: &str, otherwise: Duration| {
-        section
-            .field("retention")
-            .and_then(|retention| retention.duration_of(table))
-            .unwrap_or(otherwise)
-    };
-    let defaults = options.retention;
-    options.retention = store::Retention {
-        invocations: kept("invocations", defaults.invocations),
-        logs: kept("logs", defaults.logs),
-        samples: kept("samples", defaults.samples),
-        minutes: kept("minutes", defaults.minutes),
-        loadtests: kept("loadtests", defaults.loadtests),
-    };
-    options
 }
 
 /// The rules of all files together; the starter pack when no file is named.

@@ -52,6 +52,11 @@ pub fn main() -> Shape {
                 "Who owns which functions and where its chat is.",
             )
             .field(
+                "functions",
+                functions(),
+                "What is true of single functions.",
+            )
+            .field(
                 "rules",
                 files_of(
                     "rules",
@@ -128,7 +133,62 @@ fn store() -> Shape {
                 "sync: on disk before it is acknowledged. interval: up to a second may be lost with the power. none: what the system had not written may be lost.",
             )
             .field("retention", Shape::Record(retention), "How long rows are kept.")
+            .field("object_store", object_store(), "Where closed hours go besides.")
             .field("memory_bytes_max", Shape::Bytes, "Memory for rows not yet in files, queries, and writing and merging files, each with its share; beyond theirs ingest answers 429 and a query ends with an error. At least 64MiB; 2GiB by default."),
+    )
+}
+
+fn functions() -> Shape {
+    let layer = Shape::Choice(&["gateway", "sidecar", "function"]);
+    Shape::Record(Record::new("functions", "What is true of single functions.").field(
+        "counted_layer",
+        Shape::map("pattern of functions", layer),
+        "Whose rows are the calls when several log each call; the first pattern that matches decides, without one the outermost layer seen.",
+    ))
+}
+
+fn object_store() -> Shape {
+    Shape::Record(
+        Record::new(
+            "object_store",
+            "A second home of closed hours: what is acknowledged is always on the local disk first.",
+        )
+        .required(
+            "url",
+            Shape::Text,
+            "The bucket, and what the names of objects begin with: s3://bucket/rampart.",
+        )
+        .field(
+            "endpoint",
+            Shape::Url,
+            "The address of an object store that is not Amazon's but speaks S3.",
+        )
+        .field("region", Shape::Text, "us-east-1 by default.")
+        .field(
+            "addressing",
+            Shape::Choice(&["path", "host"]),
+            "Whether the bucket stands in the path or in the host's name; path by default.",
+        )
+        .field(
+            "access_key",
+            Shape::Text,
+            "Who asks; without it and its secret, AWS_* variables and the machine's role say so.",
+        )
+        .field(
+            "secret_key",
+            Shape::Text,
+            "The key's secret, better taken from ${A_VARIABLE}.",
+        )
+        .field(
+            "secret_key_file",
+            Shape::Text,
+            "A file that holds the key's secret.",
+        )
+        .field(
+            "keep_local",
+            Shape::Duration,
+            "How long after its end an hour stays on the local disk as well; 1d by default.",
+        ),
     )
 }
 

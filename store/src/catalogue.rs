@@ -2,7 +2,7 @@
 //! row exactly once while rows move from one to the other.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,14 +26,35 @@ pub(crate) struct Frozen {
     pub(crate) positions: BTreeMap<String, String>,
 }
 
+/// What goes with a file that is not answered with any more, or not from where it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// The file on the machine's disk.
+    LocalCopy,
+    /// Nothing; it is only remembered for as long as a query may be reading it.
+    Nothing,
+}
+
+/// A file that a query may still be reading.
+struct Condemned {
+    file: Arc<TableFile>,
+    /// Until when, in monotonic time, it stays in any case.
+    until: Duration,
+    removal: Removal,
+}
+
+impl Condemned {
+    fn is_held(&self, elapsed: Duration) -> bool {
+        Arc::strong_count(&self.file) > 1 || self.until > elapsed
+    }
+}
+
 #[derive(Default)]
 struct Visible {
     active: Memtable,
     frozen: Option<Frozen>,
     files: BTreeMap<Table, Vec<Arc<TableFile>>>,
-    /// Replaced or expired files that a query may still be reading, and until when, in monotonic time,
-    /// they stay in any case.
-    condemned: Vec<(Arc<TableFile>, Duration)>,
+    condemned: Vec<Condemned>,
     positions: BTreeMap<String, String>,
     sequence: u64,
     flushed: u64,
@@ -56,6 +77,8 @@ pub(crate) struct Sizes {
     pub(crate) memory_bytes: u64,
     /// Per table: rows in memory, rows in files, bytes in files, number of files.
     pub(crate) tables: BTreeMap<Table, [u64; 4]>,
+    /// Files in the second home, their bytes, files that are there only, theirs.
+    pub(crate) away: [u64; 4],
 }
 
 impl Catalogue {
@@ -149,9 +172,46 @@ impl Catalogue {
             if let Some(files) = visible.files.get_mut(&gone.table) {
                 files.retain(|file| file.path != gone.path);
             }
-            visible.condemned.push((Arc::clone(gone), until));
+            let removal = if gone.place.is_local() {
+                Removal::LocalCopy
+            } else {
+                Removal::Nothing
+            };
+            visible.condemned.push(Condemned {
+                file: Arc::clone(gone),
+                until,
+                removal,
+            });
         }
         visible.add_files(added);
+    }
+
+    /// Says anew where a file is. What goes with the old place goes after `until` in monotonic time, once
+    /// nobody reads it.
+    pub(crate) fn replace_file(
+        &self,
+        old: &Arc<TableFile>,
+        new: TableFile,
+        removal: Removal,
+        until: Duration,
+    ) {
+        let mut visible = self.lock();
+        let files = visible.files.entry(old.table).or_default();
+        if let Some(file) = files.iter_mut().find(|file| file.path == old.path) {
+            *file = Arc::new(new);
+        }
+        visible.condemned.push(Condemned {
+            file: Arc::clone(old),
+            until,
+            removal,
+        });
+    }
+
+    /// The paths of files that a query may still be reading where they were.
+    pub(crate) fn condemned_paths(&self) -> BTreeSet<String> {
+        let visible = self.lock();
+        let condemned = visible.condemned.iter();
+        condemned.map(|gone| gone.file.path.clone()).collect()
     }
 
     /// Condemned files that no query reads any more and whose time, in monotonic time, is over. Each
@@ -159,11 +219,20 @@ impl Catalogue {
     pub(crate) fn take_removable(&self, elapsed: Duration) -> Vec<Arc<TableFile>> {
         let mut visible = self.lock();
         let condemned = std::mem::take(&mut visible.condemned);
-        let (kept, removable): (Vec<_>, Vec<_>) = condemned
+        // A query may read a file as it was before it moved.
+        let held: BTreeSet<String> = condemned
+            .iter()
+            .filter(|gone| gone.is_held(elapsed))
+            .map(|gone| gone.file.path.clone())
+            .collect();
+        let (kept, over): (Vec<_>, Vec<_>) = condemned
             .into_iter()
-            .partition(|(file, until)| Arc::strong_count(file) > 1 || *until > elapsed);
+            .partition(|gone| held.contains(&gone.file.path));
         visible.condemned = kept;
-        removable.into_iter().map(|(file, _)| file).collect()
+        over.into_iter()
+            .filter(|gone| gone.removal == Removal::LocalCopy)
+            .map(|gone| gone.file)
+            .collect()
     }
 
     /// The files of one table.
@@ -199,6 +268,7 @@ impl Catalogue {
             rows: file.rows,
             from: Timestamp::from_micros(file.from_us),
             to: Timestamp::from_micros(file.to_us),
+            away: (!file.place.is_local()).then(|| file.path.clone()),
         }
     }
 
@@ -246,6 +316,18 @@ impl Catalogue {
             memory_bytes: self.memory_bytes(),
             ..Sizes::default()
         };
+        for file in visible.files.values().flatten() {
+            let counted = [
+                file.place.is_away(),
+                file.place.is_away(),
+                !file.place.is_local(),
+                !file.place.is_local(),
+            ];
+            let amounts = [1, file.bytes, 1, file.bytes];
+            for ((sum, counts), amount) in sizes.away.iter_mut().zip(counted).zip(amounts) {
+                *sum += if counts { amount } else { 0 };
+            }
+        }
         for table in Table::ALL {
             let frozen = visible
                 .frozen

@@ -20,6 +20,7 @@ use crate::manifest::{Edit, TableFile};
 use crate::merge::{self, Merge};
 use crate::partition::{PartitionError, ROW_GROUP_BYTES_MAX, end_of};
 use crate::schema::Table;
+use crate::second_home::objects_of;
 
 /// An hour is merged for good this long after its end, when late rows have mostly come.
 const SETTLED_AFTER: Duration = Duration::from_mins(15);
@@ -35,7 +36,7 @@ const MERGE_FILES_MAX: usize = 256;
 const RETRY_AFTER: Duration = Duration::from_mins(30);
 
 /// Which files of one hour to merge now; fewer than two means none.
-fn choose(files: &[Arc<TableFile>], now: Timestamp) -> Vec<Arc<TableFile>> {
+pub(crate) fn choose(files: &[Arc<TableFile>], now: Timestamp) -> Vec<Arc<TableFile>> {
     let mut small: Vec<_> = files
         .iter()
         .filter(|file| file.bytes <= MERGE_BYTES_MAX / 2)
@@ -103,7 +104,9 @@ impl Flusher {
         let mut postponed = self.postponed();
         postponed.retain(|_, until| *until > elapsed);
         let job = Table::ALL.into_iter().find_map(|table| {
-            let partitions = by_partition(self.catalogue.files(table));
+            let mut files = self.catalogue.files(table);
+            files.retain(|file| file.place.is_local());
+            let partitions = by_partition(files);
             let mut hours: Vec<_> = partitions.into_iter().collect();
             hours.sort_by_key(|(hour, _)| *hour);
             hours.retain(|(hour, _)| !postponed.contains_key(&(table, *hour)));
@@ -136,6 +139,7 @@ impl Flusher {
         let edit = Edit {
             added: vec![merged.clone()],
             removed: files.iter().map(|file| file.path.clone()).collect(),
+            leaving: objects_of(&files),
             ..Edit::default()
         };
         self.record(&mut manifest, edit)?;
@@ -237,10 +241,12 @@ impl Flusher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::second_home::Place;
 
     fn files(rows: &[u64]) -> Vec<Arc<TableFile>> {
         let file = |(number, rows): (usize, &u64)| {
             Arc::new(TableFile {
+                place: Place::Local,
                 checksum: None,
                 table: Table::Logs,
                 path: format!("{number}"),

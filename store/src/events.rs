@@ -166,3 +166,28 @@ pub(crate) fn removal_failed(path: &Path, error: &std::io::Error) {
     counter!("rampart_store_removals_failed_total").increment(1);
     warn!(path = %path.display(), %error, "could not remove a file that is not needed any more");
 }
+
+/// A file that is in both its places was not on the disk at the start.
+pub(crate) fn local_copy_missing(path: &Path) {
+    counter!("rampart_store_local_copies_missing_total").increment(1);
+    warn!(path = %path.display(), "a file is missing on this disk; its rows are read from the second home");
+}
+
+/// Local copies were let go of.
+pub(crate) fn left_to_second_home(files: usize) {
+    counter!("rampart_store_files_left_to_second_home_total").increment(files as u64);
+    info!(
+        files,
+        "removed local copies of files that the second home has"
+    );
+}
+
+/// Files could not be moved.
+pub(crate) fn move_failed(home: &str, error: &str) {
+    counter!("rampart_store_moves_failed_total").increment(1);
+    warn!(
+        home,
+        error,
+        "closed hours cannot be moved to their second home; they stay here, and it is tried again"
+    );
+}

@@ -26,6 +26,7 @@ use crate::partition::{Arranged, PartitionError, ROW_GROUP_BYTES_MAX, Target};
 use crate::retention::{ClockWatch, is_expired};
 use crate::rollup::{AHEAD_SECONDS, BACK_SECONDS, Rollups, TENS_SECONDS};
 use crate::schema::Table;
+use crate::second_home::{Pace, SecondHome};
 use crate::wal::{Kept, Segments};
 
 /// The log is kept this long so that a start can rebuild the counts per second: they reach back a
@@ -90,6 +91,12 @@ pub(crate) struct Flusher {
     pub(crate) postponed: Mutex<HashMap<(Table, i64), Duration>>,
     /// Files that were read back since the start.
     pub(crate) scrubbed: Mutex<BTreeSet<String>>,
+    /// Where closed hours go.
+    pub(crate) home: Option<SecondHome>,
+    /// When they go.
+    pub(crate) pace: Mutex<Pace>,
+    /// Objects that are to be removed there.
+    pub(crate) leaving_objects: AtomicU64,
 }
 
 impl Flusher {
@@ -221,19 +228,31 @@ impl Flusher {
         self.disk_free_bytes_min / 2
     }
 
-    /// Records an edit durably.
+    /// Records an edit durably. On a full disk the files it adds are removed.
     pub(crate) fn record(&self, manifest: &mut Manifest, edit: Edit) -> Result<(), FlushError> {
         let added: Vec<TableFile> = edit.added.clone();
+        let recorded = self.record_move(manifest, edit);
+        if matches!(recorded, Err(FlushError::Full)) {
+            self.remove_files(&added);
+        }
+        recorded
+    }
+
+    /// Records durably where files are that were there before.
+    pub(crate) fn record_move(
+        &self,
+        manifest: &mut Manifest,
+        edit: Edit,
+    ) -> Result<(), FlushError> {
         match manifest.commit(edit) {
             Ok(()) => {}
-            Err(AppendError::Full) => {
-                self.remove_files(&added);
-                return Err(FlushError::Full);
-            }
+            Err(AppendError::Full) => return Err(FlushError::Full),
             Err(AppendError::Broken(error)) => {
                 return Err(self.stop(&format!("cannot write the manifest: {error}")));
             }
         }
+        let leaving = manifest.state().leaving.len() as u64;
+        self.leaving_objects.store(leaving, Ordering::Relaxed);
         let keys_from = self.clock.now() - self.ledger.window();
         manifest
             .shorten(keys_from)

@@ -30,6 +30,7 @@ pub mod rollup;
 mod rows;
 mod schema;
 mod scrub;
+mod second_home;
 mod snapshot;
 pub mod sql;
 mod stats;
@@ -54,6 +55,7 @@ pub use rows::{
     series_id,
 };
 pub use schema::{SchemaError, Table};
+pub use second_home::{MoveError, Moved, S3, SecondHome, SecondHomeError, SecondHomeStats};
 pub use snapshot::{Snapshot, SnapshotFile};
 pub use sql::{AnswerFormat, QueryAnswer, QueryEngine, QueryError, QueryLimits};
 pub use stats::{Stats, TableStats};

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use crate::catalogue::Catalogue;
 use crate::events;
 use crate::flush::{FlushError, Flusher};
+use crate::second_home::Mover;
 
 /// How often it is looked whether something is due.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -76,6 +77,30 @@ impl Maintenance {
                 tokio::time::sleep(LOOK_INTERVAL).await;
                 if !look(&weak, Maintenance::tidy_if_due).await {
                     return;
+                }
+            }
+        });
+        self.start_moving();
+    }
+
+    /// Moves closed hours, which waits for the network and so has a task of its own.
+    fn start_moving(self: &Arc<Self>) {
+        if self.flusher.home.is_none() {
+            return;
+        }
+        let weak = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+                let Some(maintenance) = weak.upgrade() else {
+                    return;
+                };
+                let flusher = &maintenance.flusher;
+                match &flusher.home {
+                    Some(home) if !flusher.closed.load(Ordering::SeqCst) => {
+                        Mover { flusher, home }.move_if_due().await;
+                    }
+                    _ => return,
                 }
             }
         });

@@ -6,7 +6,7 @@
 //! Every checkpoint is written twice, to `manifest.previous` first: with the one damaged, the other and
 //! the edits behind the damaged one still tell everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,7 @@ use crate::journal::{
     AppendError, HEADER_BYTES, Header, Journal, JournalReader, Magic, Step, frame,
 };
 use crate::schema::Table;
+use crate::second_home::Place;
 
 /// How a manifest begins.
 pub(crate) const MAGIC: Magic = *b"RAMPMAN\n";
@@ -48,6 +49,9 @@ pub(crate) struct TableFile {
     /// CRC-32C of its content; files written by the first builds have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) checksum: Option<u32>,
+    /// Where it is.
+    #[serde(default, skip_serializing_if = "Place::is_default")]
+    pub(crate) place: Place,
 }
 
 /// A sender's key as it is kept.
@@ -78,6 +82,12 @@ pub(crate) struct Edit {
     /// Keys since the edit before.
     #[serde(default)]
     pub(crate) keys: Vec<KeptKey>,
+    /// Objects of the second home that are to go: no file needs them, or not yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) leaving: Vec<String>,
+    /// Objects that are gone, or that a file needs now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) left: Vec<String>,
 }
 
 /// What all edits amount to.
@@ -87,6 +97,8 @@ pub(crate) struct State {
     pub(crate) flushed: u64,
     pub(crate) positions: BTreeMap<String, String>,
     pub(crate) keys: Vec<KeptKey>,
+    /// Objects of the second home that no file needs.
+    pub(crate) leaving: BTreeSet<String>,
 }
 
 impl State {
@@ -103,6 +115,10 @@ impl State {
         self.flushed = edit.flushed.unwrap_or(self.flushed).max(self.flushed);
         self.positions.extend(edit.positions);
         self.keys.extend(edit.keys);
+        for path in edit.left {
+            self.leaving.remove(&path);
+        }
+        self.leaving.extend(edit.leaving);
     }
 
     fn checkpoint(&self) -> Edit {
@@ -113,6 +129,8 @@ impl State {
             flushed: Some(self.flushed),
             positions: self.positions.clone(),
             keys: self.keys.clone(),
+            leaving: self.leaving.iter().cloned().collect(),
+            left: Vec::new(),
         }
     }
 

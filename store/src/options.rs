@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::rollup::CountedLayers;
 use crate::schema::Table;
+use crate::second_home::SecondHome;
 use crate::sql::QueryLimits;
 
 /// When an acknowledged commit is on stable storage.
@@ -102,12 +103,15 @@ pub struct Options {
     /// With less free space than this commits are refused, so that the disk never becomes full. Rows
     /// accepted before still go to files down to half of it; what is below is left to alerting.
     pub disk_free_bytes_min: u64,
-    /// Files that were merged into others stay on disk this long, for whoever reads the folder.
+    /// Files that were merged into others stay on disk this long after the last query that reads them. Until
+    /// they go, whoever reads the folder by itself sees their rows twice.
     pub merged_files_kept: Duration,
     /// How long a sender's key is remembered.
     pub idempotency_window: Duration,
     /// How many senders' keys are remembered.
     pub idempotency_keys_max: usize,
+    /// Where closed hours go besides.
+    pub second_home: Option<SecondHome>,
     /// How many series the rollups tell apart.
     pub rollup_series_max: usize,
     /// Which layer's rows are the calls of a function, where it is not the outermost seen.
@@ -135,9 +139,10 @@ impl Options {
             wal_keep_bytes_max: 1 << 30,
             wal_hours_bytes_max: 256 << 20,
             disk_free_bytes_min: 64 << 20,
-            merged_files_kept: Duration::from_mins(5),
+            merged_files_kept: Duration::ZERO,
             idempotency_window: Duration::from_mins(10),
             idempotency_keys_max: 100_000,
+            second_home: None,
             rollup_series_max: crate::rollup::SERIES_MAX,
             counted_layers: CountedLayers::default(),
             query: QueryLimits::default(),

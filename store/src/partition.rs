@@ -251,6 +251,7 @@ impl Target<'_> {
             hour: self.hour,
             from_us: i64::MAX,
             to_us: i64::MIN,
+            place: crate::second_home::Place::Local,
             checksum: None,
         };
         let written = self

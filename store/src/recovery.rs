@@ -23,6 +23,7 @@ use crate::options::Options;
 use crate::partition::{PARQUET, TABLES, TEMPORARY, number_of};
 use crate::retention::ClockWatch;
 use crate::rollup::Rollups;
+use crate::second_home::{Pace, Place};
 use crate::wal::{self, Record, ReplayError, Segments};
 
 pub(crate) const WAL: &str = "wal";
@@ -167,8 +168,12 @@ fn reconcile(
     found: &mut Found,
 ) -> io::Result<()> {
     let (present, strangers) = survey(fs, directory, loaded)?;
-    loaded.state.files.retain(|path, _| {
-        let kept = present.contains(path);
+    loaded.state.files.retain(|path, file| {
+        if file.place == Place::Both && !present.contains(path) {
+            events::local_copy_missing(&directory.join(path));
+            file.place = Place::Away;
+        }
+        let kept = !file.place.is_local() || present.contains(path);
         if !kept {
             events::file_missing(&directory.join(path));
             found.missing += 1;
@@ -203,7 +208,7 @@ fn reconcile(
 /// A file that is not as the manifest says.
 struct Stranger {
     path: String,
-    /// It was being written.
+    /// It was being written, or was to be removed because the second home has it.
     unfinished: bool,
     /// The manifest names it, with another length.
     named: bool,
@@ -221,10 +226,11 @@ fn survey(
         for entry in fs.list(&directory.join(&below))? {
             let path = format!("{below}/{}", entry.name);
             let named = loaded.state.files.get(&path);
-            let unfinished = entry.name.ends_with(TEMPORARY);
+            let left = named.is_some_and(|file| !file.place.is_local());
+            let unfinished = entry.name.ends_with(TEMPORARY) || left;
             if entry.directory {
                 pending.push(path);
-            } else if named.is_some_and(|file| file.bytes == entry.bytes) {
+            } else if !left && named.is_some_and(|file| file.bytes == entry.bytes) {
                 present.insert(path);
             } else if unfinished || entry.name.ends_with(PARQUET) {
                 strangers.push(Stranger {
@@ -274,22 +280,16 @@ fn assemble(
 ) -> Result<Recovered, OpenError> {
     let directory = &options.directory;
     let budget = Budget::new(options.memory_bytes_max);
-    let ledger = Arc::new(Ledger::new(Limits {
-        window: options.idempotency_window,
-        keys_max: options.idempotency_keys_max,
-        bytes_max: budget.keys.bytes_max() as usize,
-    }));
     let version = loaded.version.unwrap_or(FormatVersion::NEWEST);
     let sound_bytes = (loaded.existed && !loaded.damaged).then_some(loaded.sound_bytes);
     let mut state = loaded.state;
-    for key in keys {
-        state.keys.push(key.clone());
-        ledger.restore(key, clock.now(), clock.elapsed());
-    }
+    let ledger = Arc::new(ledger_of(options, &budget, clock, &keys));
+    state.keys.extend(keys);
     state.forget_keys_before(clock.now() - options.idempotency_window);
     let catalogue = Arc::new(catalogue_of(directory, &state, clock));
     let next = state.flushed + 1;
-    let next_file_number = next_number(state.files.keys());
+    let next_file_number = next_number(state.files.keys().chain(&state.leaving));
+    let leaving_objects = AtomicU64::new(state.leaving.len() as u64);
     let manifest = Manifest::open(Arc::clone(fs), directory, state, version, sound_bytes)
         .map_err(|source| io_error(directory.join(manifest::FILE_NAME), source))?;
     let health = Arc::new(Health::default());
@@ -321,6 +321,9 @@ fn assemble(
         merging: Mutex::default(),
         postponed: Mutex::default(),
         scrubbed: Mutex::default(),
+        home: options.second_home.clone(),
+        pace: Mutex::<Pace>::default(),
+        leaving_objects,
     });
     Ok(Recovered {
         lock,
@@ -335,6 +338,19 @@ fn assemble(
         next,
         found: Found::default(),
     })
+}
+
+/// The senders' keys that the manifest holds.
+fn ledger_of(options: &Options, budget: &Budget, clock: &SharedClock, keys: &[KeptKey]) -> Ledger {
+    let ledger = Ledger::new(Limits {
+        window: options.idempotency_window,
+        keys_max: options.idempotency_keys_max,
+        bytes_max: budget.keys.bytes_max() as usize,
+    });
+    for key in keys {
+        ledger.restore(key.clone(), clock.now(), clock.elapsed());
+    }
+    ledger
 }
 
 /// What the manifest says there is.

@@ -10,6 +10,7 @@ use crate::flush::{FlushError, Flusher, remove};
 use crate::manifest::{Edit, TableFile};
 use crate::partition::{directory_of, end_of};
 use crate::schema::Table;
+use crate::second_home::objects_of;
 
 /// Whether every row an hour can hold is past `retention`.
 pub(crate) fn is_expired(hour: i64, retention: Duration, now: Timestamp) -> bool {
@@ -97,6 +98,7 @@ impl Flusher {
         }
         let edit = Edit {
             removed: expired.iter().map(|file| file.path.clone()).collect(),
+            leaving: objects_of(&expired),
             ..Edit::default()
         };
         self.record(&mut manifest, edit)?;

@@ -6,12 +6,14 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
+use crate::catalogue::Removal;
 use crate::events;
 use crate::flush::{FlushError, Flusher};
 use crate::fs::Fs;
 use crate::manifest::{Edit, TableFile};
 use crate::recovery::{QUARANTINE, put_aside};
 use crate::schema::Table;
+use crate::second_home::Place;
 
 /// What one round reads at most; a larger file is a round of its own.
 const ROUND_BYTES_MAX: u64 = 256 << 20;
@@ -59,14 +61,14 @@ impl Flusher {
         let there: BTreeSet<&String> = files.iter().map(|file| &file.path).collect();
         scrubbed.retain(|path| there.contains(path));
         drop(there);
-        files.retain(|file| !scrubbed.contains(&file.path));
+        files.retain(|file| file.place.is_local() && !scrubbed.contains(&file.path));
         files.sort_by_key(|file| (std::cmp::Reverse(file.to_us), file.path.clone()));
         files
     }
 
     /// Moves the file away first: whoever has not opened it yet gets an error, never a wrong value. A
     /// crash in between leaves a file that the manifest misses, which the next start counts.
-    fn quarantine(&self, file: &Arc<TableFile>) -> Result<(), FlushError> {
+    pub(crate) fn quarantine(&self, file: &Arc<TableFile>) -> Result<(), FlushError> {
         let mut manifest = self.manifest();
         self.check_health()?;
         let held = self.catalogue.files(file.table);
@@ -80,13 +82,28 @@ impl Flusher {
                 file.path
             ))
         })?;
+        let elapsed = self.clock.elapsed();
+        if file.place == Place::Both {
+            let away = TableFile {
+                place: Place::Away,
+                ..file.as_ref().clone()
+            };
+            let edit = Edit {
+                added: vec![away.clone()],
+                ..Edit::default()
+            };
+            self.record_move(&mut manifest, edit)?;
+            self.catalogue
+                .replace_file(file, away, Removal::Nothing, elapsed);
+            return Ok(());
+        }
         let edit = Edit {
             removed: vec![file.path.clone()],
             ..Edit::default()
         };
         self.record(&mut manifest, edit)?;
         self.catalogue
-            .replace_files(std::slice::from_ref(file), Vec::new(), self.clock.elapsed());
+            .replace_files(std::slice::from_ref(file), Vec::new(), elapsed);
         Ok(())
     }
 }

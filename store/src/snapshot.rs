@@ -25,6 +25,8 @@ pub struct SnapshotFile {
     pub from: Timestamp,
     /// The latest time in it (inclusive).
     pub to: Timestamp,
+    /// Its path below the store's directory when it is in the second home only.
+    pub away: Option<String>,
 }
 
 /// Every row exactly once, either in memory or in a file.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::budget::ShareStats;
 use crate::recovery::Found;
 use crate::rollup::RollupStats;
+use crate::second_home::SecondHomeStats;
 
 /// One table's sizes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -50,6 +51,8 @@ pub struct Stats {
     pub wal_bytes: u64,
     /// Per table.
     pub tables: BTreeMap<&'static str, TableStats>,
+    /// The second home; absent when there is none.
+    pub second_home: Option<SecondHomeStats>,
     /// What the start found.
     pub found: Found,
     /// The rollups.

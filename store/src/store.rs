@@ -19,6 +19,7 @@ use crate::maintenance::{Maintenance, tidy};
 use crate::options::{Options, Retention};
 use crate::recovery::{Found, OpenError, Recovered, recover};
 use crate::rollup::{Counts, Rollups, SeriesKey};
+use crate::second_home::{MoveError, Moved, Mover};
 use crate::snapshot::Snapshot;
 use crate::sql::{QueryAnswer, QueryEngine, QueryError, QueryLimits};
 use crate::stats::{Stats, TableStats};
@@ -201,6 +202,16 @@ impl Store {
         self.in_background(tidy).await
     }
 
+    /// Moves closed hours to their second home now, as much as one round may; it also happens by itself.
+    /// Does nothing without one.
+    pub async fn move_closed_hours(&self) -> Result<Moved, MoveError> {
+        let flusher = &self.shared.flusher;
+        match &flusher.home {
+            Some(home) => Mover { flusher, home }.round().await,
+            None => Ok(Moved::default()),
+        }
+    }
+
     /// Lets nothing in any more, finishes what is queued, makes it durable, and unlocks the directory.
     pub async fn close(self) {
         let shared = Arc::clone(&self.shared);
@@ -299,7 +310,8 @@ impl Shared {
         );
         Ok(Arc::new(Shared {
             engine: QueryEngine::within(budget.query, Arc::clone(&clock))
-                .counting(Arc::clone(&recovered.rollups)),
+                .counting(Arc::clone(&recovered.rollups))
+                .reading(options.second_home.clone()),
             options,
             clock,
             queue,
@@ -355,6 +367,7 @@ impl Shared {
             wal_segments,
             wal_bytes,
             tables: tables.collect(),
+            second_home: self.flusher.second_home_stats(&sizes),
             found: self.found,
             rollups: self.rollups.stats(),
             last_flush: *last_flush.unwrap_or_else(PoisonError::into_inner),

@@ -20,6 +20,7 @@ mod mistakes;
 mod peers;
 mod readme;
 mod reload;
+mod second_home;
 mod storage;
 mod store;
 mod story;

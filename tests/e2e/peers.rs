@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::house::{eventually, free_port};
+use super::house::{eventually, free_port, send};
 
 /// A peer's process; killed when dropped.
 pub struct Peer {
@@ -132,6 +132,27 @@ pub fn pyarrow(script: &str, input: &[u8]) -> String {
     let done = child.wait_with_output().unwrap();
     assert!(done.status.success());
     String::from_utf8(done.stdout).unwrap()
+}
+
+/// An object store that speaks S3, with one bucket.
+pub fn object_store(bucket: &str) -> Peer {
+    let program = cache().join("s3/bin/moto_server");
+    assert!(
+        program.exists(),
+        "the object store is not installed; `make setup-test` installs it"
+    );
+    let port = free_port();
+    let arguments = ["-H", "127.0.0.1", "-p", &port.to_string()];
+    let peer = spawn(&program.display().to_string(), &arguments, port);
+    let made = send(
+        "PUT",
+        &format!("http://127.0.0.1:{port}/{bucket}"),
+        &[],
+        b"",
+    )
+    .unwrap();
+    assert_eq!(made.status, 200, "{}", made.body);
+    peer
 }
 
 /// An SMTP server that keeps every mail in a maildir.

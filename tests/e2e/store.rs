@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::house::{Folder, Server, calls, eventually, rampart, send, text};
 
-const ROWS_PER_BATCH: usize = 500;
+const ROWS_PER_BATCH: usize = 20_000;
 
 /// `rampart store …` on a folder's data directory.
 fn store(folder: &Folder, arguments: &[&str]) -> Output {
@@ -75,7 +75,7 @@ fn count(server: &Server) -> i64 {
 #[test]
 fn a_store_is_checked_copied_damaged_repaired_and_restored() {
     let folder = Folder::new();
-    folder.write("rampart.yaml", "store: {memory_bytes_max: 1MiB}\n");
+    folder.write("rampart.yaml", "store: {memory_bytes_max: 64MiB}\n");
     let server = folder.serve();
     fill(&folder, &server);
     server.kill();

@@ -1,6 +1,5 @@
-//! Counts in 48 bytes, and their sealed form in about seven.
+//! Counts in 48 bytes.
 
-use super::bytes::{put_varint, take_varint};
 use super::counts::Counts;
 
 const OUTCOMES: usize = 7;
@@ -44,30 +43,6 @@ impl Cell {
 
     pub(super) fn calls(&self) -> u64 {
         self.outcomes.iter().map(|count| u64::from(*count)).sum()
-    }
-
-    /// A mask of the fields that differ from what is usual, then those fields.
-    pub(super) fn pack(&self, bytes: &mut Vec<u8>) {
-        let fields = self.fields();
-        let mut mask = 0_u64;
-        for (bit, field) in fields.iter().enumerate() {
-            mask |= u64::from(*field != 0) << bit;
-        }
-        put_varint(bytes, mask);
-        for field in fields.iter().filter(|field| **field != 0) {
-            put_varint(bytes, *field);
-        }
-    }
-
-    pub(super) fn unpack(bytes: &mut &[u8]) -> Option<Cell> {
-        let mask = take_varint(bytes)?;
-        let mut fields = [0_u64; FIELDS];
-        for (bit, field) in fields.iter_mut().enumerate() {
-            if mask >> bit & 1 == 1 {
-                *field = take_varint(bytes)?;
-            }
-        }
-        Some(Cell::of_fields(&fields))
     }
 
     /// The cell with these [`Cell::fields`].

@@ -1,95 +1,209 @@
-//! One series' latency, a sketch per ten seconds.
+//! One series' latency, a sketch per ten seconds: the newest open, the others packed minute by minute.
 
 use std::collections::VecDeque;
 
-use super::bytes::make_room;
+use super::bytes::{make_room, put_varint, take_varint};
 use super::sketch::{Sketch, packed_bins};
 use super::{AHEAD_SECONDS, SKETCH_SECONDS};
 
 /// How many of the newest sketches stay open for quick adding.
 const OPEN_MAX: usize = 2;
+/// Sketches packed together.
+const PACKED_TOGETHER: i64 = 60 / SKETCH_SECONDS;
 
-/// Sketches in order of time.
-#[derive(Debug, Default)]
-pub(super) struct Latencies(VecDeque<(i64, Stored)>);
-
+/// Sketches in order of time, each numbered by its ten seconds.
 #[derive(Debug)]
-enum Stored {
-    Open(Sketch),
-    Packed(Box<[u8]>),
+pub(super) struct Latencies {
+    packed: VecDeque<Minute>,
+    /// Up to this number, inclusive, sketches are packed.
+    packed_until: i64,
+    open: VecDeque<(i64, Sketch)>,
+}
+
+/// The sketches of one minute: number within it, length, bins; in order.
+#[derive(Debug)]
+struct Minute {
+    first: i64,
+    bytes: Box<[u8]>,
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Latencies {
+            packed: VecDeque::new(),
+            packed_until: i64::MIN,
+            open: VecDeque::new(),
+        }
+    }
 }
 
 impl Latencies {
     /// Adds sorted bins to the sketch of the ten seconds numbered `ten`.
     pub(super) fn add(&mut self, ten: i64, bins: impl Iterator<Item = (u16, u64)>) {
-        let at = self.0.partition_point(|(own, _)| *own < ten);
-        if self.0.get(at).is_none_or(|(own, _)| *own != ten) {
-            make_room(&mut self.0, 16);
-            self.0.insert(at, (ten, Stored::Open(Sketch::new())));
-            self.pack_all_but(OPEN_MAX);
-        }
-        let Some((_, stored)) = self.0.get_mut(at) else {
+        if ten <= self.packed_until {
+            self.add_packed(ten, bins);
             return;
-        };
-        match stored {
-            Stored::Open(sketch) => sketch.merge_bins(bins),
-            Stored::Packed(bytes) => {
-                let mut sketch = Sketch::unpack(bytes);
-                sketch.merge_bins(bins);
-                *bytes = sketch.pack();
+        }
+        let at = self.open.partition_point(|(own, _)| *own < ten);
+        match self.open.get_mut(at) {
+            Some((own, sketch)) if *own == ten => sketch.merge_bins(bins),
+            _ => {
+                self.open.insert(at, (ten, Sketch::of_bins(bins)));
+                self.pack_all_but(OPEN_MAX);
             }
         }
     }
 
-    /// Forgets what is past `horizon`.
+    /// Forgets what is past `horizon`, packed sketches by the minute.
     pub(super) fn tidy(&mut self, horizon: i64) {
+        let over = |end: i64| end * SKETCH_SECONDS <= horizon;
         while self
-            .0
-            .front()
-            .is_some_and(|(ten, _)| (ten + 1) * SKETCH_SECONDS <= horizon)
-        {
-            self.0.pop_front();
-        }
+            .packed
+            .pop_front_if(|minute| over(minute.first + PACKED_TOGETHER))
+            .is_some()
+        {}
+        while self.open.pop_front_if(|(ten, _)| over(*ten + 1)).is_some() {}
     }
 
     /// Gives memory back, and forgets what a clock set back has put out of reach.
     pub(super) fn sweep(&mut self, now_second: i64, horizon: i64) {
         self.tidy(horizon);
-        let reach = now_second + AHEAD_SECONDS;
-        while self
-            .0
-            .back()
-            .is_some_and(|(ten, _)| ten * SKETCH_SECONDS > reach)
-        {
-            self.0.pop_back();
-        }
-        let newest = self.0.back().map_or(i64::MAX, |(ten, _)| *ten);
+        let beyond = |ten: i64| ten * SKETCH_SECONDS > now_second + AHEAD_SECONDS;
+        while self.open.pop_back_if(|(ten, _)| beyond(*ten)).is_some() {}
+        while self.packed.pop_back_if(|it| beyond(it.first)).is_some() {}
+        let newest = self.open.back().map_or(i64::MAX, |(ten, _)| *ten);
         if (newest.saturating_add(OPEN_MAX as i64)).saturating_mul(SKETCH_SECONDS) < now_second {
             self.pack_all_but(0);
         }
-        if self.0.is_empty() {
-            self.0 = VecDeque::new();
+        let packed = self.packed.back().map(|it| it.first + PACKED_TOGETHER - 1);
+        self.packed_until = self.packed_until.min(packed.unwrap_or(i64::MIN));
+        if self.packed.is_empty() {
+            self.packed = VecDeque::new();
+        }
+        if self.open.is_empty() {
+            self.open = VecDeque::new();
         }
     }
 
     /// Adds the sketches that begin in `from..to` (numbers of ten seconds).
     pub(super) fn total(&self, from: i64, to: i64, sum: &mut Sketch) {
-        let first = self.0.partition_point(|(ten, _)| *ten < from);
-        for (_, stored) in self.0.iter().skip(first).take_while(|(ten, _)| *ten < to) {
-            match stored {
-                Stored::Open(sketch) => sum.merge(sketch),
-                Stored::Packed(bytes) => sum.merge_bins(packed_bins(bytes)),
+        let after = |minute: &Minute| minute.first + PACKED_TOGETHER <= from;
+        let first = self.packed.partition_point(after);
+        let minutes = self.packed.iter().skip(first);
+        for minute in minutes.take_while(|minute| minute.first < to) {
+            for (ten, bins) in minute.sketches() {
+                if (from..to).contains(&ten) {
+                    sum.merge_bins(packed_bins(bins));
+                }
             }
+        }
+        let open = self.open.iter().filter(|(ten, _)| (from..to).contains(ten));
+        for (_, sketch) in open {
+            sum.merge(sketch);
         }
     }
 
     fn pack_all_but(&mut self, open: usize) {
-        let end = self.0.len().saturating_sub(open);
-        for (_, stored) in self.0.range_mut(..end).rev() {
-            let Stored::Open(sketch) = stored else {
-                return;
-            };
-            *stored = Stored::Packed(sketch.pack());
+        while self.open.len() > open
+            && let Some((ten, sketch)) = self.open.pop_front()
+        {
+            self.add_packed(ten, sketch.bins());
+            self.packed_until = self.packed_until.max(ten);
+        }
+    }
+
+    /// Writes the minute anew with these bins added to one of its sketches.
+    fn add_packed(&mut self, ten: i64, bins: impl Iterator<Item = (u16, u64)>) {
+        let first = ten.div_euclid(PACKED_TOGETHER) * PACKED_TOGETHER;
+        let at = self.packed.partition_point(|minute| minute.first < first);
+        if self.packed.get(at).is_none_or(|it| it.first != first) {
+            make_room(&mut self.packed, 4);
+            let bytes = Box::default();
+            self.packed.insert(at, Minute { first, bytes });
+        }
+        let Some(minute) = self.packed.get_mut(at) else {
+            return;
+        };
+        let known = minute.sketches().find(|(own, _)| *own == ten);
+        let mut sketch = known.map_or_else(Sketch::new, |(_, bins)| Sketch::unpack(bins));
+        sketch.merge_bins(bins);
+        let packed = sketch.pack();
+        let mut bytes = Vec::with_capacity(minute.bytes.len() + packed.len() + 3);
+        let mut put = |own: i64, bins: &[u8]| {
+            put_varint(&mut bytes, (own - first).unsigned_abs());
+            put_varint(&mut bytes, bins.len() as u64);
+            bytes.extend_from_slice(bins);
+        };
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for (own, bins) in minute.sketches() {
+            if own < ten {
+                before.push((own, bins));
+            } else if own > ten {
+                after.push((own, bins));
+            }
+        }
+        for (own, bins) in before.into_iter().chain([(ten, &*packed)]).chain(after) {
+            put(own, bins);
+        }
+        minute.bytes = bytes.into_boxed_slice();
+    }
+}
+
+impl Minute {
+    /// Each sketch's number and packed bins.
+    fn sketches(&self) -> impl Iterator<Item = (i64, &[u8])> {
+        let mut bytes = &*self.bytes;
+        std::iter::from_fn(move || {
+            let number = take_varint(&mut bytes)?;
+            let length = take_varint(&mut bytes)?;
+            let (bins, rest) = bytes.split_at_checked(length as usize)?;
+            bytes = rest;
+            Some((self.first + number as i64, bins))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn agree_with_a_sketch_of_each_ten(
+            calls in prop::collection::vec((0..200_i64, 0..40_u64, 1..200_000_i64), 1..300),
+            from in 0..200_i64,
+            length in 0..200_i64,
+            kept_from in 0..2_000_i64,
+        ) {
+            let mut latencies = Latencies::default();
+            let mut model: BTreeMap<i64, Sketch> = BTreeMap::new();
+            // Mostly forward, each up to forty back.
+            for (at, (ten, late, micros)) in calls.iter().enumerate() {
+                let ten = (at as i64 + ten / 20 - late.cast_signed() % 40).max(0);
+                let mut one = Sketch::new();
+                one.add(*micros);
+                latencies.add(ten, one.bins());
+                model.entry(ten).or_default().merge(&one);
+            }
+            let mut told = Sketch::new();
+            latencies.total(from, from + length, &mut told);
+            let mut wanted = Sketch::new();
+            for (_, sketch) in model.range(from..from + length) {
+                wanted.merge(sketch);
+            }
+            prop_assert_eq!(&told, &wanted);
+            latencies.tidy(kept_from);
+            let mut kept = Sketch::new();
+            let first = kept_from.div_euclid(SKETCH_SECONDS);
+            latencies.total(first, i64::MAX, &mut kept);
+            let wanted: u64 = model.range(first..).map(|(_, sketch)| sketch.count()).sum();
+            prop_assert_eq!(kept.count(), wanted);
+            latencies.sweep(1_000_000, 1_000_000);
+            prop_assert_eq!(latencies.packed.capacity() + latencies.open.capacity(), 0);
         }
     }
 }

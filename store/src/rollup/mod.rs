@@ -15,6 +15,7 @@ mod latency;
 pub(crate) mod layers;
 mod place;
 mod read;
+mod run;
 mod seconds;
 mod select;
 pub(crate) mod sketch;
@@ -46,7 +47,7 @@ pub use stats::RollupStats;
 pub use top::TopDimension;
 
 /// How long a second stays in the hot form, where sums over any window cost the same.
-pub(crate) const HOT_SECONDS: i64 = 120;
+pub(crate) const HOT_SECONDS: i64 = 60;
 /// How far back seconds and sketches reach.
 pub(crate) const BACK_SECONDS: i64 = 900;
 /// How far back tens reach.

@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 
-use super::bytes::{make_room, put_varint, take_varint};
+use super::bytes::make_room;
 use super::cell::Cell;
 use super::counts::Counts;
+use super::run::Run;
 use super::tens::Tens;
 use super::{AHEAD_SECONDS, HOT_SECONDS};
 
@@ -25,12 +26,7 @@ pub(super) struct Seconds {
     hot: VecDeque<(i64, Cell)>,
 }
 
-#[derive(Debug)]
-struct Minute {
-    start: i64,
-    total: Cell,
-    packed: Box<[u8]>,
-}
+type Minute = Run<1>;
 
 impl Seconds {
     pub(super) fn new() -> Self {
@@ -51,7 +47,7 @@ impl Seconds {
         }
         let at = self.hot.partition_point(|(own, _)| *own < second);
         if self.hot.get(at).is_none_or(|(own, _)| *own != second) {
-            make_room(&mut self.hot, 32);
+            make_room(&mut self.hot, 16);
             self.hot.insert(at, (second, self.total_before(at)));
         }
         for (_, total) in self.hot.range_mut(at..) {
@@ -70,7 +66,7 @@ impl Seconds {
         }
         let over = |minute: &mut Minute| minute.start + MINUTE <= horizon;
         while let Some(minute) = self.sealed.pop_front_if(over) {
-            tens.add(&minute.seconds());
+            tens.add(&minute.cells());
         }
     }
 
@@ -186,7 +182,7 @@ impl Seconds {
             .sealed
             .binary_search_by_key(&start, |minute| minute.start);
         let minute = known.ok().and_then(|at| self.sealed.get(at));
-        let mut seconds = minute.map(Minute::seconds).unwrap_or_default();
+        let mut seconds = minute.map(Minute::cells).unwrap_or_default();
         match seconds.binary_search_by_key(&second, |(own, _)| *own) {
             Ok(at) => {
                 if let Some((_, own)) = seconds.get_mut(at) {
@@ -213,43 +209,6 @@ impl Seconds {
                 make_room(&mut self.sealed, 4);
                 self.sealed.insert(at, minute);
             }
-        }
-    }
-}
-
-impl Minute {
-    fn of(start: i64, seconds: &[(i64, Cell)]) -> Minute {
-        let mut packed = Vec::with_capacity(seconds.len() * 8);
-        let mut total = Cell::default();
-        let mut before = start;
-        for (second, cell) in seconds {
-            put_varint(&mut packed, (second - before).unsigned_abs());
-            cell.pack(&mut packed);
-            total = total.plus(cell);
-            before = *second;
-        }
-        Minute {
-            start,
-            total,
-            packed: packed.into_boxed_slice(),
-        }
-    }
-
-    fn seconds(&self) -> Vec<(i64, Cell)> {
-        let mut seconds = Vec::new();
-        self.each(|second, cell| seconds.push((second, *cell)));
-        seconds
-    }
-
-    fn each(&self, mut visit: impl FnMut(i64, &Cell)) {
-        let mut bytes = &*self.packed;
-        let mut second = self.start;
-        while let Some(distance) = take_varint(&mut bytes) {
-            let Some(cell) = Cell::unpack(&mut bytes) else {
-                return;
-            };
-            second += distance as i64;
-            visit(second, &cell);
         }
     }
 }

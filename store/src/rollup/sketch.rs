@@ -123,13 +123,25 @@ impl Sketch {
         }
     }
 
-    /// About two bytes a bin: distance to the bin before, then the count.
+    /// The bins, sorted.
+    pub(super) fn bins(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.bins.iter().copied()
+    }
+
+    /// About a byte a bin: twice the distance to the bin before, and one more when it counts several, whose
+    /// number less two follows.
     pub(crate) fn pack(&self) -> Box<[u8]> {
-        let mut bytes = Vec::with_capacity(self.bins.len() * 2 + 2);
+        let mut bytes = Vec::with_capacity(self.bins.len() + 16);
         let mut before = 0;
         for (bin, count) in &self.bins {
-            put_varint(&mut bytes, u64::from(bin - before));
-            put_varint(&mut bytes, *count);
+            let distance = u64::from(bin - before) << 1;
+            match count.checked_sub(2) {
+                None => put_varint(&mut bytes, distance),
+                Some(more) => {
+                    put_varint(&mut bytes, distance | 1);
+                    put_varint(&mut bytes, more);
+                }
+            }
             before = *bin;
         }
         bytes.into_boxed_slice()
@@ -144,9 +156,12 @@ impl Sketch {
 pub(crate) fn packed_bins(mut bytes: &[u8]) -> impl Iterator<Item = (u16, u64)> {
     let mut bin = 0_u16;
     std::iter::from_fn(move || {
-        let distance = take_varint(&mut bytes)?;
-        let count = take_varint(&mut bytes)?;
-        bin = bin.wrapping_add(distance as u16);
+        let head = take_varint(&mut bytes)?;
+        let count = match head & 1 {
+            0 => 1,
+            _ => take_varint(&mut bytes)?.saturating_add(2),
+        };
+        bin = bin.wrapping_add((head >> 1) as u16);
         Some((bin, count))
     })
 }

@@ -1,14 +1,13 @@
 //! One series, ten seconds by ten seconds, for the hours before its seconds: chunks of half an hour.
 //!
 //! A chunk is only ever read from its beginning and written anew, since what comes to it is rare: a
-//! minute that the seconds let go of, or a row that is late. At 10 calls a second a ten takes about
-//! five bytes: which fields follow, calls and durations as differences to the ten before.
+//! minute that the seconds let go of, or a row that is late.
 
 use std::collections::VecDeque;
 
-use super::bytes::{put_varint, signed, take_varint, unsigned};
-use super::cell::{Cell, FIELDS};
+use super::cell::Cell;
 use super::counts::Counts;
+use super::run::Run;
 use super::{AHEAD_SECONDS, TEN, ten_of};
 
 /// How much time one chunk covers.
@@ -21,12 +20,7 @@ pub(super) struct Tens {
     bytes: usize,
 }
 
-#[derive(Debug)]
-struct Chunk {
-    start: i64,
-    total: Cell,
-    packed: Box<[u8]>,
-}
+type Chunk = Run<TEN>;
 
 impl Tens {
     /// About how much memory the chunks take.
@@ -103,10 +97,8 @@ impl Tens {
         let place = self
             .chunks
             .binary_search_by_key(&start, |chunk| chunk.start);
-        let mut tens = Vec::with_capacity((CHUNK_SECONDS / TEN) as usize);
-        if let Some(chunk) = place.ok().and_then(|at| self.chunks.get(at)) {
-            chunk.each(|ten, cell| tens.push((ten, *cell)));
-        }
+        let known = place.ok().and_then(|at| self.chunks.get(at));
+        let mut tens = known.map(Chunk::cells).unwrap_or_default();
         for (second, cell) in seconds {
             merge(&mut tens, ten_of(*second), cell);
         }
@@ -122,84 +114,6 @@ impl Tens {
             Err(at) => self.chunks.insert(at, chunk),
         }
     }
-}
-
-impl Chunk {
-    fn of(start: i64, tens: &[(i64, Cell)]) -> Chunk {
-        let mut packed = Vec::with_capacity(tens.len() * 8);
-        let mut total = Cell::default();
-        let (mut next, mut before) = (start, Cell::default());
-        for (ten, cell) in tens {
-            put_cell(&mut packed, (ten - next).unsigned_abs(), cell, &before);
-            total = total.plus(cell);
-            (next, before) = (ten + TEN, *cell);
-        }
-        Chunk {
-            start,
-            total,
-            packed: packed.into_boxed_slice(),
-        }
-    }
-
-    fn each(&self, mut visit: impl FnMut(i64, &Cell)) {
-        let mut bytes = &*self.packed;
-        let (mut next, mut before) = (self.start, Cell::default());
-        while let Some((skipped, cell)) = take_cell(&mut bytes, &before) {
-            let ten = next + skipped as i64;
-            visit(ten, &cell);
-            (next, before) = (ten + TEN, cell);
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        size_of::<Chunk>() + self.packed.len()
-    }
-}
-
-/// A head of one byte as a rule: whether seconds without calls lie before it, and which fields follow.
-fn put_cell(bytes: &mut Vec<u8>, skipped: u64, cell: &Cell, before: &Cell) {
-    let fields = differences(cell, before);
-    let mut head = u64::from(skipped > 0);
-    for (bit, field) in fields.iter().enumerate() {
-        head |= u64::from(*field != 0) << (bit + 1);
-    }
-    put_varint(bytes, head);
-    if skipped > 0 {
-        put_varint(bytes, skipped);
-    }
-    for field in fields.iter().filter(|field| **field != 0) {
-        put_varint(bytes, *field);
-    }
-}
-
-fn take_cell(bytes: &mut &[u8], before: &Cell) -> Option<(u64, Cell)> {
-    let head = take_varint(bytes)?;
-    let skipped = if head & 1 == 1 {
-        take_varint(bytes)?
-    } else {
-        0
-    };
-    let mut fields = [0_u64; FIELDS];
-    for (bit, field) in fields.iter_mut().enumerate() {
-        if head >> (bit + 1) & 1 == 1 {
-            *field = take_varint(bytes)?;
-        }
-    }
-    let [ok, duration_us, ..] = before.fields();
-    let [own_ok, own_duration_us, ..] = &mut fields;
-    *own_ok = ok.wrapping_add_signed(signed(*own_ok));
-    *own_duration_us = duration_us.wrapping_add_signed(signed(*own_duration_us));
-    Some((skipped, Cell::of_fields(&fields)))
-}
-
-/// What is seldom zero as a difference to the cell before; failures, which often are, as they stand.
-fn differences(cell: &Cell, before: &Cell) -> [u64; FIELDS] {
-    let [ok, duration_us, ..] = before.fields();
-    let mut fields = cell.fields();
-    let [own_ok, own_duration_us, ..] = &mut fields;
-    *own_ok = unsigned(own_ok.wrapping_sub(ok).cast_signed());
-    *own_duration_us = unsigned(own_duration_us.wrapping_sub(duration_us).cast_signed());
-    fields
 }
 
 /// Adds a cell to the ten it belongs to. Most come in order.
@@ -302,7 +216,7 @@ mod tests {
             seconds.push((START + at * TEN, Cell::from(&counts)));
         }
         tens.add(&seconds);
-        let packed: usize = tens.chunks.iter().map(|chunk| chunk.packed.len()).sum();
+        let packed = tens.bytes() - size_of::<Chunk>();
         assert!((720..=950).contains(&packed), "180 tens take {packed} B");
     }
 }

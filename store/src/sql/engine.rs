@@ -33,12 +33,13 @@ use super::plan::stoppable;
 use super::pool::SharePool;
 use super::relation::Relation;
 use super::seconds::SecondsTable;
-use super::table::SnapshotTable;
+use super::table::{SnapshotTable, away_url};
 use super::{ANSWER_BYTES_MAX, CONCURRENT_MAX, QueryAnswer, QueryError, QueryLimits, guard};
 use crate::budget::Share;
 use crate::minutes::{minute_rows, sum_minutes};
 use crate::rollup::{Counts, Rollups, SeriesKey};
 use crate::schema::Table;
+use crate::second_home::SecondHome;
 use crate::snapshot::Snapshot;
 
 /// Deep expressions are walked recursively; the depth allowed needs this much in unoptimised builds.
@@ -57,6 +58,7 @@ pub struct QueryEngine {
     template: SessionState,
     slots: Arc<Semaphore>,
     rollups: Arc<Rollups>,
+    home: Option<SecondHome>,
 }
 
 /// A clock that does not print.
@@ -72,6 +74,7 @@ impl std::fmt::Debug for SharedClockDebug {
 struct Question {
     snapshot: Snapshot,
     rollups: Arc<Rollups>,
+    home: Option<SecondHome>,
     limits: QueryLimits,
     now: Timestamp,
     threads: usize,
@@ -94,6 +97,7 @@ impl QueryEngine {
             .worker_threads(threads)
             .thread_name("store-query")
             .thread_stack_size(STACK_BYTES)
+            .enable_io()
             .enable_time()
             .build()
             .inspect_err(
@@ -108,12 +112,23 @@ impl QueryEngine {
             memory,
             slots: Arc::new(Semaphore::new(CONCURRENT_MAX)),
             rollups: Arc::default(),
+            home: None,
         }
     }
 
     /// The same, whose table `minutes` leaves out the layers that these rollups do not count.
     pub fn counting(mut self, rollups: Arc<Rollups>) -> Self {
         self.rollups = rollups;
+        self
+    }
+
+    /// The same, which finds in this home what is not on the machine's disk any more.
+    pub fn reading(mut self, home: Option<SecondHome>) -> Self {
+        if let (Some(home), Some(url)) = (&home, away_url()) {
+            let environment = self.template.runtime_env();
+            environment.register_object_store(url.as_ref(), Arc::clone(home.store()));
+        }
+        self.home = home;
         self
     }
 
@@ -178,6 +193,7 @@ impl QueryEngine {
         Question {
             snapshot,
             rollups: Arc::clone(&self.rollups),
+            home: self.home.clone(),
             limits,
             now: self.clock.0.now(),
             threads: self.threads,
@@ -295,7 +311,7 @@ impl Question {
         }
         memory.retain(|batch| batch.num_rows() > 0);
         let files = self.snapshot.files_of(table).to_vec();
-        SnapshotTable::new(table, memory, files, self.threads)
+        SnapshotTable::new(table, memory, files, self.home.clone(), self.threads)
     }
 }
 

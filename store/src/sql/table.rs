@@ -33,6 +33,7 @@ use datafusion::physical_plan::union::UnionExec;
 use super::functions::FUNCTION_ID_OF;
 use super::pruning::function_parts;
 use crate::schema::{FUNCTION_ID, Table};
+use crate::second_home::SecondHome;
 use crate::snapshot::SnapshotFile;
 
 /// A table of a snapshot.
@@ -45,6 +46,8 @@ pub(super) struct SnapshotTable {
     visible: SchemaRef,
     memory: Vec<RecordBatch>,
     files: Vec<SnapshotFile>,
+    /// Where files are that are not on the machine's disk.
+    home: Option<SecondHome>,
     /// How many threads a scan is spread over.
     threads: usize,
 }
@@ -62,6 +65,7 @@ impl SnapshotTable {
         table: Table,
         memory: Vec<RecordBatch>,
         files: Vec<SnapshotFile>,
+        home: Option<SecondHome>,
         threads: usize,
     ) -> Self {
         let fields: Vec<Field> = table
@@ -81,6 +85,7 @@ impl SnapshotTable {
             )),
             memory,
             files,
+            home,
             threads: threads.max(1),
         }
     }
@@ -97,13 +102,19 @@ impl SnapshotTable {
             parts.push(self.memory_scan(session, &columns)?);
         }
         let span = self.span(conditions);
-        let files: Vec<&SnapshotFile> = self
+        let (local, away): (Vec<&SnapshotFile>, Vec<_>) = self
             .files
             .iter()
             .filter(|file| span.meets(file.from.as_micros(), file.to.as_micros()))
-            .collect();
-        if !files.is_empty() {
-            parts.push(self.file_scan(session, &columns, &files, conditions)?);
+            .partition(|file| file.away.is_none());
+        if !local.is_empty() {
+            let url = ObjectStoreUrl::local_filesystem();
+            parts.push(self.file_scan(session, &columns, url, &local, conditions)?);
+        }
+        if !away.is_empty() {
+            let url = away_url().filter(|_| self.home.is_some());
+            let url = url.ok_or_else(|| no_home(self.table, &away))?;
+            parts.push(self.file_scan(session, &columns, url, &away, conditions)?);
         }
         if parts.is_empty() {
             let schema = self.visible.project(&columns.given)?;
@@ -153,10 +164,10 @@ impl SnapshotTable {
         &self,
         session: &dyn Session,
         columns: &Columns,
+        url: ObjectStoreUrl,
         files: &[&SnapshotFile],
         conditions: &[Expr],
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let url = ObjectStoreUrl::local_filesystem();
         let environment = session.runtime_env();
         let reader = CachedParquetFileReaderFactory::new(
             environment.object_store(&url)?,
@@ -202,12 +213,11 @@ impl SnapshotTable {
     }
 
     fn partitioned(&self, file: &SnapshotFile) -> Result<PartitionedFile> {
-        let location = std::path::absolute(&file.path)
-            .map_err(DataFusionError::from)
-            .and_then(|path| {
-                Path::from_absolute_path(path)
-                    .map_err(|error| DataFusionError::External(error.into()))
-            })?;
+        let location = match (&file.away, &self.home) {
+            (Some(path), Some(home)) => home.object(path),
+            _ => Path::from_absolute_path(std::path::absolute(&file.path)?)
+                .map_err(|error| DataFusionError::External(error.into()))?,
+        };
         let mut statistics = Statistics::new_unknown(&self.stored);
         statistics.num_rows = Precision::Exact(file.rows as usize);
         let meta = ObjectMeta {
@@ -251,6 +261,21 @@ impl SnapshotTable {
         }
         Ok(Arc::new(ProjectionExec::try_new(given, scan)?))
     }
+}
+
+/// What stands for the second home in a plan.
+pub(super) fn away_url() -> Option<ObjectStoreUrl> {
+    ObjectStoreUrl::parse("second-home://store").ok()
+}
+
+/// Rows are where the configuration does not say.
+fn no_home(table: Table, away: &[&SnapshotFile]) -> DataFusionError {
+    let until = away.iter().map(|file| file.to).max().unwrap_or_default();
+    DataFusionError::Configuration(format!(
+        "rows of {} up to {until} are in an object store, and the configuration names none; \
+         set store.object_store as it was, or ask for later rows only",
+        table.name()
+    ))
 }
 
 fn column(name: &str, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {

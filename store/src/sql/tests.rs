@@ -85,6 +85,7 @@ pub(super) fn write(
     writer.close().unwrap();
     let (from, to) = table.time_range(batch).unwrap();
     SnapshotFile {
+        away: None,
         bytes: path.metadata().unwrap().len(),
         path,
         rows: batch.num_rows() as u64,

@@ -23,6 +23,7 @@ use crate::fs::Fs;
 use crate::journal::HEADER_BYTES;
 use crate::manifest::{self, Manifest, State};
 use crate::recovery::WAL;
+use crate::second_home::Place;
 
 /// Where the store lies within a data directory, and so within a backup.
 pub(super) const STORE: &str = "store";
@@ -169,8 +170,8 @@ fn copy_tables(
     for _ in 0..ROUNDS_MAX {
         let loaded = load_manifest(fs, directory)?;
         let mut complete = true;
-        for path in loaded.state.files.keys() {
-            if tables.contains_key(path) {
+        for (path, file) in &loaded.state.files {
+            if tables.contains_key(path) || !file.place.is_local() {
                 continue;
             }
             let to = format!("{STORE}/{path}");
@@ -199,10 +200,22 @@ fn copy_tables(
             let named = tables.into_iter();
             copied.extend(named.map(|(path, content)| (format!("{STORE}/{path}"), content)));
             let version = loaded.version.unwrap_or(FormatVersion::NEWEST);
-            return Ok((loaded.state, version));
+            return Ok((own(loaded.state), version));
         }
     }
     Err(UpkeepError::Restless)
+}
+
+/// What the copy says of its files: objects of the second home belong to the original, except those that the
+/// copy has nothing else of.
+fn own(mut state: State) -> State {
+    for file in state.files.values_mut() {
+        if file.place == Place::Both {
+            file.place = Place::Local;
+        }
+    }
+    state.leaving.clear();
+    state
 }
 
 fn is_gone(error: &UpkeepError) -> bool {

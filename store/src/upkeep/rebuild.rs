@@ -18,6 +18,7 @@ use crate::manifest::{KeptKey, State, TableFile};
 use crate::partition::{PARQUET, TABLES, directory_of};
 use crate::recovery::WAL;
 use crate::schema::Table;
+use crate::second_home::Place;
 
 /// The commit up to which a file's name says that everything is in Parquet.
 fn flushed_of(path: &str) -> Option<u64> {
@@ -51,6 +52,7 @@ pub(super) fn file(
         hour,
         from_us: measured.from_us,
         to_us: measured.to_us,
+        place: Place::Local,
         checksum: Some(measured.checksum),
     })
 }

@@ -16,6 +16,7 @@ use crate::fs::{Fs, create_dirs};
 use crate::journal::{AppendError, Journal, frame};
 use crate::manifest::{self, Manifest, State};
 use crate::recovery::{QUARANTINE, WAL};
+use crate::second_home::Place;
 use crate::wal::{self, ReplayError};
 
 /// What was found and done.
@@ -114,7 +115,10 @@ fn rewrite_manifest(
     };
     for finding in findings {
         if matches!(finding.remedy, Remedy::Quarantine | Remedy::Forget) {
-            state.files.remove(&finding.path);
+            match state.files.get_mut(&finding.path) {
+                Some(file) if file.place == Place::Both => file.place = Place::Away,
+                _ => drop(state.files.remove(&finding.path)),
+            }
         }
     }
     if loaded.existed && (loaded.damaged || rebuilds) {

@@ -27,6 +27,10 @@ pub struct TableSummary {
     pub rows: u64,
     /// Their length.
     pub bytes: u64,
+    /// Files that only the second home has.
+    pub away_files: u64,
+    /// Their length.
+    pub away_bytes: u64,
     /// Length by rows; `None` without rows.
     pub bytes_per_row: Option<f64>,
     /// The earliest time of a row.
@@ -124,12 +128,15 @@ fn summarize_table(state: &State, table: Table) -> TableSummary {
     let files = || state.files.values().filter(|file| file.table == table);
     let rows: u64 = files().map(|file| file.rows).sum();
     let bytes: u64 = files().map(|file| file.bytes).sum();
+    let away = || files().filter(|file| !file.place.is_local());
     let time = |micros: Option<i64>| micros.map(Timestamp::from_micros);
     TableSummary {
         table: table.name(),
         files: files().count() as u64,
         rows,
         bytes,
+        away_files: away().count() as u64,
+        away_bytes: away().map(|file| file.bytes).sum(),
         bytes_per_row: (rows > 0).then(|| bytes as f64 / rows as f64),
         oldest: time(files().map(|file| file.from_us).min()),
         newest: time(files().map(|file| file.to_us).max()),

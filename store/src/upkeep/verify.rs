@@ -15,6 +15,7 @@ use crate::manifest::{self, Edit, Loaded, TableFile};
 use crate::partition::{PARQUET, TABLES, TEMPORARY};
 use crate::recovery::{WAL, log_follows};
 use crate::schema::Table;
+use crate::second_home::Place;
 
 /// Findings that are listed; more are only counted.
 const FINDINGS_MAX: usize = 10_000;
@@ -26,6 +27,10 @@ pub struct Verified {
     pub running: bool,
     /// The directory's format, as far as a manifest tells.
     pub format: Option<FormatVersion>,
+    /// Files that only the second home has, which is not asked.
+    pub away_files: u64,
+    /// Their rows.
+    pub away_rows: u64,
     /// Parquet files read.
     pub files: u64,
     /// Their rows.
@@ -165,6 +170,15 @@ fn check_named(
     verified: &mut Verified,
 ) -> Result<(), UpkeepError> {
     for file in loaded.state.files.values() {
+        if !file.place.is_local() {
+            verified.away_files += 1;
+            verified.away_rows += file.rows;
+            continue;
+        }
+        let lost = match file.place {
+            Place::Both => "nothing, the second home has it".to_owned(),
+            _ => format!("its {} rows", file.rows),
+        };
         match check_file(fs, directory, file) {
             Ok(()) => {
                 verified.files += 1;
@@ -175,7 +189,6 @@ fn check_named(
             Err(Unmeasured::Gone) if !still_named(fs, directory, file)? => {}
             Err(Unmeasured::Gone) => {
                 let wrong = "the manifest names it, but it is missing";
-                let lost = format!("its {} rows", file.rows);
                 verified.add(Finding::damage(&file.path, wrong, lost, Remedy::Forget));
             }
             Err(Unmeasured::Newer(found)) => {
@@ -185,7 +198,6 @@ fn check_named(
                 });
             }
             Err(Unmeasured::Damaged(wrong)) => {
-                let lost = format!("its {} rows", file.rows);
                 verified.add(Finding::damage(&file.path, wrong, lost, Remedy::Quarantine));
             }
         }

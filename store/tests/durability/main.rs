@@ -21,6 +21,7 @@ mod polling;
 mod power_loss;
 mod random;
 mod rows;
+mod second_home;
 mod sim;
 mod store;
 mod tidy;

@@ -261,6 +261,7 @@ async fn minutes_of_files_without_sketches_are_read() {
     );
     let bytes = path.metadata().unwrap().len();
     let old = crate::snapshot::SnapshotFile {
+        away: None,
         path,
         bytes,
         ..file
