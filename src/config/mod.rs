@@ -10,7 +10,7 @@ mod shape;
 mod storage;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use declare::{Node, Problems};
 use inbound::Tokens;
@@ -69,7 +69,8 @@ pub struct Config {
 pub struct Surroundings<'a> {
     /// `${NAME}`.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// `*_file` keys: the content of a file, or why there is none.
+    /// `*_file` keys: the content of a file, or why there is none. Relative paths have the main file's folder before
+    /// them.
     pub secret_file: &'a dyn Fn(&str) -> Result<String, String>,
     /// When the configuration is read; on-call gaps are looked for from here on.
     pub now: model::Timestamp,
@@ -84,6 +85,15 @@ impl Config {
         around: &Surroundings<'_>,
     ) -> Result<(Config, Problems), Problems> {
         let mut problems = Problems::default();
+        let folder = files
+            .main
+            .as_ref()
+            .and_then(|file| Path::new(&file.name).parent());
+        let folder = folder.unwrap_or(Path::new(""));
+        let around = &Surroundings {
+            secret_file: &|path| (around.secret_file)(&folder.join(path).to_string_lossy()),
+            ..*around
+        };
         let root = match &files.main {
             Some(file) => match declare::read(&file.name, &file.text) {
                 Ok(root) => root,

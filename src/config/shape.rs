@@ -51,11 +51,7 @@ pub fn main() -> Shape {
                 alerting::Teams::shape(),
                 "Who owns which functions and where its chat is.",
             )
-            .field(
-                "functions",
-                functions(),
-                "What is true of single functions.",
-            )
+            .field("functions", functions(), "Single functions.")
             .field(
                 "rules",
                 files_of(

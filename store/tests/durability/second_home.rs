@@ -186,9 +186,11 @@ fn parquet_below(directory: &FilePath) -> usize {
     std::fs::read_dir(directory).map_or(0, |entries| {
         let entries = entries.map(|entry| entry.unwrap().path());
         entries
-            .map(|path| match path.is_dir() {
-                true => parquet_below(&path),
-                false => usize::from(path.extension().is_some_and(|it| it == "parquet")),
+            .map(|path| {
+                if path.is_dir() {
+                    return parquet_below(&path);
+                }
+                usize::from(path.extension().is_some_and(|it| it == "parquet"))
             })
             .sum()
     })

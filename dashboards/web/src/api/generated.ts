@@ -459,6 +459,17 @@ export type RulesStatus = {
   ticks_missed: number;
 };
 
+export type SecondHomeStats = {
+  away_bytes: number;
+  away_files: number;
+  bytes: number;
+  failing_since: null | Timestamp;
+  failure: string | null;
+  files: number;
+  leaving: number;
+  name: string | null;
+};
+
 export type Severity = "info" | "warning" | "critical";
 
 export type ShareStats = {
@@ -533,6 +544,7 @@ export type Stats = {
   queue_bytes: number;
   queue_rows: number;
   rollups: RollupStats;
+  second_home: null | SecondHomeStats;
   sequence: number;
   stopped_because: string | null;
   tables: Record<string, TableStats>;
