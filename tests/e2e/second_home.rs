@@ -80,7 +80,8 @@ fn closed_hours_move_to_an_object_store_and_queries_follow() {
 
     drop(object_store);
     let query = serde_json::json!({ "query": sql });
-    let refused = server.request("POST", "/api/v1/sql", &[], query.to_string().as_bytes());
+    let json = [("content-type", "application/json")];
+    let refused = server.request("POST", "/api/v1/sql", &json, query.to_string().as_bytes());
     assert!(
         refused.status >= 500,
         "the rows are nowhere else: {}",
