@@ -9,6 +9,7 @@ use declare::{Node, Problems, Record, Shape};
 use model::{Secret, Timestamp};
 use outbound::{Answer, Outbound, OutboundError};
 use rand::RngCore;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::answer::{self, Meaning, means};
@@ -41,7 +42,7 @@ pub(super) struct Signed {
 }
 
 /// Codes that every API of this provider answers.
-pub(super) const CODES: &[Meaning<&str>] = &[
+const CODES: &[Meaning<&str>] = &[
     means(
         "SignatureDoesNotMatch",
         Retry::Never,
@@ -74,16 +75,6 @@ pub(super) const CODES: &[Meaning<&str>] = &[
     ),
     means("SignatureNonceUsed", Retry::Backoff, ""),
     means("Throttling", Retry::Backoff, "the account calls too often"),
-    means(
-        "Throttling.User",
-        Retry::Backoff,
-        "the account calls too often",
-    ),
-    means(
-        "Throttling.Api",
-        Retry::Backoff,
-        "the account calls too often",
-    ),
     means(
         "NoPermission",
         Retry::Never,
@@ -133,6 +124,38 @@ pub(super) const CODES: &[Meaning<&str>] = &[
         "isv.PRODUCT_UNSUBSCRIBE",
         Retry::Never,
         "the product is not activated",
+    ),
+    means("isp.SYSTEM_ERROR", Retry::Backoff, ""),
+    means(
+        "isv.MOBILE_NUMBER_ILLEGAL",
+        Retry::Never,
+        "check the person's number",
+    ),
+    means(
+        "isv.TEMPLATE_MISSING_PARAMETERS",
+        Retry::Never,
+        "the template has variables that `variables` does not",
+    ),
+    means(
+        "isv.TEMPLATE_PARAMS_ILLEGAL",
+        Retry::Never,
+        "check `variables` and `variable_chars_max`",
+    ),
+    means(
+        "isv.PARAM_LENGTH_LIMIT",
+        Retry::Never,
+        "lower `variable_chars_max`",
+    ),
+    means("isv.INVALID_JSON_PARAM", Retry::Never, "check `variables`"),
+    means(
+        "isv.INVALID_PARAMETERS",
+        Retry::Never,
+        "check the channel's fields",
+    ),
+    means(
+        "isv.BLACK_KEY_CONTROL_LIMIT",
+        Retry::Never,
+        "a variable holds a forbidden word",
     ),
 ];
 
@@ -278,8 +301,35 @@ pub(super) fn body<T: DeserializeOwned>(answer: &Answer) -> Option<T> {
     serde_json::from_slice(&answer.body).ok()
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Verdict {
+    code: String,
+    #[serde(default)]
+    message: String,
+    #[serde(alias = "CallId")]
+    biz_id: Option<String>,
+}
+
+/// What an answer means; `own` are the operation's own codes. The provider's word is a code, with HTTP
+/// 200 or 4xx. A 5xx says nothing about what was asked.
+pub(super) fn judge(
+    answer: &Answer,
+    now: Timestamp,
+    own: &'static [Meaning<&'static str>],
+) -> Attempt {
+    match body::<Verdict>(answer) {
+        Some(verdict) if verdict.code == "OK" && answer.status == 200 => {
+            answer::accepted("code OK", verdict.biz_id)
+        }
+        Some(verdict) if answer.status < 500 => refused(&verdict.code, &verdict.message, own),
+        _ if (300..500).contains(&answer.status) => answer::refusal(answer, now),
+        _ => answer::unreadable(answer),
+    }
+}
+
 /// A refusal by the operation's own codes, then by those of all.
-pub(super) fn refused(code: &str, said: &str, own: &'static [Meaning<&'static str>]) -> Attempt {
+fn refused(code: &str, said: &str, own: &'static [Meaning<&'static str>]) -> Attempt {
     let is_own = own.iter().any(|meaning| meaning.code == code);
     let table = if is_own { own } else { CODES };
     // A family of codes says the same: `Throttling.…`.

@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use declare::{Node, Problems, Record, Shape};
 use model::Timestamp;
 use outbound::{Answer, Outbound};
@@ -16,10 +15,11 @@ use serde::Deserialize;
 use super::acs::{self, Account, Operation};
 use super::answer::{Meaning, means};
 use super::number::{self, Number};
+use super::read::{self, Common};
 use super::variables::{Variables, with_variables};
-use super::{ReadSecret, answer, read};
+use super::{ReadSecret, answer};
 use crate::delivery::{AddressKind, Attempt, Delivery, Limits, Retry};
-use crate::message::{Message, cut_bytes};
+use crate::message::cut_bytes;
 
 /// The provider's own limits are a number's: 1 a minute, 5 an hour, 10 a day for one template.
 pub(super) const LIMITS: Limits = Limits {
@@ -62,7 +62,6 @@ const CODES: &[Meaning<&str>] = &[
         Retry::Never,
         "the account's limit for this month is reached",
     ),
-    means("isp.SYSTEM_ERROR", Retry::Backoff, ""),
     means(
         "isv.SMS_SIGNATURE_ILLEGAL",
         Retry::Never,
@@ -81,45 +80,14 @@ const CODES: &[Meaning<&str>] = &[
     ),
     means("isv.SMS_TEMPLATE_ILLEGAL", Retry::Never, "check `template`"),
     means(
-        "isv.TEMPLATE_MISSING_PARAMETERS",
-        Retry::Never,
-        "the template has variables that `variables` does not",
-    ),
-    means(
-        "isv.TEMPLATE_PARAMS_ILLEGAL",
-        Retry::Never,
-        "check `variables` and `variable_chars_max`",
-    ),
-    means(
-        "isv.PARAM_LENGTH_LIMIT",
-        Retry::Never,
-        "lower `variable_chars_max`",
-    ),
-    means(
         "isv.PARAM_NOT_SUPPORT_URL",
         Retry::Never,
         "a variable looks like a link",
-    ),
-    means("isv.INVALID_JSON_PARAM", Retry::Never, "check `variables`"),
-    means(
-        "isv.INVALID_PARAMETERS",
-        Retry::Never,
-        "check the channel's fields",
-    ),
-    means(
-        "isv.BLACK_KEY_CONTROL_LIMIT",
-        Retry::Never,
-        "a variable holds a forbidden word",
     ),
     means(
         "isv.SMS_CONTENT_ILLEGAL",
         Retry::Never,
         "the text is forbidden",
-    ),
-    means(
-        "isv.MOBILE_NUMBER_ILLEGAL",
-        Retry::Never,
-        "check the person's number",
     ),
     means("isv.MOBILE_COUNT_OVER_LIMIT", Retry::Never, ""),
     means(
@@ -137,8 +105,7 @@ pub struct AliyunSms {
     template: String,
     variables: Variables,
     to: Option<Number>,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
@@ -163,8 +130,7 @@ impl AliyunSms {
             sign_name: node.text_of("sign_name")?.to_owned(),
             template: node.text_of("template")?.to_owned(),
             variables: Variables::read(node),
-            deadline: read::deadline(node, problems),
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common: Common::read(node, problems),
             account: account?,
             to: to.ok()?,
         })
@@ -180,7 +146,7 @@ impl AliyunSms {
             Err(refused) => return refused,
         };
         // Half of the time is for the receipt, should the answer be lost.
-        let half = self.deadline / 2;
+        let half = self.common.deadline / 2;
         let parameters = self.parameters(delivery, &number);
         let sent = self
             .account
@@ -208,7 +174,7 @@ impl AliyunSms {
         delivery: &Delivery,
         number: &Number,
     ) -> Vec<(&'static str, String)> {
-        let message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let message = self.common.compose(delivery);
         vec![
             ("PhoneNumbers", number.national()),
             ("SignName", self.sign_name.clone()),
@@ -242,7 +208,7 @@ impl AliyunSms {
                     &parameters,
                     delivery.now,
                     outbound,
-                    self.deadline / 2,
+                    self.common.deadline / 2,
                 )
                 .await;
             let known = answer
@@ -267,15 +233,6 @@ fn out_id(delivery: &Delivery) -> String {
 fn day(now: Timestamp) -> String {
     let there = now.to_utc().with_timezone(&chrono_tz::Asia::Shanghai);
     there.format("%Y%m%d").to_string()
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Verdict {
-    code: String,
-    #[serde(default)]
-    message: String,
-    biz_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -318,16 +275,6 @@ impl Receipt {
     }
 }
 
-/// The provider's word is a code, with HTTP 200 or 4xx. A 5xx says nothing about the message.
 pub(super) fn judge(answer: &Answer, now: Timestamp) -> Attempt {
-    match acs::body::<Verdict>(answer) {
-        Some(verdict) if verdict.code == "OK" && answer.status == 200 => {
-            answer::accepted("code OK", verdict.biz_id)
-        }
-        Some(verdict) if answer.status < 500 => {
-            acs::refused(&verdict.code, &verdict.message, CODES)
-        }
-        _ if (300..500).contains(&answer.status) => answer::refusal(answer, now),
-        _ => answer::unreadable(answer),
-    }
+    acs::judge(answer, now, CODES)
 }

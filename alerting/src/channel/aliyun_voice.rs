@@ -6,20 +6,17 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use declare::{Node, Problems, Record, Shape};
-use model::Timestamp;
-use outbound::{Answer, Outbound};
-use serde::Deserialize;
+use outbound::Outbound;
 
 use super::acs::{self, Account, Operation};
 use super::answer::{Meaning, means};
 use super::number::{self, Number};
+use super::read::{self, Common};
 use super::sign::sha256_hex;
 use super::variables::{Variables, with_variables};
-use super::{ReadSecret, answer, read};
+use super::{ReadSecret, answer};
 use crate::delivery::{AddressKind, Attempt, Delivery, Limits, Retry};
-use crate::message::Message;
 
 /// An account's calls; a number's own limits are the provider's to keep.
 pub(super) const LIMITS: Limits = Limits {
@@ -45,12 +42,6 @@ const CODES: &[Meaning<&str>] = &[
         Retry::Never,
         "too many calls to this number, and a further one would count",
     ),
-    means("isp.SYSTEM_ERROR", Retry::Backoff, ""),
-    means(
-        "isv.MOBILE_NUMBER_ILLEGAL",
-        Retry::Never,
-        "check the person's number",
-    ),
     means(
         "isv.CALLED_NUMBER_ILLEGAL",
         Retry::Never,
@@ -68,32 +59,6 @@ const CODES: &[Meaning<&str>] = &[
     ),
     means("isv.TTS_TEMPLATE_ILLEGAL", Retry::Never, "check `template`"),
     means(
-        "isv.TEMPLATE_MISSING_PARAMETERS",
-        Retry::Never,
-        "the template has variables that `variables` does not",
-    ),
-    means(
-        "isv.TEMPLATE_PARAMS_ILLEGAL",
-        Retry::Never,
-        "check `variables` and `variable_chars_max`",
-    ),
-    means(
-        "isv.PARAM_LENGTH_LIMIT",
-        Retry::Never,
-        "lower `variable_chars_max`",
-    ),
-    means("isv.INVALID_JSON_PARAM", Retry::Never, "check `variables`"),
-    means(
-        "isv.INVALID_PARAMETERS",
-        Retry::Never,
-        "check the channel's fields",
-    ),
-    means(
-        "isv.BLACK_KEY_CONTROL_LIMIT",
-        Retry::Never,
-        "a variable holds a forbidden word",
-    ),
-    means(
         "isv.CUSTOMER_UNAUTHORIZED",
         Retry::Never,
         "the account may not make calls yet",
@@ -109,8 +74,7 @@ pub struct AliyunVoice {
     variables: Variables,
     play_times: i64,
     to: Option<Number>,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
@@ -145,8 +109,7 @@ impl AliyunVoice {
             template: node.text_of("template")?.to_owned(),
             variables: Variables::read(node),
             play_times: node.integer_of("play_times").unwrap_or(PLAY_TIMES_DEFAULT),
-            deadline: read::deadline(node, problems),
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common: Common::read(node, problems),
             account: account?,
             to: to.ok()?,
         })
@@ -164,10 +127,16 @@ impl AliyunVoice {
         let parameters = self.parameters(delivery, &number);
         let called = self
             .account
-            .call(CALL, &parameters, delivery.now, outbound, self.deadline)
+            .call(
+                CALL,
+                &parameters,
+                delivery.now,
+                outbound,
+                self.common.deadline,
+            )
             .await;
         match called {
-            Ok(answer) => judge(&answer, delivery.now),
+            Ok(answer) => acs::judge(&answer, delivery.now, CODES),
             Err(error) => answer::lost(&error),
         }
     }
@@ -178,7 +147,7 @@ impl AliyunVoice {
         delivery: &Delivery,
         number: &Number,
     ) -> Vec<(&'static str, String)> {
-        let message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let message = self.common.compose(delivery);
         let mut parameters = vec![
             ("CalledNumber", number.national()),
             ("TtsCode", self.template.clone()),
@@ -199,27 +168,4 @@ fn out_id(delivery: &Delivery) -> String {
         .chars()
         .take(OUT_ID_BYTES)
         .collect()
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Verdict {
-    code: String,
-    #[serde(default)]
-    message: String,
-    call_id: Option<String>,
-}
-
-/// The provider's word is a code, with HTTP 200 or 4xx. A 5xx says nothing about the call.
-fn judge(answer: &Answer, now: Timestamp) -> Attempt {
-    match acs::body::<Verdict>(answer) {
-        Some(verdict) if verdict.code == "OK" && answer.status == 200 => {
-            answer::accepted("code OK", verdict.call_id)
-        }
-        Some(verdict) if answer.status < 500 => {
-            acs::refused(&verdict.code, &verdict.message, CODES)
-        }
-        _ if (300..500).contains(&answer.status) => answer::refusal(answer, now),
-        _ => answer::unreadable(answer),
-    }
 }

@@ -32,6 +32,21 @@ pub(super) async fn post_json(
     post(outbound, url, headers, body, deadline).await
 }
 
+/// Posts JSON and lets the provider's channel judge the answer.
+pub(super) async fn tell(
+    outbound: &Outbound,
+    url: String,
+    body: Vec<u8>,
+    deadline: Duration,
+    now: Timestamp,
+    judge: fn(&Answer, Timestamp) -> Attempt,
+) -> Attempt {
+    match post_json(outbound, url, Vec::new(), body, deadline).await {
+        Ok(answer) => judge(&answer, now),
+        Err(error) => lost(&error),
+    }
+}
+
 /// Posts whatever the headers say to an address from the configuration.
 pub(super) async fn post(
     outbound: &Outbound,

@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono_tz::Tz;
 use declare::{Node, Problems, Record, Shape};
 use model::{Secret, Timestamp};
 use outbound::{Answer, Outbound};
 use serde::{Deserialize, Serialize};
 
+use super::answer::{Meaning, means};
 use super::mention::{Mention, is_plain};
+use super::read::{self, Common};
 use super::sign::{hmac_sha256, percent_encoded};
-use super::{ReadSecret, answer, read};
+use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, Limits, Retry};
-use crate::message::{self, Message, cut_chars, escape_markdown};
+use crate::message;
 
 const PENALTY: Duration = Duration::from_mins(10);
 
@@ -38,6 +39,31 @@ const TITLE_CHARS_MAX: usize = 100;
 /// A difference of clocks worth a hint; the provider allows an hour.
 const SKEW_NOTABLE: Duration = Duration::from_mins(5);
 
+/// One of the robot's security settings does not let the message pass; the text tells which.
+const SECURITY: i64 = 310_000;
+
+const CODES: &[Meaning<i64>] = &[
+    means(130_101, Retry::After(PENALTY), BLOCKED),
+    means(410_100, Retry::After(PENALTY), BLOCKED),
+    means(
+        460_101,
+        Retry::Never,
+        "the message is too long for the robot",
+    ),
+    means(300_001, Retry::Never, TOKEN),
+    means(300_005, Retry::Never, TOKEN),
+    means(400_101, Retry::Never, TOKEN),
+    means(400_013, Retry::Never, GONE),
+    means(400_102, Retry::Never, GONE),
+    means(40_035, Retry::Never, UNREADABLE),
+    means(400_105, Retry::Never, UNREADABLE),
+    means(400_106, Retry::Never, UNREADABLE),
+];
+const BLOCKED: &str = "the robot is blocked for ten minutes";
+const TOKEN: &str = "check the access_token in `url`";
+const GONE: &str = "the robot is disabled or its group is gone";
+const UNREADABLE: &str = "the robot cannot read the message";
+
 /// A robot in a group chat.
 #[derive(Clone, Debug)]
 pub struct DingTalk {
@@ -45,18 +71,12 @@ pub struct DingTalk {
     secret: Option<Secret<String>>,
     keyword: Option<String>,
     at: Mention,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
-    let record = Record::new("dingtalk", "a robot in a DingTalk group chat")
-        .field(
-            "url",
-            Shape::Url,
-            "the robot's address, with its access_token",
-        )
-        .field("url_file", Shape::Text, "a file that holds the address")
+    let record = Record::new("dingtalk", "a robot in a DingTalk group chat");
+    let record = read::with_url(record, "the robot's address, with its access_token")
         .field("secret", Shape::Text, "the robot's signing secret, SEC…")
         .field("secret_file", Shape::Text, "a file that holds the secret")
         .field(
@@ -64,8 +84,7 @@ pub(super) fn record() -> Record {
             Shape::Text,
             "a word every message must hold, where the robot asks for one",
         )
-        .field("at", Mention::shape(), Mention::DOC)
-        .exactly_one(&["url", "url_file"]);
+        .field("at", Mention::shape(), Mention::DOC);
     read::with_common(record)
 }
 
@@ -83,8 +102,7 @@ impl DingTalk {
             secret,
             keyword: node.text_of("keyword").map(str::to_owned),
             at: Mention::read(node),
-            deadline: read::deadline(node, problems),
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common: Common::read(node, problems),
             url: url?,
         })
     }
@@ -92,10 +110,8 @@ impl DingTalk {
     pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
         let url = self.signed_url(delivery.now);
         let body = self.body(delivery);
-        match answer::post_json(outbound, url, Vec::new(), body, self.deadline).await {
-            Ok(answer) => judge(&answer, delivery.now),
-            Err(error) => answer::lost(&error),
-        }
+        let deadline = self.common.deadline;
+        answer::tell(outbound, url, body, deadline, delivery.now, judge).await
     }
 
     /// The address with time and signature; the robot refuses what is more than an hour off.
@@ -117,12 +133,9 @@ impl DingTalk {
     }
 
     fn compose(&self, delivery: &Delivery) -> Body {
-        let message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let message = self.common.compose(delivery);
         let at = self.mentions(delivery);
-        let title = cut_chars(
-            &message.title_with(&escape_markdown(&message.headline)),
-            TITLE_CHARS_MAX,
-        );
+        let title = message.chat_title(TITLE_CHARS_MAX);
         let button = message.acknowledge.clone().filter(|_| at.is_nobody());
         let mut markdown = message::markdown(&message, &at.words(), button.is_none());
         if let Some(keyword) = &self.keyword {
@@ -268,38 +281,18 @@ pub(super) fn judge(answer: &Answer, now: Timestamp) -> Attempt {
         };
     };
     let code = verdict.errcode;
-    if code == 0 {
-        return Attempt::Accepted {
-            detail: "errcode 0".to_owned(),
-            provider_id: None,
-        };
-    }
-    let said = answer::short_reason(&verdict.errmsg);
-    let (retry, hint) = match code {
-        130_101 | 410_100 => (
-            Retry::After(PENALTY),
-            "the robot is blocked for ten minutes".to_owned(),
-        ),
-        310_000 => (Retry::Never, security_hint(&said, answer, now)),
-        460_101 => (
-            Retry::Never,
-            "the message is too long for the robot".to_owned(),
-        ),
-        300_001 | 300_005 | 400_101 => (Retry::Never, "check the access_token in `url`".to_owned()),
-        400_013 | 400_102 => (
-            Retry::Never,
-            "the robot is disabled or its group is gone".to_owned(),
-        ),
-        40_035 | 400_105 | 400_106 => {
-            (Retry::Never, "the robot cannot read the message".to_owned())
+    match code {
+        0 => answer::accepted("errcode 0", None),
+        SECURITY => {
+            let said = answer::short_reason(&verdict.errmsg);
+            let hint = security_hint(&said, answer, now);
+            Attempt::Refused {
+                reason: format!("errcode {code}: {said}; {hint}"),
+                retry: Retry::Never,
+            }
         }
-        _ => (Retry::Backoff, String::new()),
-    };
-    let reason = match hint.as_str() {
-        "" => format!("errcode {code}: {said}"),
-        hint => format!("errcode {code}: {said}; {hint}"),
-    };
-    Attempt::Refused { reason, retry }
+        _ => answer::refused("errcode", &code, &verdict.errmsg, CODES, Retry::Backoff),
+    }
 }
 
 /// Which of the robot's security settings it was: signature, clock, keyword or address.

@@ -5,7 +5,6 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use chrono_tz::Tz;
 use declare::{Node, Problems, Record, Shape};
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
@@ -14,11 +13,12 @@ use model::Secret;
 use outbound::Outbound;
 use sha2::{Digest, Sha256};
 
+use super::ReadSecret;
+use super::read::{self, Common};
 use super::sign::hex;
 use super::smtp::{Security, Smtp};
-use super::{ReadSecret, read};
 use crate::delivery::{Attempt, Delivery, Limits, Retry};
-use crate::message::{self, Message, one_line};
+use crate::message::{self, one_line};
 
 pub(super) const LIMITS: Limits = Limits {
     burst: 60,
@@ -36,8 +36,7 @@ pub struct Email {
     smtp: Smtp,
     from: Mailbox,
     to: Vec<Mailbox>,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
@@ -101,7 +100,7 @@ impl Email {
         problems: &mut Problems,
         secrets: ReadSecret<'_>,
     ) -> Option<Email> {
-        let deadline = read::deadline(node, problems);
+        let common = Common::read(node, problems);
         let from = node.field("from").and_then(|from| mailbox(from, problems));
         let listed = node.field("to").map(|to| match to.items() {
             [] => std::slice::from_ref(to),
@@ -120,8 +119,7 @@ impl Email {
             smtp: smtp?,
             from: from?,
             to,
-            deadline,
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common,
         })
     }
 
@@ -131,7 +129,7 @@ impl Email {
 
     pub(super) async fn send(&self, delivery: &Delivery, _: &Outbound) -> Attempt {
         match self.mail(delivery) {
-            Ok(mail) => self.smtp.send(&mail, self.deadline).await,
+            Ok(mail) => self.smtp.send(&mail, self.common.deadline).await,
             Err(reason) => Attempt::Refused {
                 reason,
                 retry: Retry::Never,
@@ -158,7 +156,7 @@ impl Email {
     }
 
     fn mail(&self, delivery: &Delivery) -> Result<lettre::Message, String> {
-        let message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let message = self.common.compose(delivery);
         let thread = self.message_id("incident", &delivery.incident.id);
         let since_epoch = u64::try_from(delivery.now.as_micros()).unwrap_or(0);
         let mut builder = lettre::Message::builder()

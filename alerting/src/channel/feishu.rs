@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono_tz::Tz;
 use declare::{Node, Problems, Record, Shape};
 use model::{Secret, Severity, Timestamp};
 use outbound::{Answer, Outbound};
@@ -16,10 +15,11 @@ use serde_json::{Value, json};
 
 use super::answer::{Meaning, means};
 use super::mention::{Mention, is_plain};
+use super::read::{self, Common};
 use super::sign::hmac_sha256;
-use super::{ReadSecret, answer, read};
+use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, Limits, MessageKind, Retry};
-use crate::message::{Dialect, Layout, Message, bare_link, cut_chars, escape_markdown, written};
+use crate::message::{Dialect, Layout, Message, bare_link, escape_markdown, written};
 
 /// Half of the robot's 100 a minute at once and half as refill, and under its 5 a second.
 pub(super) const LIMITS: Limits = Limits {
@@ -75,14 +75,12 @@ pub struct Feishu {
     secret: Option<Secret<String>>,
     keyword: Option<String>,
     at: Mention,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
-    let record = Record::new(Feishu::KIND, "a robot in a Feishu or Lark group chat")
-        .field("url", Shape::Url, "the robot's address, with its id")
-        .field("url_file", Shape::Text, "a file that holds the address")
+    let record = Record::new(Feishu::KIND, "a robot in a Feishu or Lark group chat");
+    let record = read::with_url(record, "the robot's address, with its id")
         .field("secret", Shape::Text, "the robot's signing secret")
         .field("secret_file", Shape::Text, "a file that holds the secret")
         .field(
@@ -90,8 +88,7 @@ pub(super) fn record() -> Record {
             Shape::Text,
             "a word every message must hold, where the robot asks for one",
         )
-        .field("at", Mention::shape(), Mention::DOC)
-        .exactly_one(&["url", "url_file"]);
+        .field("at", Mention::shape(), Mention::DOC);
     read::with_common(record)
 }
 
@@ -108,8 +105,7 @@ impl Feishu {
             secret: read::secret(node, "secret", "secret_file", problems, secrets),
             keyword: node.text_of("keyword").map(str::to_owned),
             at: Mention::read(node),
-            deadline: read::deadline(node, problems),
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common: Common::read(node, problems),
             url: url?,
         })
     }
@@ -117,10 +113,8 @@ impl Feishu {
     pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
         let url = self.url.expose().clone();
         let body = self.body(delivery).to_string().into_bytes();
-        match answer::post_json(outbound, url, Vec::new(), body, self.deadline).await {
-            Ok(answer) => judge(&answer, delivery.now),
-            Err(error) => answer::lost(&error),
-        }
+        let deadline = self.common.deadline;
+        answer::tell(outbound, url, body, deadline, delivery.now, judge).await
     }
 
     /// The request's body; it is signed with its own time.
@@ -136,7 +130,7 @@ impl Feishu {
     }
 
     fn card(&self, delivery: &Delivery) -> Value {
-        let mut message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let mut message = self.common.compose(delivery);
         message.keep_links_within(LINKS_BYTES_MAX);
         let layout = Layout {
             with_title: false,
@@ -154,7 +148,7 @@ impl Feishu {
         if let Some(keyword) = &self.keyword {
             elements.push(json!({"tag": "div", "text": plain(keyword.clone())}));
         }
-        let title = message.title_with(&escape_markdown(&message.headline));
+        let title = message.chat_title(TITLE_CHARS_MAX);
         let color = color(&message);
         let links = message.acknowledge.iter().map(|link| (link, "primary"));
         let links = links.chain(message.page.iter().map(|link| (link, "default")));
@@ -171,7 +165,7 @@ impl Feishu {
         }
         json!({
             "config": {"wide_screen_mode": true},
-            "header": {"title": plain(cut_chars(&title, TITLE_CHARS_MAX)), "template": color},
+            "header": {"title": plain(title), "template": color},
             "elements": elements,
         })
     }

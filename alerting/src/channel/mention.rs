@@ -30,6 +30,11 @@ impl Mention {
         Shape::Choice(&["oncall", "all", "none"])
     }
 
+    /// Where nobody can be called but by name.
+    pub(super) fn shape_of_people() -> Shape {
+        Shape::Choice(&["oncall", "none"])
+    }
+
     pub(super) fn read(node: &Node) -> Mention {
         match node.text_of("at") {
             Some("all") => Mention::Everybody,

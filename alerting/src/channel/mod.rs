@@ -164,7 +164,7 @@ macro_rules! channels {
             /// The zone for times in messages, where the channel's own `time_zone` says nothing.
             pub fn set_default_time_zone(&mut self, zone: Tz) {
                 let own = match self {
-                    $(Channel::$kind(channel) => &mut channel.zone,)*
+                    $(Channel::$kind(channel) => &mut channel.common.zone,)*
                 };
                 own.get_or_insert(zone);
             }

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use declare::{Node, Problems, Record, Shape};
 use model::{Secret, Severity, Timestamp};
 use outbound::{Answer, Outbound};
@@ -13,9 +12,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::mention::is_plain;
-use super::{ReadSecret, answer, read};
+use super::read::{self, Common};
+use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, IncidentStatus, Limits, MessageKind};
-use crate::message::{Message, cut_bytes, cut_chars, plain};
+use crate::message::{cut_bytes, cut_chars, plain};
 
 pub(super) const LIMITS: Limits = Limits {
     burst: 60,
@@ -35,8 +35,7 @@ const DETAILS_BYTES_MAX: usize = 20_000;
 pub struct PagerDuty {
     url: Secret<String>,
     routing_key: Secret<String>,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
@@ -75,8 +74,7 @@ impl PagerDuty {
                 .hint("copy the 32 characters of the service's Events API v2 integration");
         }
         Some(PagerDuty {
-            deadline: read::deadline(node, problems),
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common: Common::read(node, problems),
             url: url?,
             routing_key: routing_key?,
         })
@@ -85,10 +83,8 @@ impl PagerDuty {
     pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
         let url = self.url.expose().clone();
         let body = self.body(delivery).to_string().into_bytes();
-        match answer::post_json(outbound, url, Vec::new(), body, self.deadline).await {
-            Ok(answer) => judge(&answer, delivery.now),
-            Err(error) => answer::lost(&error),
-        }
+        let deadline = self.common.deadline;
+        answer::tell(outbound, url, body, deadline, delivery.now, judge).await
     }
 
     /// The request's body. Nothing here is markup, so nothing is escaped.
@@ -102,7 +98,7 @@ impl PagerDuty {
         if action(delivery) != "trigger" {
             return body;
         }
-        let message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let message = self.common.compose(delivery);
         let links = message.acknowledge.iter().chain(&message.page);
         let links: Vec<Value> = links
             .map(|link| json!({"href": link.url, "text": link.text}))

@@ -2,14 +2,49 @@
 
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use declare::{Node, Problems, Record, Shape};
 use model::Secret;
 
 use super::ReadSecret;
+use crate::delivery::Delivery;
+use crate::message::Message;
 
 pub(super) const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
 const DEADLINE_MIN: Duration = Duration::from_millis(100);
 const DEADLINE_MAX: Duration = Duration::from_mins(1);
+
+/// What every channel has.
+#[derive(Clone, Debug)]
+pub(super) struct Common {
+    /// How long one attempt may take.
+    pub(super) deadline: Duration,
+    /// The zone for times in its messages.
+    pub(super) zone: Option<Tz>,
+}
+
+impl Common {
+    /// The fields of [`with_common`].
+    pub(super) fn read(node: &Node, problems: &mut Problems) -> Common {
+        Common {
+            deadline: deadline(node, problems),
+            zone: node.field("time_zone").and_then(Node::time_zone),
+        }
+    }
+
+    /// The message of a delivery, with times in the channel's zone.
+    pub(super) fn compose(&self, delivery: &Delivery) -> Message {
+        Message::compose(delivery, self.zone.unwrap_or(Tz::UTC))
+    }
+}
+
+/// Adds the address that a channel cannot do without; `doc` says whose it is.
+pub(super) fn with_url(record: Record, doc: &'static str) -> Record {
+    record
+        .field("url", Shape::Url, doc)
+        .field("url_file", Shape::Text, "a file that holds the address")
+        .exactly_one(&["url", "url_file"])
+}
 
 /// Adds the fields every channel has.
 pub(super) fn with_common(record: Record) -> Record {
@@ -27,7 +62,7 @@ pub(super) fn with_common(record: Record) -> Record {
 }
 
 /// The deadline, clamped with a problem when it is out of bounds.
-pub(super) fn deadline(node: &Node, problems: &mut Problems) -> Duration {
+fn deadline(node: &Node, problems: &mut Problems) -> Duration {
     let Some(field) = node.field("deadline") else {
         return DEADLINE_DEFAULT;
     };

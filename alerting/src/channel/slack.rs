@@ -4,17 +4,17 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
-use declare::{Node, Problems, Record, Shape};
+use declare::{Node, Problems, Record};
 use model::{Secret, Timestamp};
 use outbound::{Answer, Outbound};
 use serde_json::{Value, json};
 
 use super::answer::{Meaning, means};
 use super::mention::{Mention, is_plain};
-use super::{ReadSecret, answer, read};
+use super::read::{self, Common};
+use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, Limits, Retry};
-use crate::message::{Dialect, Layout, Message, cut_chars, escape_markdown, written};
+use crate::message::{Dialect, Layout, escape_markdown, written};
 
 pub(super) const LIMITS: Limits = Limits {
     burst: 30,
@@ -98,16 +98,13 @@ const WORDS: &[Meaning<&str>] = &[
 pub struct Slack {
     url: Secret<String>,
     at: Mention,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
-    let record = Record::new(Slack::KIND, "an incoming webhook of Slack")
-        .field("url", Shape::Url, "the webhook's address")
-        .field("url_file", Shape::Text, "a file that holds the address")
-        .field("at", Mention::shape(), Mention::DOC)
-        .exactly_one(&["url", "url_file"]);
+    let record = Record::new(Slack::KIND, "an incoming webhook of Slack");
+    let record =
+        read::with_url(record, "the webhook's address").field("at", Mention::shape(), Mention::DOC);
     read::with_common(record)
 }
 
@@ -122,8 +119,7 @@ impl Slack {
         let url = read::url(node, problems, secrets);
         Some(Slack {
             at: Mention::read(node),
-            deadline: read::deadline(node, problems),
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common: Common::read(node, problems),
             url: url?,
         })
     }
@@ -131,15 +127,13 @@ impl Slack {
     pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
         let url = self.url.expose().clone();
         let body = self.body(delivery).to_string().into_bytes();
-        match answer::post_json(outbound, url, Vec::new(), body, self.deadline).await {
-            Ok(answer) => judge(&answer, delivery.now),
-            Err(error) => answer::lost(&error),
-        }
+        let deadline = self.common.deadline;
+        answer::tell(outbound, url, body, deadline, delivery.now, judge).await
     }
 
     /// The request's body.
     pub(super) fn body(&self, delivery: &Delivery) -> Value {
-        let mut message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let mut message = self.common.compose(delivery);
         message.keep_links_within(LINKS_BYTES_MAX);
         let mentions = self.mentions(delivery);
         let layout = Layout {
@@ -149,10 +143,7 @@ impl Slack {
             bytes_max: SECTION_BYTES_MAX,
         };
         let text = written(&message, &DIALECT, &layout);
-        let title = cut_chars(
-            &message.title_with(&escape_markdown(&message.headline)),
-            TITLE_CHARS_MAX,
-        );
+        let title = message.chat_title(TITLE_CHARS_MAX);
         let plain = |text: &str| json!({"type": "plain_text", "text": text, "emoji": false});
         let mut blocks = vec![json!({"type": "header", "text": plain(&title)})];
         if !text.is_empty() {

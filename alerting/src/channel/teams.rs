@@ -6,18 +6,16 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
-use declare::{Node, Problems, Record, Shape};
+use declare::{Node, Problems, Record};
 use model::{Secret, Severity, Timestamp};
 use outbound::{Answer, Outbound};
 use serde_json::{Value, json};
 
 use super::mention::{Mention, is_plain};
-use super::{ReadSecret, answer, read};
+use super::read::{self, Common};
+use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, Limits, MessageKind, Retry};
-use crate::message::{
-    Dialect, Layout, Message, bare_link, cut_chars, escape_markdown, one_line, written,
-};
+use crate::message::{Dialect, Layout, Message, bare_link, escape_markdown, one_line, written};
 
 /// Four requests a second are taken; a workflow of a small plan takes far fewer a day.
 pub(super) const LIMITS: Limits = Limits {
@@ -45,20 +43,16 @@ const DIALECT: Dialect = Dialect {
 pub struct Teams {
     url: Secret<String>,
     at: Mention,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
-    let record = Record::new(Teams::KIND, "a workflow of Microsoft Teams")
-        .field("url", Shape::Url, "the workflow's address")
-        .field("url_file", Shape::Text, "a file that holds the address")
-        .field(
-            "at",
-            Shape::Choice(&["oncall", "none"]),
-            "who is called by name when an incident opens; who is on call when absent",
-        )
-        .exactly_one(&["url", "url_file"]);
+    let record = Record::new(Teams::KIND, "a workflow of Microsoft Teams");
+    let record = read::with_url(record, "the workflow's address").field(
+        "at",
+        Mention::shape_of_people(),
+        Mention::DOC,
+    );
     read::with_common(record)
 }
 
@@ -73,8 +67,7 @@ impl Teams {
         let url = read::url(node, problems, secrets);
         Some(Teams {
             at: Mention::read(node),
-            deadline: read::deadline(node, problems),
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common: Common::read(node, problems),
             url: url?,
         })
     }
@@ -82,15 +75,13 @@ impl Teams {
     pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
         let url = self.url.expose().clone();
         let body = self.body(delivery).to_string().into_bytes();
-        match answer::post_json(outbound, url, Vec::new(), body, self.deadline).await {
-            Ok(answer) => judge(&answer, delivery.now),
-            Err(error) => answer::lost(&error),
-        }
+        let deadline = self.common.deadline;
+        answer::tell(outbound, url, body, deadline, delivery.now, judge).await
     }
 
     /// The request's body.
     pub(super) fn body(&self, delivery: &Delivery) -> Value {
-        let mut message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let mut message = self.common.compose(delivery);
         message.keep_links_within(LINKS_BYTES_MAX);
         let layout = Layout {
             with_title: false,
@@ -98,10 +89,7 @@ impl Teams {
             mentions: &[],
             bytes_max: TEXT_BYTES_MAX,
         };
-        let title = cut_chars(
-            &message.title_with(&escape_markdown(&message.headline)),
-            TITLE_CHARS_MAX,
-        );
+        let title = message.chat_title(TITLE_CHARS_MAX);
         let block = |text: &str| json!({"type": "TextBlock", "wrap": true, "text": text});
         let mut elements = vec![json!({
             "type": "TextBlock", "wrap": true, "size": "Medium", "weight": "Bolder",

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use declare::{Node, Problems, Record, Shape};
 use model::{Secret, Timestamp};
 use outbound::{Answer, Outbound};
@@ -13,9 +12,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::mention::{Mention, is_plain};
-use super::{ReadSecret, answer, read};
+use super::read::{self, Common};
+use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, Limits, Retry};
-use crate::message::{Dialect, Layout, Message, escape_html, escape_markdown, one_line, written};
+use crate::message::{Dialect, Layout, escape_html, escape_markdown, one_line, written};
 
 /// Ten at once and ten a minute stay within a group's 20 of any minute.
 pub(super) const LIMITS: Limits = Limits {
@@ -46,8 +46,7 @@ pub struct Telegram {
     chat: Value,
     thread: Option<i64>,
     at: Mention,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
@@ -76,11 +75,7 @@ pub(super) fn record() -> Record {
             "the Bot API's address, https://api.telegram.org when absent",
         )
         .field("url_file", Shape::Text, "a file that holds the address")
-        .field(
-            "at",
-            Shape::Choice(&["oncall", "none"]),
-            "who is called by name when an incident opens; who is on call when absent",
-        )
+        .field("at", Mention::shape_of_people(), Mention::DOC)
         .exactly_one(&["token", "token_file"]);
     read::with_common(record)
 }
@@ -107,8 +102,7 @@ impl Telegram {
         Some(Telegram {
             thread: node.integer_of("message_thread_id"),
             at: Mention::read(node),
-            deadline: read::deadline(node, problems),
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common: Common::read(node, problems),
             url: url?,
             token: token?,
             chat: chat?,
@@ -119,15 +113,13 @@ impl Telegram {
         let base = self.url.expose().trim_end_matches('/');
         let url = format!("{base}/bot{}/sendMessage", self.token.expose());
         let body = self.body(delivery).to_string().into_bytes();
-        match answer::post_json(outbound, url, Vec::new(), body, self.deadline).await {
-            Ok(answer) => judge(&answer, delivery.now),
-            Err(error) => answer::lost(&error),
-        }
+        let deadline = self.common.deadline;
+        answer::tell(outbound, url, body, deadline, delivery.now, judge).await
     }
 
     /// The request's body.
     pub(super) fn body(&self, delivery: &Delivery) -> Value {
-        let mut message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let mut message = self.common.compose(delivery);
         message.keep_links_within(LINKS_BYTES_MAX);
         let mut mentions = self.mentions(delivery);
         // Many long names must not push the links out.

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use declare::{Node, Problems, Record, Shape};
 use outbound::Outbound;
 
+use super::ReadSecret;
 use super::mention::is_plain;
 use super::number::{self, Number};
+use super::read::{self, Common};
 use super::twilio::{self, Account};
-use super::{ReadSecret, read};
 use crate::delivery::{AddressKind, Attempt, Delivery, Limits};
-use crate::message::{Message, cut_chars, one_line, short};
+use crate::message::{cut_chars, one_line, short};
 
 /// A long number sends one segment a second.
 pub(super) const LIMITS: Limits = Limits {
@@ -39,8 +39,7 @@ pub struct TwilioSms {
     account: Account,
     from: Sender,
     to: Option<Number>,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
@@ -77,8 +76,7 @@ impl TwilioSms {
         };
         Some(TwilioSms {
             from,
-            deadline: read::deadline(node, problems),
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common: Common::read(node, problems),
             account: account?,
             to: to.ok()?,
         })
@@ -95,13 +93,19 @@ impl TwilioSms {
         };
         let form = self.form(delivery, &number);
         self.account
-            .post("Messages", &form, delivery.now, outbound, self.deadline)
+            .post(
+                "Messages",
+                &form,
+                delivery.now,
+                outbound,
+                self.common.deadline,
+            )
             .await
     }
 
     /// The request's form.
     pub(super) fn form(&self, delivery: &Delivery, number: &Number) -> Vec<(&'static str, String)> {
-        let mut message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let mut message = self.common.compose(delivery);
         message.keep_links_within(LINKS_BYTES_MAX);
         let mut text = short(&message, TEXT_CHARS_MAX);
         // One link is enough, and each character costs.

@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use declare::{Node, Problems, Record, Shape};
 use outbound::Outbound;
 
+use super::ReadSecret;
 use super::number::{self, Number};
+use super::read::{self, Common};
 use super::twilio::{self, Account};
-use super::{ReadSecret, read};
 use crate::delivery::{AddressKind, Attempt, Delivery, Limits};
 use crate::message::{Message, spoken, twiml};
 
@@ -33,8 +33,7 @@ pub struct TwilioVoice {
     account: Account,
     from: Number,
     to: Option<Number>,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
@@ -59,8 +58,7 @@ impl TwilioVoice {
         let from = number::read(node, "from", problems);
         let to = number::read(node, "to", problems);
         Some(TwilioVoice {
-            deadline: read::deadline(node, problems),
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common: Common::read(node, problems),
             account: account?,
             from: from.ok()??,
             to: to.ok()?,
@@ -78,13 +76,13 @@ impl TwilioVoice {
         };
         let form = self.form(delivery, &number);
         self.account
-            .post("Calls", &form, delivery.now, outbound, self.deadline)
+            .post("Calls", &form, delivery.now, outbound, self.common.deadline)
             .await
     }
 
     /// The request's form.
     pub(super) fn form(&self, delivery: &Delivery, number: &Number) -> Vec<(&'static str, String)> {
-        let mut message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let mut message = self.common.compose(delivery);
         message.keep_links_within(LINKS_BYTES_MAX);
         vec![
             ("To", number.e164()),

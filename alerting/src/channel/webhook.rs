@@ -6,15 +6,15 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use declare::{Node, Problems, Record, Shape};
 use model::{Secret, Timestamp};
 use outbound::{Answer, Outbound, OutboundError};
 
+use super::read::{self, Common};
 use super::sign::{hex, hmac_sha256};
-use super::{ReadSecret, answer, payload, read};
+use super::{ReadSecret, answer, payload};
 use crate::delivery::{Attempt, Delivery, Limits};
-use crate::message::{Message, one_line};
+use crate::message::one_line;
 
 /// A machine's own limits are its own; this only keeps a loop from flooding it.
 pub(super) const LIMITS: Limits = Limits {
@@ -45,14 +45,12 @@ pub struct Webhook {
     headers: Vec<(String, Secret<String>)>,
     bearer: Option<Secret<String>>,
     secret: Option<Secret<String>>,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
-    let record = Record::new("webhook", "posts JSON to an address")
-        .field("url", Shape::Url, "the address")
-        .field("url_file", Shape::Text, "a file that holds the address")
+    let record = Record::new("webhook", "posts JSON to an address");
+    let record = read::with_url(record, "the address")
         .field(
             "payload",
             Shape::Choice(&["rampart", "alertmanager"]),
@@ -74,8 +72,7 @@ pub(super) fn record() -> Record {
             "a file that holds the token",
         )
         .field("secret", Shape::Text, "signs every body with HMAC-SHA256")
-        .field("secret_file", Shape::Text, "a file that holds the secret")
-        .exactly_one(&["url", "url_file"]);
+        .field("secret_file", Shape::Text, "a file that holds the secret");
     read::with_common(record)
 }
 
@@ -99,21 +96,20 @@ impl Webhook {
             headers: headers(node, bearer.is_some(), problems),
             bearer,
             secret,
-            deadline: read::deadline(node, problems),
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common: Common::read(node, problems),
             url: url?,
         })
     }
 
     pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
-        let message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let message = self.common.compose(delivery);
         let body = match self.payload {
             Payload::Rampart => payload::rampart(delivery, &message),
             Payload::Alertmanager => payload::alertmanager(delivery),
         };
         let headers = self.request_headers(delivery, &body);
         let url = self.url.expose().clone();
-        let posted = answer::post_json(outbound, url, headers, body, self.deadline).await;
+        let posted = answer::post_json(outbound, url, headers, body, self.common.deadline).await;
         match posted {
             // Nobody reads a webhook's answer, so its size does not matter.
             Ok(Answer { status, .. }) | Err(OutboundError::AnswerTooLarge { status, .. })

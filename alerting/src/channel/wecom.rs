@@ -5,8 +5,7 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
-use declare::{Node, Problems, Record, Shape};
+use declare::{Node, Problems, Record};
 use model::{Secret, Timestamp};
 use outbound::{Answer, Outbound};
 use serde::Deserialize;
@@ -14,11 +13,10 @@ use serde_json::{Value, json};
 
 use super::answer::{Meaning, means};
 use super::mention::{Mention, is_plain};
-use super::{ReadSecret, answer, read};
+use super::read::{self, Common};
+use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, Limits, Retry};
-use crate::message::{
-    Dialect, Layout, Message, bare_link, escape_markdown, markdown_link, written,
-};
+use crate::message::{Dialect, Layout, bare_link, escape_markdown, markdown_link, written};
 
 /// Ten at once and ten a minute stay within the robot's 20 of any minute.
 pub(super) const LIMITS: Limits = Limits {
@@ -81,16 +79,16 @@ const CODES: &[Meaning<i64>] = &[
 pub struct WeCom {
     url: Secret<String>,
     at: Mention,
-    deadline: Duration,
-    pub(super) zone: Option<Tz>,
+    pub(super) common: Common,
 }
 
 pub(super) fn record() -> Record {
-    let record = Record::new(WeCom::KIND, "a robot in a WeCom group chat")
-        .field("url", Shape::Url, "the robot's address, with its key")
-        .field("url_file", Shape::Text, "a file that holds the address")
-        .field("at", Mention::shape(), Mention::DOC)
-        .exactly_one(&["url", "url_file"]);
+    let record = Record::new(WeCom::KIND, "a robot in a WeCom group chat");
+    let record = read::with_url(record, "the robot's address, with its key").field(
+        "at",
+        Mention::shape(),
+        Mention::DOC,
+    );
     read::with_common(record)
 }
 
@@ -105,8 +103,7 @@ impl WeCom {
         let url = read::url(node, problems, secrets);
         Some(WeCom {
             at: Mention::read(node),
-            deadline: read::deadline(node, problems),
-            zone: node.field("time_zone").and_then(Node::time_zone),
+            common: Common::read(node, problems),
             url: url?,
         })
     }
@@ -114,15 +111,13 @@ impl WeCom {
     pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
         let url = self.url.expose().clone();
         let body = self.body(delivery).to_string().into_bytes();
-        match answer::post_json(outbound, url, Vec::new(), body, self.deadline).await {
-            Ok(answer) => judge(&answer, delivery.now),
-            Err(error) => answer::lost(&error),
-        }
+        let deadline = self.common.deadline;
+        answer::tell(outbound, url, body, deadline, delivery.now, judge).await
     }
 
     /// The request's body.
     pub(super) fn body(&self, delivery: &Delivery) -> Value {
-        let mut message = Message::compose(delivery, self.zone.unwrap_or(Tz::UTC));
+        let mut message = self.common.compose(delivery);
         message.keep_links_within(LINKS_BYTES_MAX);
         let called = self.at.called(delivery, Self::KIND, is_identity);
         let is_mobile = |name: &str| name.len() == 11 && name.bytes().all(|b| b.is_ascii_digit());

@@ -91,6 +91,14 @@ impl Message {
         }
     }
 
+    /// The title for a chat, whose markup the headline must not hold.
+    pub(crate) fn chat_title(&self, chars_max: usize) -> String {
+        cut_chars(
+            &self.title_with(&escape_markdown(&self.headline)),
+            chars_max,
+        )
+    }
+
     /// Lets go of links that would leave too little room for the text: the page first, since the
     /// link that acknowledges also leads there.
     pub(crate) fn keep_links_within(&mut self, bytes_max: usize) {

@@ -218,7 +218,7 @@ fn a_zone_of_its_own_wins_over_the_default() {
     let mut none = read("webhook: {url: 'https://h/x'}");
     none.set_default_time_zone(chrono_tz::Asia::Shanghai);
     let zone = |channel: &Channel| match channel {
-        Channel::Webhook(webhook) => webhook.zone,
+        Channel::Webhook(webhook) => webhook.common.zone,
         _ => None,
     };
     assert_eq!(zone(&own), Some(chrono_tz::Europe::Berlin));
