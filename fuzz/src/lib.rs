@@ -18,6 +18,12 @@ mod store_sources {
     pub mod wal;
 }
 
+#[path = "../../store/src/second_home"]
+mod second_home {
+    mod place;
+    pub use place::Place;
+}
+
 #[path = "../../collector/src"]
 mod collector_sources {
     pub mod exposition;

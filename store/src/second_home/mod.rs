@@ -7,6 +7,7 @@
 
 mod account;
 mod moving;
+mod place;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,43 +17,13 @@ use model::{Secret, Timestamp};
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::manifest::TableFile;
 
 pub use moving::{MoveError, Moved};
 pub(crate) use moving::{Mover, Pace};
-
-/// Where a file of rows is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Place {
-    /// On the machine's disk only.
-    #[default]
-    Local,
-    /// On the disk, and in the second home.
-    Both,
-    /// In the second home only.
-    Away,
-}
-
-impl Place {
-    /// Whether it is on the machine's disk.
-    pub(crate) fn is_local(self) -> bool {
-        self != Place::Away
-    }
-
-    /// Whether the second home has it.
-    pub(crate) fn is_away(self) -> bool {
-        self != Place::Local
-    }
-
-    /// A record of the manifest needs not say where most files are.
-    #[allow(clippy::trivially_copy_pass_by_ref)] // serde asks so
-    pub(crate) fn is_default(&self) -> bool {
-        *self == Place::Local
-    }
-}
+pub(crate) use place::Place;
 
 /// Files that the second home has, as the objects that go when nobody needs them any more.
 pub(crate) fn objects_of(files: &[Arc<TableFile>]) -> Vec<String> {
