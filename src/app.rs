@@ -134,7 +134,7 @@ impl App {
             metrics: metrics.clone(),
             reload: reload.clone(),
         };
-        let (router, paths) = router(&rooms, health, &config, &clock, stopping.clone())?;
+        let (router, paths) = router(&rooms, health, &config, &clock, address, stopping.clone())?;
         let limits = listener::Limits::default();
         let serving = tokio::spawn(listener::serve(
             listener,
@@ -342,6 +342,7 @@ fn router(
     health: health::Health,
     config: &Config,
     clock: &SharedClock,
+    address: SocketAddr,
     stopping: watch::Receiver<bool>,
 ) -> Result<(Router, Vec<String>), StartError> {
     let shown = dashboards::Rooms {
@@ -362,7 +363,10 @@ fn router(
         .merge(openapi::routes(config.external_url.as_deref()))
         .merge(collector::routes(rooms.collector.clone()))
         .merge(rules::routes(rooms.rules.clone()))
-        .merge(alerting::routes(rooms.alerting.handle()))
+        .merge(alerting::routes(
+            rooms.alerting.handle(),
+            about(address, clock),
+        ))
         .merge(dashboards::routes(shown));
     let mut gate = Gate::new(config.tokens.clone());
     if let Some(url) = &config.external_url {
@@ -376,6 +380,15 @@ fn router(
     let paths = paths.collect();
     let router = inbound::layer_with_page(routes.into_router(), gate, missing);
     Ok((router, paths))
+}
+
+/// What this server says of itself to those who speak Alertmanager's language.
+fn about(address: SocketAddr, clock: &SharedClock) -> alerting::About {
+    alerting::About {
+        started_at: clock.now(),
+        version: env!("CARGO_PKG_VERSION"),
+        address: address.to_string(),
+    }
 }
 
 /// The path that pages live below: that of the external address, `/` without one.

@@ -9,7 +9,9 @@ use super::deliver::Gate;
 use super::escalate::PassedOver;
 use super::event::{Count, Dispatch, Effect, Event, Policy, Write};
 use super::incident::{Entry, HeldAlert, Incident};
+use super::mute::{Mutes, Silence};
 use super::outbox::{OutboxRow, PATIENCE, RowState};
+use super::outside::Outside;
 use super::progress::shifted;
 use super::receive::Seen;
 use super::record::{AttemptRow, AttemptState};
@@ -47,6 +49,8 @@ pub struct Stored {
     pub attempts: Vec<AttemptRow>,
     /// Arrivals: fingerprint, episode, whether it fires, when it came.
     pub seen: Vec<(u64, Timestamp, bool, Timestamp)>,
+    /// Silences, those that are over included.
+    pub silences: Vec<Silence>,
     /// The highest number given to an incident, a message and an attempt.
     pub numbers: (u64, u64, u64),
 }
@@ -65,6 +69,10 @@ pub struct Memory {
     /// Alerts that fire on after a person resolved their incident, until they recover.
     pub(super) quiet: HashMap<u64, String>,
     pub(super) seen: Seen,
+    pub(super) outside: Outside,
+    pub(super) mutes: Mutes,
+    /// The minute at which the times of routes were last looked at.
+    pub(super) looked_at_intervals: Option<Timestamp>,
     pub(super) outbox: BTreeMap<u64, OutboxRow>,
     pub(super) gates: BTreeMap<String, Gate>,
     /// First messages that are still on their way, by when patience with them ends.
@@ -118,6 +126,7 @@ impl Memory {
     /// An empty memory.
     pub fn new(policy: Arc<Policy>, mode: Mode, links: Links) -> Self {
         Memory {
+            mutes: Mutes::new(&policy.config.inhibit_rules, [], Timestamp::EPOCH),
             policy,
             mode,
             links,
@@ -126,6 +135,8 @@ impl Memory {
             firing: HashMap::new(),
             quiet: HashMap::new(),
             seen: Seen::default(),
+            outside: Outside::default(),
+            looked_at_intervals: None,
             outbox: BTreeMap::new(),
             gates: BTreeMap::new(),
             patience: BTreeSet::new(),
@@ -191,7 +202,11 @@ impl Memory {
         for attempt in attempts {
             memory.restore_attempt(attempt);
         }
+        for silence in stored.silences {
+            memory.mutes.put(silence, now);
+        }
         memory.restore_indexes();
+        memory.restore_alerts(now);
         memory.forgive_clock(now);
         for (fingerprint, starts_at, firing, _) in &stored.seen {
             if !firing {
@@ -272,6 +287,8 @@ impl Memory {
     /// All of it as writes, for a disk that missed some.
     pub fn everything(&self) -> Vec<Write> {
         let mut writes = self.seen.writes();
+        let silences = self.mutes.silences().cloned().map(Box::new);
+        writes.extend(silences.map(Write::Silence));
         for incident in self.incidents.values() {
             let id = &incident.id;
             writes.push(Write::Incident {
@@ -302,7 +319,10 @@ impl Memory {
             .gates
             .iter()
             .filter_map(|(name, gate)| gate.next_due(self.limits_of(name), now));
-        gates.chain(timer).chain(patience).min()
+        let mutes = self.next_mute_change(now);
+        let lapses = self.outside.next_end();
+        let others = [timer, patience, mutes, lapses].into_iter().flatten();
+        gates.chain(others).min()
     }
 
     pub(super) fn limits_of(&self, endpoint: &str) -> Option<crate::delivery::Limits> {
@@ -316,10 +336,23 @@ impl Memory {
             Event::Mode(mode) => self.mode = *mode,
             Event::Reload(policy) => {
                 self.policy = Arc::clone(policy);
+                self.mutes.set_rules(&policy.config.inhibit_rules);
+                self.looked_at_intervals = None;
                 super::outbox::drop_removed_ways(self, now);
             }
             Event::ClockSet { by_micros } => self.shift(*by_micros),
-            Event::Alerts(_) | Event::Act { .. } | Event::Outcome { .. } | Event::Tick => {}
+            Event::Silences(silences) => {
+                for silence in silences {
+                    self.mutes.put(silence.clone(), now);
+                    let write = Write::Silence(Box::new(silence.clone()));
+                    self.journal.writes.push(write);
+                }
+            }
+            Event::Alerts(_)
+            | Event::Posted(_)
+            | Event::Act { .. }
+            | Event::Outcome { .. }
+            | Event::Tick => {}
         }
     }
 
@@ -432,6 +465,18 @@ impl Memory {
         self.reindex();
     }
 
+    /// What fires, for the stages that mute it and for the ends of what came from outside.
+    fn restore_alerts(&mut self, now: Timestamp) {
+        let patience_until = now + self.policy.config.resolve_timeout;
+        let incidents = self.incidents.values();
+        for held in incidents.flat_map(|incident| incident.alerts.values()) {
+            if held.is_firing() {
+                self.mutes.fires(held.fingerprint, &held.alert.labels);
+                self.outside.restore(&held.alert, patience_until, now);
+            }
+        }
+    }
+
     /// A clock that stands before what it stamped was set back while Rampart was down. Waiting for
     /// it to catch up would lose pages, so everything moves back with it.
     fn forgive_clock(&mut self, now: Timestamp) {
@@ -464,6 +509,7 @@ impl Memory {
         for gate in self.gates.values_mut() {
             gate.shift(moved);
         }
+        self.outside.shift(moved);
         let patience = std::mem::take(&mut self.patience);
         self.patience = patience
             .into_iter()
