@@ -195,7 +195,7 @@ impl App {
 }
 
 /// Waits for a room to end, but not for ever: what is acknowledged is on disk already.
-async fn within(what: &str, grace: Duration, ending: impl Future<Output = ()>) {
+pub async fn within(what: &str, grace: Duration, ending: impl Future<Output = ()>) {
     if tokio::time::timeout(grace, ending).await.is_err() {
         tracing::warn!("{what} did not end within {grace:?} and are left behind");
     }
@@ -203,7 +203,7 @@ async fn within(what: &str, grace: Duration, ending: impl Future<Output = ()>) {
 
 /// Opens the operational state. A damaged file is set aside rather than keeping the guard from
 /// starting: what it held is lost, what comes from now on is not.
-async fn open_state(path: &Path) -> Result<State, StartError> {
+pub async fn open_state(path: &Path) -> Result<State, StartError> {
     let rooms = [rules::MIGRATIONS, alerting::MIGRATIONS];
     match State::open(path, &rooms).await {
         Err(damage @ state::StateError::Corrupt { .. }) => {
@@ -219,7 +219,8 @@ async fn open_state(path: &Path) -> Result<State, StartError> {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+/// Listens on an address, or says why not.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| {
         let reason = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -238,7 +239,8 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     })
 }
 
-fn prepare_folder(path: &Path) -> Result<(), StartError> {
+/// Makes a folder for data, or says why not.
+pub fn prepare_folder(path: &Path) -> Result<(), StartError> {
     let refuse = |error: std::io::Error| StartError::DataFolder {
         path: path.to_owned(),
         reason: match error.kind() {
@@ -404,7 +406,8 @@ fn base_path(external_url: Option<&str>) -> String {
     }
 }
 
-fn record_metrics() -> PrometheusHandle {
+/// Records the program's own metrics from now on.
+pub fn record_metrics() -> PrometheusHandle {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     // A second server in the same process keeps the first one's recorder.
@@ -412,7 +415,8 @@ fn record_metrics() -> PrometheusHandle {
     handle
 }
 
-async fn keep_metrics(handle: PrometheusHandle, mut stop: watch::Receiver<bool>) {
+/// Keeps the recorded metrics small until it is stopped.
+pub async fn keep_metrics(handle: PrometheusHandle, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(5)) => handle.run_upkeep(),

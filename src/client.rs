@@ -101,6 +101,16 @@ impl Client {
             .await
     }
 
+    /// `DELETE path`, whose answer says nothing but that it is done.
+    pub async fn delete(&self, path: &str) -> Result<(), ClientError> {
+        let request = self.http.delete(format!("{}{path}", self.server));
+        match self.send(request).await {
+            Ok(_) => Ok(()),
+            Err(ClientError::Foreign { detail, .. }) if detail.is_empty() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -127,10 +137,15 @@ impl Client {
                 .to_owned()
         };
         let hint = field("hint");
+        // The part of the API that is Alertmanager's says what is wrong in a bare text.
+        let text = body.as_ref().and_then(Value::as_str);
         Err(ClientError::Refused {
             status: status.as_u16(),
-            title: field("title"),
-            detail: field("detail"),
+            title: match text {
+                Some(_) => status.canonical_reason().unwrap_or_default().to_owned(),
+                None => field("title"),
+            },
+            detail: text.map_or_else(|| field("detail"), str::to_owned),
             hint: if hint.is_empty() {
                 hint
             } else {

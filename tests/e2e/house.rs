@@ -68,8 +68,18 @@ impl Server {
 
     /// The same; what it said when it ended instead.
     pub fn try_start(arguments: &[&str]) -> Result<Server, String> {
+        Self::try_start_as("serve", arguments)
+    }
+
+    /// Starts another command that serves.
+    pub fn start_as(command: &str, arguments: &[&str]) -> Server {
+        Self::try_start_as(command, arguments)
+            .unwrap_or_else(|said| panic!("the server did not start:\n{said}"))
+    }
+
+    fn try_start_as(command: &str, arguments: &[&str]) -> Result<Server, String> {
         let mut child = Command::new(binary())
-            .arg("serve")
+            .arg(command)
             .args(arguments)
             .env_remove("RAMPART_CONFIG")
             .stderr(Stdio::piped())

@@ -171,7 +171,7 @@ pub(super) fn shape() -> Shape {
 }
 
 pub(super) fn record() -> Record {
-    Record::new("route", "which alerts go where")
+    let record = Record::new("route", "which alerts go where")
         .field(
             "matchers",
             Shape::list(Shape::Matcher),
@@ -220,7 +220,17 @@ pub(super) fn record() -> Record {
             "repeat_interval",
             Shape::Duration,
             "how often an open incident is brought to mind again; 4h when left out",
-        )
+        );
+    with_alertmanagers(record).field(
+        "routes",
+        Shape::list(shape()),
+        "routes below it; the first that matches wins",
+    )
+}
+
+/// Adds what Alertmanager's routes have beside these.
+fn with_alertmanagers(record: Record) -> Record {
+    record
         .field(
             "match",
             inhibit::values(),
@@ -240,11 +250,6 @@ pub(super) fn record() -> Record {
             "active_time_intervals",
             Shape::list(Shape::Text),
             "time intervals in which alone it tells somebody; always when left out",
-        )
-        .field(
-            "routes",
-            Shape::list(shape()),
-            "routes below it; the first that matches wins",
         )
 }
 

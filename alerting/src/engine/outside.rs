@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use super::AlertingError;
 use super::actor::{Actor, Command, Reply};
 use super::handle::{ALERTS_PER_STEP_MAX, Handle};
+use crate::events;
 use crate::pipeline::{ActiveAlert, ActiveGroup, Draft, Event, Memory, Silence, SilenceError};
 
 /// What the task is asked.
@@ -51,6 +52,7 @@ impl Actor {
                     reply.send(Err(refusal)).ok();
                     return None;
                 }
+                events::alerts_posted(alerts.len());
                 self.step(Event::Posted(alerts), now);
                 Some(when_stored(reply, ()))
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::{Mode, Timestamp};
+use model::{Alert, Mode, Timestamp};
 
 use super::deliver::Gate;
 use super::escalate::PassedOver;
@@ -15,24 +15,11 @@ use super::outside::Outside;
 use super::progress::shifted;
 use super::receive::Seen;
 use super::record::{AttemptRow, AttemptState};
+use super::view::Links;
 use crate::delivery::{Attempt, IncidentStatus, MessageKind};
 
-/// What links in messages are made of.
-#[derive(Clone)]
-pub struct Links {
-    /// The address people reach Rampart at, without a slash at its end.
-    pub external_url: Option<String>,
-    /// The key links are signed with and incident ids are drawn from.
-    pub key: Arc<[u8]>,
-}
-
-impl std::fmt::Debug for Links {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Links")
-            .field("external_url", &self.external_url)
-            .finish_non_exhaustive()
-    }
-}
+/// An arrival: fingerprint, episode, whether it fires, when it came.
+pub type Arrival = (u64, Timestamp, bool, Timestamp);
 
 /// What a database gave back at start.
 #[derive(Debug, Default)]
@@ -47,8 +34,8 @@ pub struct Stored {
     pub outbox: Vec<OutboxRow>,
     /// Attempts whose outcome was never recorded.
     pub attempts: Vec<AttemptRow>,
-    /// Arrivals: fingerprint, episode, whether it fires, when it came.
-    pub seen: Vec<(u64, Timestamp, bool, Timestamp)>,
+    /// What arrived.
+    pub seen: Vec<Arrival>,
     /// Silences, those that are over included.
     pub silences: Vec<Silence>,
     /// The highest number given to an incident, a message and an attempt.
@@ -202,29 +189,34 @@ impl Memory {
         for attempt in attempts {
             memory.restore_attempt(attempt);
         }
-        for silence in stored.silences {
-            memory.mutes.put(silence, now);
-        }
         memory.restore_indexes();
-        memory.restore_alerts(now);
+        memory.restore_mutes(stored.silences, now);
         memory.forgive_clock(now);
-        for (fingerprint, starts_at, firing, _) in &stored.seen {
+        events.extend(memory.take_homeless(stored.seen, homeless));
+        (memory, events)
+    }
+
+    /// Remembers what arrived. Alerts that fire and have lost their incident come in anew, unless they
+    /// resolved since.
+    fn take_homeless(
+        &mut self,
+        seen: Vec<Arrival>,
+        mut homeless: BTreeMap<(u64, Timestamp), Alert>,
+    ) -> Option<Event> {
+        for (fingerprint, starts_at, firing, _) in &seen {
             if !firing {
                 homeless.remove(&(*fingerprint, *starts_at));
             }
         }
-        homeless.retain(|(fingerprint, _), _| !memory.firing.contains_key(fingerprint));
-        for (fingerprint, starts_at, firing, received_at) in stored.seen {
+        homeless.retain(|(fingerprint, _), _| !self.firing.contains_key(fingerprint));
+        for (fingerprint, starts_at, firing, received_at) in seen {
             if !homeless.contains_key(&(fingerprint, starts_at)) {
-                memory
-                    .seen
+                self.seen
                     .remember(fingerprint, starts_at, firing, received_at);
             }
         }
-        if !homeless.is_empty() {
-            events.push(Event::Alerts(homeless.into_values().collect()));
-        }
-        (memory, events)
+        let alerts: Vec<Alert> = homeless.into_values().collect();
+        (!alerts.is_empty()).then_some(Event::Alerts(alerts))
     }
 
     /// With an attempt for each message that was on its way and whose attempt is lost, so that its
@@ -341,13 +333,7 @@ impl Memory {
                 super::outbox::drop_removed_ways(self, now);
             }
             Event::ClockSet { by_micros } => self.shift(*by_micros),
-            Event::Silences(silences) => {
-                for silence in silences {
-                    self.mutes.put(silence.clone(), now);
-                    let write = Write::Silence(Box::new(silence.clone()));
-                    self.journal.writes.push(write);
-                }
-            }
+            Event::Silences(silences) => self.take_silences(silences, now),
             Event::Alerts(_)
             | Event::Posted(_)
             | Event::Act { .. }
@@ -463,18 +449,6 @@ impl Memory {
             }
         }
         self.reindex();
-    }
-
-    /// What fires, for the stages that mute it and for the ends of what came from outside.
-    fn restore_alerts(&mut self, now: Timestamp) {
-        let patience_until = now + self.policy.config.resolve_timeout;
-        let incidents = self.incidents.values();
-        for held in incidents.flat_map(|incident| incident.alerts.values()) {
-            if held.is_firing() {
-                self.mutes.fires(held.fingerprint, &held.alert.labels);
-                self.outside.restore(&held.alert, patience_until, now);
-            }
-        }
     }
 
     /// A clock that stands before what it stamped was set back while Rampart was down. Waiting for

@@ -29,11 +29,12 @@ pub use event::{Action, Count, Dispatch, Effect, Event, How, Policy, Write};
 pub use incident::{
     Acknowledgement, Entry, EntryKind, HeldAlert, Incident, Reach, Resolution, Told,
 };
-pub use memory::{Links, Memory, Stored};
+pub use memory::{Arrival, Memory, Stored};
 pub use mute::{Draft, MutedBy, Muting, Silence, SilenceError, SilenceState, WrittenMatcher};
 pub use outbox::{Address, OutboxRow, RowState};
 pub use progress::Progress;
 pub use record::{AttemptRow, AttemptState};
+pub use view::Links;
 
 use model::Timestamp;
 

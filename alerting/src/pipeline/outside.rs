@@ -18,9 +18,12 @@ pub(super) struct Outside {
 /// One alert's.
 #[derive(Clone, Copy, Debug)]
 struct Lease {
-    starts_at: Timestamp,
-    ends_at: Timestamp,
-    updated_at: Timestamp,
+    /// When its episode began.
+    begin: Timestamp,
+    /// Until when it holds.
+    until: Timestamp,
+    /// When it was last posted.
+    posted: Timestamp,
 }
 
 impl Outside {
@@ -32,7 +35,7 @@ impl Outside {
     /// When one was last posted and until when it holds.
     pub(super) fn lease(&self, fingerprint: u64) -> Option<(Timestamp, Timestamp)> {
         let lease = self.leases.get(&fingerprint)?;
-        Some((lease.updated_at, lease.ends_at))
+        Some((lease.posted, lease.until))
     }
 
     /// When the next one ends unless it is posted again.
@@ -47,9 +50,9 @@ impl Outside {
             return;
         };
         let lease = Lease {
-            starts_at: alert.starts_at,
-            ends_at: ends_at.max(patience_until),
-            updated_at: now,
+            begin: alert.starts_at,
+            until: ends_at.max(patience_until),
+            posted: now,
         };
         self.put(alert.fingerprint(), lease);
     }
@@ -57,22 +60,22 @@ impl Outside {
     pub(super) fn shift(&mut self, moved: impl Fn(Timestamp) -> Timestamp) {
         self.ends.clear();
         for (fingerprint, lease) in &mut self.leases {
-            lease.ends_at = moved(lease.ends_at);
-            lease.updated_at = moved(lease.updated_at);
-            self.ends.insert((lease.ends_at, *fingerprint));
+            lease.until = moved(lease.until);
+            lease.posted = moved(lease.posted);
+            self.ends.insert((lease.until, *fingerprint));
         }
     }
 
     fn put(&mut self, fingerprint: u64, lease: Lease) {
         if let Some(old) = self.leases.insert(fingerprint, lease) {
-            self.ends.remove(&(old.ends_at, fingerprint));
+            self.ends.remove(&(old.until, fingerprint));
         }
-        self.ends.insert((lease.ends_at, fingerprint));
+        self.ends.insert((lease.until, fingerprint));
     }
 
     fn remove(&mut self, fingerprint: u64) -> Option<Lease> {
         let lease = self.leases.remove(&fingerprint)?;
-        self.ends.remove(&(lease.ends_at, fingerprint));
+        self.ends.remove(&(lease.until, fingerprint));
         Some(lease)
     }
 
@@ -100,17 +103,16 @@ pub(super) fn post(memory: &mut Memory, mut alert: Alert, now: Timestamp) -> Opt
     let ends_at = alert.ends_at.unwrap_or(now);
     if alert.status == AlertStatus::Resolved || ends_at <= now {
         // The end of an earlier episode says nothing about this one.
-        let lease = known.filter(|lease| ends_at >= lease.starts_at)?;
+        let lease = known.filter(|lease| ends_at >= lease.begin)?;
         memory.outside.remove(fingerprint);
         alert.status = AlertStatus::Resolved;
-        alert.starts_at = lease.starts_at;
+        alert.starts_at = lease.begin;
         return Some(alert);
     }
-    let starts_at = known.map_or(alert.starts_at, |lease| lease.starts_at);
     let lease = Lease {
-        starts_at,
-        ends_at,
-        updated_at: now,
+        begin: known.map_or(alert.starts_at, |lease| lease.begin),
+        until: ends_at,
+        posted: now,
     };
     memory.outside.put(fingerprint, lease);
     if known.is_none() {
@@ -151,7 +153,7 @@ pub(super) fn lapsed(memory: &mut Memory, now: Timestamp) -> Vec<Alert> {
         };
         lapsed.push(Alert {
             status: AlertStatus::Resolved,
-            ends_at: Some(lease.ends_at),
+            ends_at: Some(lease.until),
             ..held.alert.clone()
         });
     }

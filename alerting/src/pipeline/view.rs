@@ -1,17 +1,35 @@
 //! What a message says: an incident at this moment, or many of them in one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Alert, Labels, Severity, Timestamp};
 
 use super::incident::Incident;
-use super::memory::{Links, Memory};
+use super::memory::Memory;
 use super::outbox::OutboxRow;
 use crate::config::Endpoint;
 use crate::delivery::{
     Delivery, GroupView, IncidentStatus, IncidentView, MessageKind, Person, Recipient,
 };
 use crate::page;
+
+/// What links in messages are made of.
+#[derive(Clone)]
+pub struct Links {
+    /// The address people reach Rampart at, without a slash at its end.
+    pub external_url: Option<String>,
+    /// The key links are signed with and incident ids are drawn from.
+    pub key: Arc<[u8]>,
+}
+
+impl std::fmt::Debug for Links {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Links")
+            .field("external_url", &self.external_url)
+            .finish_non_exhaustive()
+    }
+}
 
 /// How long the link in a message opens its incident.
 const LINK_VALID_FOR: Duration = Duration::from_hours(48);

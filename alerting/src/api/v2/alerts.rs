@@ -278,6 +278,6 @@ fn instant(field: &str, text: Option<String>) -> Result<Option<Timestamp>, Strin
     else {
         return Ok(None);
     };
-    let wrong = || format!("{field} is not an RFC 3339 time: {:.40}", text);
+    let wrong = || format!("{field} is not an RFC 3339 time: {text:.40}");
     text.parse().map(Some).map_err(|_| wrong())
 }

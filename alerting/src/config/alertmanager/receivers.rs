@@ -191,14 +191,10 @@ impl Reader<'_> {
         }
     }
 
-    fn put(&self, fields: &mut Map<String, Value>, name: &str, value: Option<Value>) {
-        fields.extend(value.map(|value| (name.to_owned(), value)));
-    }
-
     fn webhook(&mut self, fields: &mut Map<String, Value>) {
         self.address(fields, ("url", "url_file"), None);
         fields.insert("payload".into(), "alertmanager".into());
-        self.put(fields, "deadline", self.value("timeout", None));
+        put(fields, "deadline", self.value("timeout", None));
         let global = self.global.and_then(|global| global.field("http_config"));
         let Some(http) = self.config.field("http_config").or(global) else {
             return;
@@ -207,11 +203,11 @@ impl Reader<'_> {
             match key.key_text().unwrap_or_default() {
                 // How a connection is made is Rampart's own affair.
                 "follow_redirects" | "enable_http2" => {}
-                "bearer_token" => self.put(fields, "bearer_token", value.text().map(Value::from)),
+                "bearer_token" => put(fields, "bearer_token", value.text().map(Value::from)),
                 "bearer_token_file" => {
-                    self.put(fields, "bearer_token_file", value.text().map(Value::from))
+                    put(fields, "bearer_token_file", value.text().map(Value::from));
                 }
-                "authorization" => self.authorization(value, fields),
+                "authorization" => authorization(value, fields),
                 "basic_auth" => self.basic_auth(value, fields),
                 name => {
                     self.problems
@@ -221,25 +217,6 @@ impl Reader<'_> {
                         )
                         .hint("it does authorization, basic_auth and bearer_token");
                 }
-            }
-        }
-    }
-
-    fn authorization(&mut self, node: &Node, fields: &mut Map<String, Value>) {
-        match node.text_of("type") {
-            None | Some("Bearer") => {
-                self.put(
-                    fields,
-                    "bearer_token",
-                    node.text_of("credentials").map(Value::from),
-                );
-                let file = node.text_of("credentials_file").map(Value::from);
-                self.put(fields, "bearer_token_file", file);
-            }
-            Some(other) => {
-                let credentials = node.text_of("credentials").unwrap_or_default();
-                let value = format!("{other} {credentials}");
-                fields.insert("headers".into(), json!({"Authorization": value}));
             }
         }
     }
@@ -269,26 +246,26 @@ impl Reader<'_> {
     }
 
     fn pagerduty(&mut self, fields: &mut Map<String, Value>) {
-        self.put(fields, "routing_key", self.value("routing_key", None));
-        self.put(
+        put(fields, "routing_key", self.value("routing_key", None));
+        put(
             fields,
             "routing_key_file",
             self.value("routing_key_file", None),
         );
-        self.put(fields, "url", self.value("url", Some("pagerduty_url")));
+        put(fields, "url", self.value("url", Some("pagerduty_url")));
     }
 
     fn telegram(&mut self, fields: &mut Map<String, Value>) {
-        self.put(fields, "token", self.value("bot_token", None));
-        self.put(fields, "token_file", self.value("bot_token_file", None));
-        self.put(fields, "chat_id", self.value("chat_id", None));
+        put(fields, "token", self.value("bot_token", None));
+        put(fields, "token_file", self.value("bot_token_file", None));
+        put(fields, "chat_id", self.value("chat_id", None));
         let thread = self.config.integer_of("message_thread_id");
-        self.put(
+        put(
             fields,
             "message_thread_id",
             thread.filter(|thread| *thread != 0).map(Value::from),
         );
-        self.put(
+        put(
             fields,
             "url",
             self.value("api_url", Some("telegram_api_url")),
@@ -322,13 +299,13 @@ impl Reader<'_> {
             (_, false) => "none",
         };
         fields.insert("host".into(), host.into());
-        self.put(fields, "port", port.parse::<u16>().ok().map(Value::from));
+        put(fields, "port", port.parse::<u16>().ok().map(Value::from));
         fields.insert("tls".into(), tls.into());
         if tls == "none" {
             fields.insert("insecure".into(), true.into());
         }
-        self.put(fields, "from", self.value("from", Some("smtp_from")));
-        self.put(
+        put(fields, "from", self.value("from", Some("smtp_from")));
+        put(
             fields,
             "user",
             self.value("auth_username", Some("smtp_auth_username")),
@@ -336,9 +313,9 @@ impl Reader<'_> {
         let password = self.value("auth_password", Some("smtp_auth_password"));
         let file = self.value("auth_password_file", Some("smtp_auth_password_file"));
         if password.is_none() {
-            self.put(fields, "password_file", file);
+            put(fields, "password_file", file);
         }
-        self.put(fields, "password", password);
+        put(fields, "password", password);
         let to = self.config.text_of("to").unwrap_or_default();
         let to: Vec<&str> = to
             .split(',')
@@ -347,7 +324,7 @@ impl Reader<'_> {
             .collect();
         fields.insert("to".into(), to.into());
         if let Some(tls) = self.config.field("tls_config") {
-            self.put(fields, "ca_file", tls.text_of("ca_file").map(Value::from));
+            put(fields, "ca_file", tls.text_of("ca_file").map(Value::from));
             for (key, _) in tls
                 .fields()
                 .filter(|(key, _)| key.key_text() != Some("ca_file"))
@@ -356,6 +333,29 @@ impl Reader<'_> {
                 self.problems
                     .error(key, format!("Rampart does not do `{name}` of `tls_config`"));
             }
+        }
+    }
+}
+
+fn put(fields: &mut Map<String, Value>, name: &str, value: Option<Value>) {
+    fields.extend(value.map(|value| (name.to_owned(), value)));
+}
+
+fn authorization(node: &Node, fields: &mut Map<String, Value>) {
+    match node.text_of("type") {
+        None | Some("Bearer") => {
+            put(
+                fields,
+                "bearer_token",
+                node.text_of("credentials").map(Value::from),
+            );
+            let file = node.text_of("credentials_file").map(Value::from);
+            put(fields, "bearer_token_file", file);
+        }
+        Some(other) => {
+            let credentials = node.text_of("credentials").unwrap_or_default();
+            let value = format!("{other} {credentials}");
+            fields.insert("headers".into(), json!({"Authorization": value}));
         }
     }
 }

@@ -270,6 +270,31 @@ impl Memory {
         self.mutes.expire(id, now)
     }
 
+    /// Follows silences as they now stand.
+    pub(super) fn take_silences(&mut self, silences: &[Silence], now: Timestamp) {
+        for silence in silences {
+            self.mutes.put(silence.clone(), now);
+            let write = Write::Silence(Box::new(silence.clone()));
+            self.journal.writes.push(write);
+        }
+    }
+
+    /// Silences as they were stored, and what fires, for those and for the ends of what came from
+    /// outside.
+    pub(super) fn restore_mutes(&mut self, silences: Vec<Silence>, now: Timestamp) {
+        for silence in silences {
+            self.mutes.put(silence, now);
+        }
+        let patience_until = now + self.policy.config.resolve_timeout;
+        let incidents = self.incidents.values();
+        for held in incidents.flat_map(|incident| incident.alerts.values()) {
+            if held.is_firing() {
+                self.mutes.fires(held.fingerprint, &held.alert.labels);
+                self.outside.restore(&held.alert, patience_until, now);
+            }
+        }
+    }
+
     /// Whether the times of routes are to be looked at: a minute began, or the configuration changed.
     fn intervals_are_due(&mut self, now: Timestamp) -> bool {
         let minute = now.floor_to(TimeInterval::GRAIN);

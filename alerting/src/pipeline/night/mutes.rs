@@ -258,7 +258,7 @@ fn what_joins_silenced_is_not_told_until_it_is_not() {
         id: "unit-b".into(),
         matchers: vec!["unit=\"b\"".parse().unwrap()],
         starts_at: night.now,
-        ends_at: night.now + Duration::from_secs(1_200),
+        ends_at: night.now + Duration::from_mins(20),
         updated_at: night.now,
         created_by: String::new(),
         comment: String::new(),
