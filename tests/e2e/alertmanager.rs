@@ -10,15 +10,14 @@ use super::house::{Folder, Server, eventually, free_port, rampart, text};
 
 /// One command of amtool against a server.
 fn amtool(server: &Server, arguments: &[&str]) -> Output {
-    let output = Command::new("amtool")
+    Command::new("amtool")
         .args(arguments)
         .arg(format!("--alertmanager.url={}", server.url))
         .arg("--no-version-check")
         .output()
         .unwrap_or_else(|error| {
             panic!("amtool cannot be started ({error}); `make setup-test` installs it")
-        });
-    output
+        })
 }
 
 /// The same; what it printed.
@@ -170,6 +169,13 @@ async fn amtool_finds_an_alertmanager() {
     said_by(&server, &["alert", "add", "alertname=Smoke", "host=a"]);
     assert!(said_by(&server, &["alert", "query", "--inhibited"]).contains("Smoke"));
     assert!(!said_by(&server, &["alert", "query"]).contains("Smoke"));
+    let incidents = server.get("/api/v1/incidents");
+    let smoke = incidents["incidents"].as_array().unwrap().iter();
+    let smoke = smoke
+        .clone()
+        .find(|incident| incident["labels"]["alertname"] == "Smoke");
+    let why = smoke.unwrap()["muted"]["why"].as_str().unwrap();
+    assert!(why.contains("inhibited by Fire"), "{why}");
     assert!(said_by(&server, &["cluster", "show"]).contains("ready"));
     assert_eq!(server.stop(), Some(0));
 }

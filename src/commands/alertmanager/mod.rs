@@ -155,7 +155,7 @@ pub fn read(
     if alerting::Config::is_alertmanager(&node) {
         return alerting::Config::read_alertmanager(&node, &surroundings, problems);
     }
-    let node = declare::expand_variables(&node, &surroundings::variable, problems);
+    let node = declare::expand_variables(&node, surroundings::variable, problems);
     declare::check(&node, &alerting::Config::shape(), problems);
     alerting::Config::read(&node, &surroundings, problems)
 }
