@@ -398,7 +398,10 @@ pub(super) fn is_wanted(memory: &Memory, row: &OutboxRow) -> bool {
         MessageKind::Firing | MessageKind::Reminder if incident.is_muted() => false,
         MessageKind::Reminder if row.note.is_some() => incident.status != IncidentStatus::Resolved,
         MessageKind::Firing | MessageKind::Reminder => incident.status == IncidentStatus::Open,
-        MessageKind::Resolved => incident.status == IncidentStatus::Resolved,
+        MessageKind::Resolved => {
+            let over = incident.muted.as_ref().is_some_and(|muting| muting.over);
+            over || incident.status == IncidentStatus::Resolved
+        }
         MessageKind::Test => false,
     }
 }

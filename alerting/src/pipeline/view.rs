@@ -68,12 +68,15 @@ impl Incident {
         format!("{{}}{route}:{}", self.group_labels)
     }
 
-    /// How many of its alerts a message says nothing of, because they are muted and others are not.
+    /// How many of its alerts a message says nothing of: those that are muted where others fire, or
+    /// where it says that the others are over.
     fn hidden(&self) -> usize {
-        if self.is_muted() || self.muted_alerts.len() >= self.alerts_firing {
-            return 0;
-        }
-        self.muted_alerts.len()
+        let others_fire = self.muted_alerts.len() < self.alerts_firing;
+        let shown = match &self.muted {
+            Some(muting) => muting.over,
+            None => others_fire,
+        };
+        if shown { self.muted_alerts.len() } else { 0 }
     }
 
     /// Firing before resolved, loud before quiet, new before old.

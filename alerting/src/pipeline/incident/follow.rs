@@ -299,6 +299,7 @@ fn resolve_alert(memory: &mut Memory, alert: &Alert, now: Timestamp) {
         if held.alert.starts_at > alert.starts_at {
             continue;
         }
+        let fired = held.is_firing();
         held.alert = alert.clone();
         held.quieted = false;
         incident.muted_alerts.remove(&fingerprint);
@@ -315,7 +316,8 @@ fn resolve_alert(memory: &mut Memory, alert: &Alert, now: Timestamp) {
             incident: id.clone(),
             held: held.clone(),
         });
-        incident.refresh();
+        // Counting anew would take as long as the square of what resolves together.
+        incident.alerts_firing = incident.alerts_firing.saturating_sub(usize::from(fired));
         let left = incident.alerts_firing;
         let rest = if left == 0 {
             String::new()

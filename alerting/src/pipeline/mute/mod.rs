@@ -47,6 +47,9 @@ pub struct Muting {
     pub inhibited: bool,
     /// Since when its plan stands still; later than `since` when it started over meanwhile.
     pub paused_at: Timestamp,
+    /// Whether all that anybody was told of is over, and was told to be.
+    #[serde(default)]
+    pub over: bool,
 }
 
 /// Learns what fires now, and lets silences begin and end.
@@ -68,6 +71,7 @@ pub(super) fn settle(memory: &mut Memory, now: Timestamp) {
     }
     for id in concerned {
         decide(memory, &id, now);
+        tell_over(memory, &id, now);
         if let Some(alerts) = news.get(&id) {
             tell_unmuted(memory, &id, alerts, now);
         }
@@ -160,6 +164,7 @@ fn decide(memory: &mut Memory, id: &str, now: Timestamp) {
                 inhibited: why.inhibited,
                 why: why.text,
                 paused_at: now,
+                over: false,
             });
             incident.note(&mut memory.journal, now, EntryKind::Muted, text);
             outbox::cancel(memory, id, "it is muted", now);
@@ -179,6 +184,31 @@ fn decide(memory: &mut Memory, id: &str, now: Timestamp) {
     }
 }
 
+/// When all that fires of a muted incident joined unheard, what people were told of is over, and they
+/// hear so.
+fn tell_over(memory: &mut Memory, id: &str, now: Timestamp) {
+    let Some(incident) = memory.incidents.get_mut(id) else {
+        return;
+    };
+    let unheard = incident.unannounced.len() >= incident.alerts_firing;
+    let owed = incident.told.iter().any(|told| told.owed_resolved);
+    if incident.status == IncidentStatus::Resolved || !unheard || !owed {
+        return;
+    }
+    let since = incident.muted.as_ref().map(|muting| muting.since);
+    // Whoever was told of what came back meanwhile has heard its end already.
+    if since.is_none_or(|since| incident.came_back_since(since)) {
+        return;
+    }
+    if let Some(muting) = &mut incident.muted {
+        muting.over = true;
+    }
+    let farewell = escalate::farewell(incident);
+    let text = "what was told of it is over; what still fires is muted";
+    incident.note(&mut memory.journal, now, EntryKind::Muted, text);
+    outbox::enqueue(memory, farewell.into_iter().collect(), now);
+}
+
 /// The plan goes on where it stood still.
 fn resume(memory: &mut Memory, id: &str, muting: &Muting, now: Timestamp) {
     let policy = Arc::clone(&memory.policy);
@@ -195,20 +225,22 @@ fn resume(memory: &mut Memory, id: &str, muting: &Muting, now: Timestamp) {
     incident
         .progress
         .resume_after(now.since(muting.paused_at), begin);
-    if incident.status != IncidentStatus::Open {
-        incident.note(
-            &mut memory.journal,
-            now,
-            EntryKind::Muted,
-            "no longer muted",
-        );
-        return;
-    }
     let plan = escalate::plan_of(&policy, &incident.destination);
+    if muting.over {
+        // Everybody heard that it was over: what fires now is trouble of its own.
+        incident.status = IncidentStatus::Open;
+        incident.acknowledged = None;
+    }
     let cut_off = incident.progress.cut_off.take();
     // What was told and is in doubt now, or was about to be, begins again: nothing else would tell.
     let untold = !incident.told.iter().any(|told| told.certain) && incident.rows.is_empty();
-    let text = if let Some(step) = cut_off {
+    let text = if incident.status != IncidentStatus::Open {
+        incident.progress.cut_off = cut_off;
+        "no longer muted".to_owned()
+    } else if muting.over {
+        incident.progress.restart(&plan, begin);
+        "no longer muted; starts at step 1 again".to_owned()
+    } else if let Some(step) = cut_off {
         incident.progress.return_to(&plan, step, begin);
         format!("no longer muted; goes on with step {}", step + 1)
     } else if untold && incident.progress.due.is_none() {
@@ -219,11 +251,9 @@ fn resume(memory: &mut Memory, id: &str, muting: &Muting, now: Timestamp) {
     };
     incident.note(&mut memory.journal, now, EntryKind::Muted, text);
     // Who heard that it was over, before it fired again unheard, hears of it now.
-    let came_back = incident
-        .progress
-        .reopened_at
-        .is_some_and(|at| at >= muting.since);
-    if came_back && !incident.told.is_empty() {
+    let heard_over = muting.over || incident.came_back_since(muting.since);
+    let is_open = incident.status == IncidentStatus::Open;
+    if heard_over && is_open && !incident.told.is_empty() {
         let called = escalate::called_now(incident, &policy, now);
         outbox::tell_again(memory, id, &called, now);
     }
@@ -317,6 +347,11 @@ impl Incident {
     /// Whether it tells nobody now.
     pub fn is_muted(&self) -> bool {
         self.muted.is_some()
+    }
+
+    /// Whether it fired again, after its end was told, at this time or later.
+    fn came_back_since(&self, since: Timestamp) -> bool {
+        self.progress.reopened_at.is_some_and(|at| at >= since)
     }
 
     /// The plan was set anew while it stands still: what it gives back counts from now.
