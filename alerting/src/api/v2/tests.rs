@@ -431,6 +431,19 @@ async fn silences_survive_a_restart_and_roles_bound_who_may_set_them() {
 }
 
 #[tokio::test]
+async fn what_is_not_on_disk_is_not_confirmed() {
+    let api = Api::new().await;
+    api.state.clone().close().await;
+    let alerts = json!([labels(&[("alertname", "Down")])]);
+    let (status, said) = api.call("POST", "/api/v2/alerts", alerts.clone()).await;
+    assert_eq!(status, 503, "{said}");
+    // The message leaves all the same, and repeating what is not on disk is refused again.
+    assert_eq!(api.hook.wait_for(1).await.len(), 1);
+    assert_eq!(api.call("POST", "/api/v2/alerts", alerts).await.0, 503);
+    assert_eq!(api.hook.count(), 1);
+}
+
+#[tokio::test]
 async fn the_status_shows_strict_yaml_without_secrets() {
     let api = Api::new().await;
     let status = api.get("/api/v2/status").await;
