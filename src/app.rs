@@ -136,7 +136,7 @@ impl App {
             metrics: metrics.clone(),
             reload: reload.clone(),
         };
-        let (router, paths) = router(&rooms, health, &config, &clock, stopping.clone())?;
+        let (router, paths) = router(&rooms, health, &config, &clock, address, stopping.clone())?;
         let limits = listener::Limits::default();
         let serving = tokio::spawn(listener::serve(
             listener,
@@ -202,7 +202,7 @@ impl App {
 }
 
 /// Waits for a room to end, but not for ever: what is acknowledged is on disk already.
-async fn within(what: &str, grace: Duration, ending: impl Future<Output = ()>) {
+pub async fn within(what: &str, grace: Duration, ending: impl Future<Output = ()>) {
     if tokio::time::timeout(grace, ending).await.is_err() {
         tracing::warn!("{what} did not end within {grace:?} and are left behind");
     }
@@ -210,7 +210,7 @@ async fn within(what: &str, grace: Duration, ending: impl Future<Output = ()>) {
 
 /// Opens the operational state. A damaged file is set aside rather than keeping the guard from
 /// starting: what it held is lost, what comes from now on is not.
-async fn open_state(path: &Path) -> Result<State, StartError> {
+pub async fn open_state(path: &Path) -> Result<State, StartError> {
     let rooms = [rules::MIGRATIONS, alerting::MIGRATIONS];
     match State::open(path, &rooms).await {
         Err(damage @ state::StateError::Corrupt { .. }) => {
@@ -226,7 +226,8 @@ async fn open_state(path: &Path) -> Result<State, StartError> {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+/// Listens on an address, or says why not.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| {
         let reason = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -252,7 +253,8 @@ fn use_reserve(data_dir: &Path) {
     }
 }
 
-fn prepare_folder(path: &Path) -> Result<(), StartError> {
+/// Makes a folder for data, or says why not.
+pub fn prepare_folder(path: &Path) -> Result<(), StartError> {
     let refuse = |error: std::io::Error| StartError::DataFolder {
         path: path.to_owned(),
         reason: match error.kind() {
@@ -356,6 +358,7 @@ fn router(
     health: health::Health,
     config: &Config,
     clock: &SharedClock,
+    address: SocketAddr,
     stopping: watch::Receiver<bool>,
 ) -> Result<(Router, Vec<String>), StartError> {
     let shown = dashboards::Rooms {
@@ -376,7 +379,10 @@ fn router(
         .merge(openapi::routes(config.external_url.as_deref()))
         .merge(collector::routes(rooms.collector.clone()))
         .merge(rules::routes(rooms.rules.clone()))
-        .merge(alerting::routes(rooms.alerting.handle()))
+        .merge(alerting::routes(
+            rooms.alerting.handle(),
+            about(address, clock),
+        ))
         .merge(dashboards::routes(shown));
     let mut gate = Gate::new(config.tokens.clone());
     if let Some(url) = &config.external_url {
@@ -392,6 +398,15 @@ fn router(
     Ok((router, paths))
 }
 
+/// What this server says of itself to those who speak Alertmanager's language.
+fn about(address: SocketAddr, clock: &SharedClock) -> alerting::About {
+    alerting::About {
+        started_at: clock.now(),
+        version: env!("CARGO_PKG_VERSION"),
+        address: address.to_string(),
+    }
+}
+
 /// The path that pages live below: that of the external address, `/` without one.
 fn base_path(external_url: Option<&str>) -> String {
     let path = external_url
@@ -405,7 +420,8 @@ fn base_path(external_url: Option<&str>) -> String {
     }
 }
 
-fn record_metrics() -> PrometheusHandle {
+/// Records the program's own metrics from now on.
+pub fn record_metrics() -> PrometheusHandle {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     // A second server in the same process keeps the first one's recorder.
@@ -413,7 +429,8 @@ fn record_metrics() -> PrometheusHandle {
     handle
 }
 
-async fn keep_metrics(handle: PrometheusHandle, mut stop: watch::Receiver<bool>) {
+/// Keeps the recorded metrics small until it is stopped.
+pub async fn keep_metrics(handle: PrometheusHandle, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(5)) => handle.run_upkeep(),

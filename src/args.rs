@@ -1,11 +1,13 @@
 //! The command line: names, flags and their help.
 
+mod alerting;
 mod loadtest;
 mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use alerting::*;
 pub use loadtest::*;
 pub use store::*;
 
@@ -72,6 +74,13 @@ pub enum Command {
     /// Look at incidents and act on them
     #[command(subcommand)]
     Incident(IncidentCommand),
+    /// Show what fires
+    Alerts(AlertsArguments),
+    /// Keep alerts quiet for a while
+    #[command(subcommand)]
+    Silence(SilenceCommand),
+    /// Run alerting alone, in Alertmanager's place
+    Alertmanager(AlertmanagerArguments),
     /// Send load to a pod and find out what it carries
     #[command(subcommand)]
     Loadtest(LoadtestCommand),

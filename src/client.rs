@@ -132,6 +132,16 @@ impl Client {
         Ok(truncated)
     }
 
+    /// `DELETE path`, whose answer says nothing but that it is done.
+    pub async fn delete(&self, path: &str) -> Result<(), ClientError> {
+        let request = self.http.delete(format!("{}{path}", self.server));
+        match self.send(request).await {
+            Ok(_) => Ok(()),
+            Err(ClientError::Foreign { detail, .. }) if detail.is_empty() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
         let text = self.ask(request).await?.text().await;
         let text = text.map_err(|error| self.unreachable(&error))?;
@@ -173,10 +183,15 @@ impl Client {
                 .to_owned()
         };
         let hint = field("hint");
+        // The part of the API that is Alertmanager's says what is wrong in a bare text.
+        let text = body.as_ref().and_then(Value::as_str);
         Err(ClientError::Refused {
             status: status.as_u16(),
-            title: field("title"),
-            detail: field("detail"),
+            title: match text {
+                Some(_) => status.canonical_reason().unwrap_or_default().to_owned(),
+                None => field("title"),
+            },
+            detail: text.map_or_else(|| field("detail"), str::to_owned),
             hint: if hint.is_empty() {
                 hint
             } else {

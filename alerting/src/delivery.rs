@@ -120,6 +120,21 @@ pub struct IncidentView {
     pub step: Option<(usize, usize)>,
     /// One more sentence: it fires again, or the message stands for many incidents.
     pub note: Option<String>,
+    /// The group its alerts form, when it is about one.
+    pub group: Option<GroupView>,
+}
+
+/// A group of alerts, as Alertmanager's readers know it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupView {
+    /// The route and the labels that name the group.
+    pub key: String,
+    /// Those labels.
+    pub labels: Labels,
+    /// The receiver of its route.
+    pub receiver: String,
+    /// Where the sender of the message is reached.
+    pub external_url: String,
 }
 
 impl IncidentView {

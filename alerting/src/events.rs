@@ -35,6 +35,11 @@ pub(crate) fn counted(count: Count) {
     }
 }
 
+/// Alerts came from outside, repetitions included.
+pub(crate) fn alerts_posted(count: usize) {
+    metrics::counter!("rampart_alerts_posted_total").increment(count as u64);
+}
+
 pub(crate) fn incidents_open(count: usize) {
     metrics::gauge!("rampart_incidents_open").set(count as f64);
 }

@@ -11,6 +11,7 @@ pub mod config;
 pub mod delivery;
 mod engine;
 mod events;
+mod intervals;
 pub mod message;
 pub mod oncall;
 pub mod page;
@@ -19,7 +20,11 @@ mod tables;
 #[cfg(test)]
 mod testing;
 
-pub use api::{AlertAnswer, IncidentAnswer, IncidentList, OnCallAnswer, openapi, routes};
+pub use api::v2::About;
+pub use api::{
+    AlertAnswer, IncidentAnswer, IncidentList, OnCallAnswer, alertmanager_routes, openapi, routes,
+};
 pub use config::{Config, Teams};
 pub use engine::{Alerting, AlertingError, Handle, TestResult};
+pub use intervals::{Period, TimeInterval};
 pub use tables::{LoadError, MIGRATIONS};

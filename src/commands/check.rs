@@ -83,6 +83,7 @@ fn check_file(path: &Path, problems: &mut Problems) -> Result<String, String> {
     let file = read_text(path).map_err(|error| error.to_string())?;
     match kind_of(&file) {
         FileKind::Rules => Ok(check_rules(&file, problems)),
+        FileKind::Alertmanager => Ok(check_alertmanager(&file, problems)),
         FileKind::Alerting => Err(format!(
             "{} is an alerting file; check the main file that names it, whose teams and events it refers to",
             file.name
@@ -96,6 +97,7 @@ enum FileKind {
     Main,
     Rules,
     Alerting,
+    Alertmanager,
 }
 
 fn kind_of(file: &TextFile) -> FileKind {
@@ -110,10 +112,29 @@ fn kind_of(file: &TextFile) -> FileKind {
         .is_some_and(|version| version.starts_with("rampart/"));
     if listed || versioned || root.field("groups").is_some() {
         FileKind::Rules
+    } else if root.field("route").is_some() && alerting::Config::is_alertmanager(&root) {
+        FileKind::Alertmanager
     } else if root.field("route").is_some() && root.field("listen").is_none() {
         FileKind::Alerting
     } else {
         FileKind::Main
+    }
+}
+
+fn check_alertmanager(file: &TextFile, problems: &mut Problems) -> String {
+    let now = SystemClock::new().now();
+    let config = super::alertmanager::read(&file.name, &file.text, None, now, problems);
+    match config {
+        Some(config) if !problems.has_errors() => {
+            let mut routes = 0;
+            config.root.walk(&mut |_| routes += 1);
+            format!(
+                "{}: Alertmanager's file is fine, with {routes} routes and {} receivers",
+                file.name,
+                config.receivers.len()
+            )
+        }
+        _ => String::new(),
     }
 }
 

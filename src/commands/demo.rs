@@ -16,7 +16,7 @@ use crate::surroundings;
 /// Runs until interrupted, or for as long as was asked.
 pub async fn run(arguments: DemoArguments) -> Exit {
     if std::env::var_os("RUST_LOG").is_some() {
-        serve::start_log(LogFormat::Text);
+        serve::start_log(LogFormat::Text, None);
     }
     let clock = SystemClock::shared();
     let stage = match demo::prepare().await {

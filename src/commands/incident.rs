@@ -83,6 +83,7 @@ fn print_one(incident: &Value) -> Exit {
         ("opened at", &incident["opened_at"]),
         ("acknowledged at", &incident["acknowledged"]["at"]),
         ("by", &incident["acknowledged"]["by"]),
+        ("muted", &incident["muted"]["why"]),
         ("resolved at", &incident["resolved"]["at"]),
     ];
     for (name, value) in rows.into_iter().filter(|(_, value)| !value.is_null()) {

@@ -1,5 +1,7 @@
 //! One file a command. Data goes to standard output, messages to standard error.
 
+mod alertmanager;
+mod alerts;
 mod check;
 mod demo;
 mod incident;
@@ -12,6 +14,7 @@ mod query;
 mod rules;
 mod schema;
 mod serve;
+mod silence;
 mod store;
 
 use std::io::Write;
@@ -35,6 +38,9 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Check(check) => check::run(&check),
         Command::Query(query) => query::run(remote, query).await,
         Command::Incident(incident) => incident::run(remote, incident).await,
+        Command::Alerts(alerts) => alerts::run(remote, alerts).await,
+        Command::Silence(silence) => silence::run(remote, silence).await,
+        Command::Alertmanager(alertmanager) => alertmanager::run(alertmanager).await,
         Command::Loadtest(loadtest) => loadtest::run(remote, loadtest).await,
         Command::Notify(notify) => notify::run(remote, notify).await,
         Command::Limits(limits) => limits::run(remote, limits).await,

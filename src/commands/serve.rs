@@ -20,7 +20,7 @@ pub const DEFAULT_FILE: &str = "rampart.yaml";
 
 /// Runs until told to stop.
 pub async fn run(arguments: ServeArguments) -> Exit {
-    start_log(arguments.log_format);
+    start_log(arguments.log_format, None);
     let mut signals = Signals::listen();
     let clock: SharedClock = match arguments.clock {
         Some(start) => Arc::new(SystemClock::starting_at(start)),
@@ -163,14 +163,15 @@ fn data_dir_of(files: &ConfigFiles, overrides: &Overrides) -> PathBuf {
 }
 
 /// Signals, listened to before anything else starts, so that none is missed.
-struct Signals {
+pub struct Signals {
     terminate: Option<Signal>,
     interrupt: Option<Signal>,
     hangup: Option<Signal>,
 }
 
 impl Signals {
-    fn listen() -> Self {
+    /// Listens from now on.
+    pub fn listen() -> Self {
         let listen_to = |kind: SignalKind| signal(kind).ok();
         Signals {
             terminate: listen_to(SignalKind::terminate()),
@@ -180,17 +181,38 @@ impl Signals {
     }
 }
 
-async fn until_stopped(app: &App, signals: &mut Signals) {
-    loop {
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// To end.
+    Stop,
+    /// To read the configuration again.
+    Reload,
+}
+
+impl Signals {
+    /// What the next signal asks for.
+    pub async fn next(&mut self) -> Asked {
         tokio::select! {
-            () = received(&mut signals.terminate) => return,
-            () = received(&mut signals.interrupt) => return,
-            () = received(&mut signals.hangup) => {
-                match app.reload().reload().await {
-                    Ok(report) => tell(&[vec!["reloaded".to_owned()], report.kept].concat().join("; ")),
-                    Err(rejected) => tell(&format!("{}\nthe new configuration was rejected", rejected.problems)),
-                }
-            }
+            () = received(&mut self.terminate) => Asked::Stop,
+            () = received(&mut self.interrupt) => Asked::Stop,
+            () = received(&mut self.hangup) => Asked::Reload,
+        }
+    }
+}
+
+async fn until_stopped(app: &App, signals: &mut Signals) {
+    while signals.next().await == Asked::Reload {
+        match app.reload().reload().await {
+            Ok(report) => tell(
+                &[vec!["reloaded".to_owned()], report.kept]
+                    .concat()
+                    .join("; "),
+            ),
+            Err(rejected) => tell(&format!(
+                "{}\nthe new configuration was rejected",
+                rejected.problems
+            )),
         }
     }
 }
@@ -205,10 +227,11 @@ async fn received(signal: &mut Option<Signal>) {
     }
 }
 
-/// Logs to standard error; `RUST_LOG` chooses what, `info` and sqlx's warnings by default.
-pub fn start_log(format: LogFormat) {
+/// Logs to standard error; `RUST_LOG` chooses what, else `filter`, else `info` and sqlx's warnings.
+pub fn start_log(format: LogFormat, filter: Option<&str>) {
+    let filter = filter.unwrap_or("info,sqlx=warn,datafusion=warn");
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn,datafusion=warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(filter));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

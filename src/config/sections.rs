@@ -215,8 +215,6 @@ pub(super) fn alerting(
             return None;
         }
     };
-    let root = declare::expand_variables(&root, around.variable, problems);
-    declare::check(&root, &alerting::Config::shape(), problems);
     let surroundings = alerting::config::Surroundings {
         teams: main.teams,
         events: main.events,
@@ -225,6 +223,11 @@ pub(super) fn alerting(
         secrets: around.secret_file,
         time_zone: Tz::UTC,
     };
+    if alerting::Config::is_alertmanager(&root) {
+        return alerting::Config::read_alertmanager(&root, &surroundings, problems);
+    }
+    let root = declare::expand_variables(&root, around.variable, problems);
+    declare::check(&root, &alerting::Config::shape(), problems);
     alerting::Config::read(&root, &surroundings, problems)
 }
 

@@ -68,7 +68,13 @@ impl Server {
 
     /// The same; what it said when it ended instead.
     pub fn try_start(arguments: &[&str]) -> Result<Server, String> {
-        Self::run(Command::new(binary()), arguments)
+        Self::run(Command::new(binary()), "serve", arguments)
+    }
+
+    /// Starts another command that serves.
+    pub fn start_as(command: &str, arguments: &[&str]) -> Server {
+        Self::run(Command::new(binary()), command, arguments)
+            .unwrap_or_else(|said| panic!("the server did not start:\n{said}"))
     }
 
     /// The same, of a process none of whose files may grow beyond so many KiB: writing on fails, as on
@@ -77,13 +83,13 @@ impl Server {
         let mut command = Command::new("bash");
         let limited = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"");
         command.args(["-c", &limited, binary()]);
-        Self::run(command, arguments)
+        Self::run(command, "serve", arguments)
             .unwrap_or_else(|said| panic!("the server did not start:\n{said}"))
     }
 
-    fn run(mut command: Command, arguments: &[&str]) -> Result<Server, String> {
-        let mut child = command
-            .arg("serve")
+    fn run(mut program: Command, command: &str, arguments: &[&str]) -> Result<Server, String> {
+        let mut child = program
+            .arg(command)
             .args(arguments)
             .env_remove("RAMPART_CONFIG")
             .stderr(Stdio::piped())

@@ -10,6 +10,7 @@
 )]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)] // real peers live in real time
 
+mod alertmanager;
 mod capacity;
 mod commands;
 mod docs;

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::config::Destination;
 use crate::delivery::IncidentStatus;
 use crate::oncall::Shift;
-use crate::pipeline::{Acknowledgement, Entry, Incident, Reach, Resolution, Told};
+use crate::pipeline::{Acknowledgement, Entry, Incident, Muting, Reach, Resolution, Told};
 
 /// The most alerts an answer lists of one incident.
 const INCIDENT_ALERTS_MAX: usize = 200;
@@ -33,7 +33,9 @@ pub struct IncidentAnswer {
     destination: Destination,
     /// `waiting`, `reached` or `unreached`: whether anybody got a message.
     reach: Reach,
-    /// The next step's time, while somebody is still to be told.
+    /// Why nobody is told now.
+    muted: Option<Muting>,
+    /// The next step's time, while somebody is still to be told and it is not muted.
     next_step_at: Option<Timestamp>,
     told: Vec<Told>,
     alerts_total: usize,
@@ -126,7 +128,11 @@ impl IncidentAnswer {
             false_alarm: incident.false_alarm,
             destination: incident.destination,
             reach: incident.reach,
-            next_step_at: incident.progress.due.filter(|_| open),
+            next_step_at: incident
+                .progress
+                .due
+                .filter(|_| open && incident.muted.is_none()),
+            muted: incident.muted,
             told: incident.told,
             alerts_total: incident.alerts_total,
             alerts_firing: incident.alerts_firing,

@@ -6,6 +6,7 @@ mod incidents;
 mod phone;
 #[cfg(test)]
 mod tests;
+pub mod v2;
 
 use std::time::Duration;
 
@@ -19,8 +20,17 @@ use crate::engine::{AlertingError, Handle, TestResult};
 
 pub use answer::{AlertAnswer, IncidentAnswer, IncidentList, OnCallAnswer};
 
-/// Alerting's routes.
-pub fn routes(handle: Handle) -> Routes {
+/// Alertmanager's API alone.
+pub fn alertmanager_routes(handle: Handle, about: v2::About) -> Routes {
+    v2::routes(handle, about)
+}
+
+/// Alerting's routes, Alertmanager's API among them.
+pub fn routes(handle: Handle, about: v2::About) -> Routes {
+    own_routes(handle.clone()).merge(v2::routes(handle, about))
+}
+
+fn own_routes(handle: Handle) -> Routes {
     Routes::new()
         .route(Access::Read, "/api/v1/alerts", get(incidents::alerts))
         .route(Access::Read, "/api/v1/incidents", get(incidents::list))
@@ -81,7 +91,9 @@ struct Description;
 
 /// These routes as OpenAPI describes them.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    Description::openapi()
+    let mut document = Description::openapi();
+    document.merge(v2::openapi());
+    document
 }
 
 /// Which receiver gets a test message.
@@ -138,6 +150,8 @@ fn problem(error: AlertingError) -> ProblemDocument {
                     format!("configured: {known}")
                 })
         }
+        AlertingError::Silence(refusal) => ProblemDocument::bad_request(refusal.to_string()),
+        AlertingError::TooManyAlerts => ProblemDocument::unavailable(error.to_string(), SOON),
         AlertingError::NotDurable(_) => ProblemDocument::unavailable(
             "it was done, but could not be written to disk; repeat it",
             SOON,

@@ -17,6 +17,14 @@ use tokio::sync::watch;
 use crate::testing::{config, failing};
 use crate::{Alerting, MIGRATIONS, page, routes};
 
+pub(super) fn about() -> crate::About {
+    crate::About {
+        started_at: crate::testing::at("2026-11-10T18:00:00Z"),
+        version: "0.0.0",
+        address: "127.0.0.1:9650".to_owned(),
+    }
+}
+
 struct Api {
     alerting: Alerting,
     hook: fakes::Webhook,
@@ -51,7 +59,7 @@ people: {{ann: {{name: Ann}}}}
             Some("https://rampart.example.com".to_owned()),
         );
         let alerting = alerting.await.unwrap();
-        let router = routes(alerting.handle()).into_router();
+        let router = routes(alerting.handle(), about()).into_router();
         Api {
             alerting,
             hook,

@@ -31,7 +31,7 @@ use chrono_tz::Tz;
 use declare::{Field, Node, Problems, Shape};
 use outbound::Outbound;
 
-use crate::delivery::{AddressKind, Attempt, Delivery, Limits};
+use crate::delivery::{AddressKind, Attempt, Delivery, IncidentView, Limits};
 
 pub use aliyun_sms::AliyunSms;
 pub use aliyun_voice::AliyunVoice;
@@ -219,7 +219,19 @@ impl Channel {
     /// Whether one message may stand for several incidents; a machine that keeps an alert of its own
     /// for each needs each.
     pub fn takes_digests(&self) -> bool {
-        !matches!(self, Channel::PagerDuty(_))
+        match self {
+            Channel::PagerDuty(_) => false,
+            Channel::Webhook(webhook) => webhook.takes_digests(),
+            _ => true,
+        }
+    }
+
+    /// The most alerts that one message lists.
+    pub fn alerts_max(&self) -> usize {
+        match self {
+            Channel::Webhook(webhook) => webhook.alerts_max(),
+            _ => IncidentView::ALERTS_MAX,
+        }
     }
 
     /// Whether a message that may have arrived must not be sent again: somebody's phone rings.

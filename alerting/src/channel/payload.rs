@@ -142,22 +142,44 @@ struct TheirAlert<'a> {
 
 pub(super) fn alertmanager(delivery: &Delivery) -> Vec<u8> {
     let incident = &delivery.incident;
+    let group = incident.group.as_ref();
     let theirs = Theirs {
         version: "4",
-        group_key: format!("incident:{}", incident.id),
+        group_key: group.map_or_else(
+            || format!("incident:{}", incident.id),
+            |group| group.key.clone(),
+        ),
         truncated_alerts: incident.alerts_total.saturating_sub(incident.alerts.len()),
         status: match delivery.kind {
             MessageKind::Resolved => "resolved",
             _ => "firing",
         },
-        receiver: &delivery.recipient.name,
-        group_labels: &incident.labels,
+        receiver: receiver_of(delivery),
+        group_labels: group.map_or(&incident.labels, |group| &group.labels),
         common_labels: &incident.labels,
         common_annotations: common_annotations(&incident.alerts),
-        external_url: incident.url.as_deref().unwrap_or(""),
+        external_url: match group {
+            Some(group) => &group.external_url,
+            None => incident.url.as_deref().unwrap_or(""),
+        },
         alerts: incident.alerts.iter().map(their_alert).collect(),
     };
     to_json(&theirs)
+}
+
+/// The receiver's name, without the number of its way.
+fn receiver_of(delivery: &Delivery) -> &str {
+    let way = delivery.recipient.name.as_str();
+    let receiver = delivery
+        .incident
+        .group
+        .as_ref()
+        .map(|group| group.receiver.as_str());
+    let own = |receiver: &&str| {
+        let rest = way.strip_prefix(receiver);
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    };
+    receiver.filter(own).unwrap_or(way)
 }
 
 fn their_alert(alert: &Alert) -> TheirAlert<'_> {

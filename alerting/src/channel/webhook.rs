@@ -13,7 +13,7 @@ use outbound::{Answer, Outbound, OutboundError};
 use super::read::{self, Common};
 use super::sign::{hex, hmac_sha256};
 use super::{ReadSecret, answer, payload};
-use crate::delivery::{Attempt, Delivery, Limits};
+use crate::delivery::{Attempt, Delivery, IncidentView, Limits};
 use crate::message::one_line;
 
 /// A machine's own limits are its own; this only keeps a loop from flooding it.
@@ -24,6 +24,8 @@ pub(super) const LIMITS: Limits = Limits {
     penalty: Duration::ZERO,
 };
 
+/// The most alerts of one group in Alertmanager's body; `truncatedAlerts` counts the rest.
+const GROUP_ALERTS_MAX: usize = 1_000;
 const HEADERS_MAX: usize = 32;
 const KEY_CHARS_MAX: usize = 200;
 
@@ -99,6 +101,19 @@ impl Webhook {
             common: Common::read(node, problems),
             url: url?,
         })
+    }
+
+    /// Alertmanager's body is about one group.
+    pub(super) fn takes_digests(&self) -> bool {
+        self.payload == Payload::Rampart
+    }
+
+    /// The most alerts of one body; Alertmanager's readers expect all of a group.
+    pub(super) fn alerts_max(&self) -> usize {
+        match self.payload {
+            Payload::Rampart => IncidentView::ALERTS_MAX,
+            Payload::Alertmanager => GROUP_ALERTS_MAX,
+        }
     }
 
     pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {

@@ -20,6 +20,8 @@ pub struct Endpoint {
     pub limits: Limits,
     /// Whether a message that may have arrived must not be sent again: people wake up from it.
     pub once_only: bool,
+    /// Whether it hears that an incident is over.
+    pub sends_resolved: bool,
     /// The language of its messages, when it says one.
     pub language: Option<Language>,
 }
@@ -133,6 +135,7 @@ fn read_endpoint(
         name,
         limits: channel.limits(),
         once_only: channel.is_once_only(),
+        sends_resolved: true,
         language: node.text_of("language").and_then(Language::from_word),
         channel,
     })

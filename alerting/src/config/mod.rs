@@ -4,8 +4,12 @@
 //! place and never stops at the first.
 
 mod advice;
+mod alertmanager;
 mod endpoint;
 mod escalation;
+mod export;
+mod inhibit;
+mod interval;
 mod people;
 mod route;
 mod schedule;
@@ -23,10 +27,13 @@ use model::{DatedEvent, Timestamp};
 
 use crate::channel::ReadSecret;
 use crate::delivery::{Language, Person};
+use crate::intervals::TimeInterval;
 use crate::oncall::Schedule;
 
 pub use endpoint::{Endpoint, Receiver};
 pub use escalation::{Escalation, Medium, Repeat, Step, Target, Whom};
+pub use export::as_alertmanager;
+pub use inhibit::InhibitRule;
 pub use route::{Destination, GroupBy, Route, Timing};
 pub use team::{Team, Teams};
 
@@ -45,6 +52,12 @@ pub struct Config {
     pub schedules: BTreeMap<String, Schedule>,
     /// People by their key.
     pub people: BTreeMap<String, Person>,
+    /// Which alerts hold back which.
+    pub inhibit_rules: Vec<InhibitRule>,
+    /// Times that routes are quiet or active in, by name.
+    pub time_intervals: BTreeMap<String, TimeInterval>,
+    /// How long an alert from outside holds that names no end.
+    pub resolve_timeout: Duration,
     /// The language of messages where neither receiver nor person says another.
     pub language: Language,
     /// The zone of times in messages and on the phone page.
@@ -68,6 +81,9 @@ pub struct Surroundings<'a> {
 }
 
 impl Config {
+    /// How long an alert from outside holds that names no end, when nothing is said.
+    pub const RESOLVE_TIMEOUT: Duration = Duration::from_mins(5);
+
     /// A configuration that opens incidents and tells nobody.
     pub fn silent() -> Self {
         let nobody = "nobody".to_owned();
@@ -85,6 +101,9 @@ impl Config {
             escalations: BTreeMap::new(),
             schedules: BTreeMap::new(),
             people: BTreeMap::new(),
+            inhibit_rules: Vec::new(),
+            time_intervals: BTreeMap::new(),
+            resolve_timeout: Config::RESOLVE_TIMEOUT,
             language: Language::En,
             time_zone: Tz::UTC,
         }
@@ -117,6 +136,26 @@ impl Config {
             "named destinations, such as a team's chat",
         )
         .required("route", route::shape(), "the route every alert enters")
+        .field(
+            "inhibit_rules",
+            inhibit::shape(),
+            "while one alert fires, others tell nobody",
+        )
+        .field(
+            "time_intervals",
+            interval::shape(),
+            "named times that routes are quiet or active in",
+        )
+        .field(
+            "mute_time_intervals",
+            interval::shape(),
+            "the older name of time_intervals",
+        )
+        .field(
+            "resolve_timeout",
+            Shape::Duration,
+            "how long an alert from outside holds that names no end; 5m when left out",
+        )
         .field(
             "escalations",
             Shape::map("escalation name", escalation::record()),
@@ -174,12 +213,15 @@ impl Config {
             .flat_map(Node::fields)
             .filter_map(|(key, _)| key.key_text().map(str::to_owned))
             .collect();
-        let root = route::read(
-            node.field("route"),
-            &names.receivers,
-            &escalation_names,
-            problems,
-        );
+        let time_intervals = interval::read(node, problems);
+        let known = route::Known {
+            receivers: names.receivers.clone(),
+            escalations: escalation_names,
+            time_intervals: time_intervals.keys().cloned().collect(),
+        };
+        let root = route::read(node.field("route"), &known, problems);
+        let inhibit_rules = inhibit::read(node.field("inhibit_rules"), problems);
+        let resolve_timeout = positive_duration(node, "resolve_timeout", problems);
         surroundings.teams.check(&names, problems);
         let config = Config {
             channels,
@@ -188,6 +230,9 @@ impl Config {
             escalations,
             schedules,
             people,
+            inhibit_rules,
+            time_intervals,
+            resolve_timeout: resolve_timeout.unwrap_or(Config::RESOLVE_TIMEOUT),
             language,
             time_zone: surroundings.time_zone,
         };

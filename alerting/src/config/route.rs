@@ -7,7 +7,7 @@ use declare::{Node, Problems, Record, Shape};
 use model::{Labels, Matcher, Mode};
 use serde::{Deserialize, Serialize};
 
-use super::unknown_name;
+use super::{inhibit, unknown_name};
 
 /// Where a route leads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -82,6 +82,10 @@ pub struct Route {
     pub destination: Destination,
     /// Where it leads in rush mode, when that differs.
     pub rush: Option<Destination>,
+    /// Time intervals in which it tells nobody; not inherited.
+    pub mute_times: Vec<String>,
+    /// Time intervals in which alone it tells somebody; not inherited.
+    pub active_times: Vec<String>,
 }
 
 impl Route {
@@ -101,7 +105,28 @@ impl Route {
             destination: Destination::Receiver(receiver.clone()),
             receiver,
             rush: None,
+            mute_times: Vec::new(),
+            active_times: Vec::new(),
         }
+    }
+
+    /// Whether it or any route below it has time intervals.
+    pub fn has_times(&self) -> bool {
+        !self.mute_times.is_empty()
+            || !self.active_times.is_empty()
+            || self.routes.iter().any(Route::has_times)
+    }
+
+    /// The route with this path, itself or below it.
+    pub fn at_path(&self, path: &str) -> Option<&Route> {
+        if self.path == path {
+            return Some(self);
+        }
+        let mut below = self
+            .routes
+            .iter()
+            .filter(|below| path.starts_with(&below.path));
+        below.find_map(|below| below.at_path(path))
     }
 
     /// The routes an alert takes: the deepest matching ones, siblings only where `continue` says so.
@@ -145,8 +170,8 @@ pub(super) fn shape() -> Shape {
     Shape::Recursive(record)
 }
 
-fn record() -> Record {
-    Record::new("route", "which alerts go where")
+pub(super) fn record() -> Record {
+    let record = Record::new("route", "which alerts go where")
         .field(
             "matchers",
             Shape::list(Shape::Matcher),
@@ -195,36 +220,59 @@ fn record() -> Record {
             "repeat_interval",
             Shape::Duration,
             "how often an open incident is brought to mind again; 4h when left out",
+        );
+    with_alertmanagers(record).field(
+        "routes",
+        Shape::list(shape()),
+        "routes below it; the first that matches wins",
+    )
+}
+
+/// Adds what Alertmanager's routes have beside these.
+fn with_alertmanagers(record: Record) -> Record {
+    record
+        .field(
+            "match",
+            inhibit::values(),
+            "Alertmanager's older notation for matchers: label: value",
+        )
+        .field(
+            "match_re",
+            inhibit::values(),
+            "Alertmanager's older notation for matchers: label: regular expression",
         )
         .field(
             "mute_time_intervals",
-            Shape::Any,
-            "not available in this version",
+            Shape::list(Shape::Text),
+            "time intervals in which it tells nobody",
         )
         .field(
             "active_time_intervals",
-            Shape::Any,
-            "not available in this version",
-        )
-        .field(
-            "routes",
-            Shape::list(shape()),
-            "routes below it; the first that matches wins",
+            Shape::list(Shape::Text),
+            "time intervals in which alone it tells somebody; always when left out",
         )
 }
 
-pub(super) fn read(
+/// The names that routes may refer to.
+pub(super) struct Known {
+    pub(super) receivers: Vec<String>,
+    pub(super) escalations: Vec<String>,
+    pub(super) time_intervals: Vec<String>,
+}
+
+pub(super) fn read(node: Option<&Node>, known: &Known, problems: &mut Problems) -> Option<Route> {
+    read_from(node, &Route::plain(String::new()), known, problems)
+}
+
+/// The same, where what the root does not say is as in `defaults`.
+pub(super) fn read_from(
     node: Option<&Node>,
-    receivers: &[String],
-    escalations: &[String],
+    defaults: &Route,
+    known: &Known,
     problems: &mut Problems,
 ) -> Option<Route> {
     let node = node?;
-    let mut reader = Reader {
-        receivers,
-        escalations,
-        problems,
-    };
+    let mut reader = Reader { known, problems };
     if node.field("receiver").is_none() {
         reader
             .problems
@@ -232,44 +280,53 @@ pub(super) fn read(
             .hint("it takes what no other route does, and what an escalation cannot deliver");
         return None;
     }
-    if let Some(at) = node.field("matchers").filter(|at| !at.items().is_empty()) {
-        reader
-            .problems
-            .error(
-                at,
-                "the root route takes every alert, so it has no matchers",
-            )
-            .hint("move them into a route under `routes`");
+    let conditions = ["matchers", "match", "match_re"];
+    for at in conditions.iter().filter_map(|field| node.field(field)) {
+        if !at.items().is_empty() || at.fields().next().is_some() {
+            reader
+                .problems
+                .error(
+                    at,
+                    "the root route takes every alert, so it has no matchers",
+                )
+                .hint("move them into a route under `routes`");
+        }
     }
-    Some(reader.route(node, None))
+    for field in TIMES {
+        if let Some(at) = node.key(field) {
+            reader
+                .problems
+                .error(
+                    at,
+                    format!(
+                        "the root route takes every alert at all times, so it has no `{field}`"
+                    ),
+                )
+                .hint("move it into a route under `routes`");
+        }
+    }
+    Some(reader.route(node, defaults, true))
 }
 
+/// The two lists of time intervals.
+const TIMES: [&str; 2] = ["mute_time_intervals", "active_time_intervals"];
+
 struct Reader<'a> {
-    receivers: &'a [String],
-    escalations: &'a [String],
+    known: &'a Known,
     problems: &'a mut Problems,
 }
 
 impl Reader<'_> {
-    fn route(&mut self, node: &Node, parent: Option<&Route>) -> Route {
-        for field in ["mute_time_intervals", "active_time_intervals"] {
-            if let Some(at) = node.key(field) {
-                self.problems
-                    .error(at, format!("`{field}` is not available in this version"))
-                    .hint("leave it out; every route is active at all times");
-            }
-        }
-        let matchers: Vec<Matcher> = node
-            .items_of("matchers")
-            .iter()
-            .filter_map(Node::matcher)
-            .collect();
-        let mut route = parent
-            .cloned()
-            .unwrap_or_else(|| Route::plain(String::new()));
+    fn route(&mut self, node: &Node, parent: &Route, is_root: bool) -> Route {
+        let fields = ["matchers", "match", "match_re"];
+        let matchers = inhibit::matchers(node, fields, self.problems);
+        let mut route = parent.clone();
+        let [mute_times, active_times] = TIMES.map(|field| self.times(node, field));
+        route.mute_times = mute_times;
+        route.active_times = active_times;
         route.routes = Vec::new();
         route.continues = node.boolean_of("continue").unwrap_or(false);
-        if parent.is_some() {
+        if !is_root {
             route.path.push_str(&path_part(&matchers));
         }
         route.matchers = matchers;
@@ -291,7 +348,7 @@ impl Reader<'_> {
         }
         let mut paths = BTreeSet::new();
         for (index, below) in node.items_of("routes").iter().enumerate() {
-            let mut below = self.route(below, Some(&route));
+            let mut below = self.route(below, &route, false);
             if !paths.insert(below.path.clone()) {
                 rename(&mut below, index);
             }
@@ -322,14 +379,27 @@ impl Reader<'_> {
         let at = node.field(field)?;
         let name = at.text()?;
         let known = if field == "receiver" {
-            self.receivers
+            &self.known.receivers
         } else {
-            self.escalations
+            &self.known.escalations
         };
         if !known.iter().any(|declared| declared == name) {
             unknown_name(self.problems, at, field, name, known);
         }
         Some(name.to_owned())
+    }
+
+    fn times(&mut self, node: &Node, field: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        for item in node.items_of(field) {
+            let Some(name) = item.text() else { continue };
+            if !self.known.time_intervals.iter().any(|known| known == name) {
+                let known = &self.known.time_intervals;
+                unknown_name(self.problems, item, "time interval", name, known);
+            }
+            names.push(name.to_owned());
+        }
+        names
     }
 
     fn group_by(&mut self, at: &Node) -> GroupBy {

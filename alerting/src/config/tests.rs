@@ -27,7 +27,7 @@ route:
   routes:
     - matchers: ['severity=critical']
       escalation: nigth
-      mute_time_intervals: [weekends]
+      mute_time_intervals: [weekend]
       rush: {escalation: war, receiver: team-chat}
     - matcher: ['severity=critical']
       repeat_interval: 5
@@ -47,6 +47,16 @@ schedules:
       - {name: both, start: 2026-11-02T10:00, during: double-11, people: [first]}
 people:
   first: {phone: '+8613800000001'}
+inhibit_rules:
+  - {source_match: {severity: critical}, equal: [9lives]}
+  - {source_match_re: {severity: '('}, target_matchers: [severity=warning]}
+time_intervals:
+  - name: weekends
+    time_intervals:
+      - {weekdays: ['saturday:sunday', caturday], location: Asia/Shanghay}
+      - {times: [{start_time: '17:00', end_time: '09:00'}, {start_time: '9:00', end_time: '24:01'}]}
+      - {days_of_month: ['-1:3', '32', '5:1'], months: ['13', 'may:april'], years: ['0']}
+  - {name: weekends}
 ";
     let teams = "a: {owns: ['guide/*'], im: team-chatt, schedule: giude}\n";
     let (_, _, problems) = read_config(alerting, teams);

@@ -10,6 +10,7 @@ use state::{State, Statement};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::AlertingError;
+use super::outside::OutsideCommand;
 use super::steady::Steady;
 use crate::delivery::{Attempt, IncidentStatus};
 use crate::pipeline::{
@@ -41,6 +42,7 @@ pub(super) enum Command {
     List(oneshot::Sender<Vec<Incident>>),
     Firing(oneshot::Sender<Vec<(String, Alert)>>),
     Policy(oneshot::Sender<Arc<Policy>>),
+    Outside(OutsideCommand),
     Outcome {
         attempt: u64,
         outcome: Attempt,
@@ -76,7 +78,7 @@ const INCIDENTS_KEPT_FOR: Duration = Duration::from_hours(90 * 24);
 const EXPIRE_EVERY: Duration = Duration::from_hours(1);
 
 /// Answers that wait until the disk has what they promise.
-type Reply = Box<dyn FnOnce(&Memory, Result<(), String>) + Send>;
+pub(super) type Reply = Box<dyn FnOnce(&Memory, Result<(), String>) + Send>;
 
 pub(super) struct Actor {
     memory: Memory,
@@ -225,6 +227,7 @@ impl Actor {
                     reply.send(()).ok();
                 }));
             }
+            Command::Outside(command) => return self.obey_outside(command, now),
             Command::Stop => self.stopping = true,
             other => self.answer(other),
         }
@@ -261,11 +264,20 @@ impl Actor {
             | Command::Act { .. }
             | Command::Outcome { .. }
             | Command::Reload { .. }
+            | Command::Outside(_)
             | Command::Stop => {}
         }
     }
 
-    fn step(&mut self, event: Event, now: Timestamp) {
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    pub(super) fn step(&mut self, event: Event, now: Timestamp) {
         for effect in step(&mut self.memory, event, now) {
             match effect {
                 Effect::Store(writes) => self.writes.extend(writes),

@@ -20,7 +20,7 @@ use crate::pipeline::{Action, How, Incident, Links, Policy};
 use crate::tables;
 
 /// Alerts handed over in one step.
-const ALERTS_PER_STEP_MAX: usize = 500;
+pub(super) const ALERTS_PER_STEP_MAX: usize = 500;
 /// Test messages under way at once.
 const TESTS_IN_FLIGHT_MAX: usize = 2;
 
@@ -222,7 +222,7 @@ impl Handle {
         sent.map_err(|_| AlertingError::Stopping)
     }
 
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, AlertingError> {
@@ -265,6 +265,7 @@ impl Handle {
                 acknowledge_url: None,
                 step: None,
                 note: None,
+                group: None,
             },
             recipient: Recipient {
                 name: receiver.to_owned(),

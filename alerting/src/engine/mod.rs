@@ -3,6 +3,7 @@
 
 mod actor;
 mod handle;
+mod outside;
 mod steady;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,12 @@ pub enum AlertingError {
     /// What was handed over is not on disk; it must be handed over again.
     #[error("not written to disk: {0}; hand it over again")]
     NotDurable(String),
+    /// More alerts from outside fire than are kept.
+    #[error("more than {max} alerts from outside fire", max = outside::POSTED_ALERTS_MAX)]
+    TooManyAlerts,
+    /// A silence cannot be made or changed so.
+    #[error(transparent)]
+    Silence(#[from] crate::pipeline::SilenceError),
     /// Alerting is stopping.
     #[error("alerting is stopping")]
     Stopping,

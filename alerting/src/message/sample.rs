@@ -63,6 +63,7 @@ pub(crate) fn incident() -> IncidentView {
         acknowledge_url: Some("https://rampart.example.com/guard/a/token".to_owned()),
         step: Some((2, 4)),
         note: None,
+        group: None,
     }
 }
 

@@ -116,12 +116,16 @@ fn advance(
                 incident.closed = true;
             }
         }
+        IncidentStatus::Open if incident.is_muted() => {}
         IncidentStatus::Acknowledged => {
             let until = incident.acknowledged.as_ref().and_then(|ack| ack.until);
             if until.is_some_and(|until| until <= now) {
                 let text = "the acknowledgement ran out and it is not resolved; rings again";
                 ring_again(incident, policy, journal, text, now);
-                run_plan(incident, policy, journal, now, summons);
+                if !incident.is_muted() {
+                    run_plan(incident, policy, journal, now, summons);
+                }
+            } else if incident.is_muted() {
             } else if let Some(update) = update(incident, now) {
                 incident.progress.last_message_at = Some(now);
                 summons.push(update);
@@ -143,6 +147,7 @@ pub(super) fn ring_again(
     incident.acknowledged = None;
     let plan = plan_of(policy, &incident.destination);
     incident.progress.restart(&plan, now);
+    incident.pause_from(now);
     incident.note(journal, now, EntryKind::Acknowledged, why);
 }
 
@@ -467,6 +472,7 @@ pub(super) fn bring_forward(
         };
         let progress = &mut incident.progress;
         let concerns = incident.status == IncidentStatus::Open
+            && incident.muted.is_none()
             && progress.is_latest(passed.round, passed.step)
             && !progress.step_accepted;
         // A next step that is due at once comes by itself; one of a next round keeps its pause.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::{Alert, AlertStatus, Mode, Timestamp};
 
 use super::incident::{Entry, HeldAlert, Incident};
+use super::mute::Silence;
 use super::outbox::OutboxRow;
 use super::record::AttemptRow;
 use crate::config::{Config, Endpoint, Teams};
@@ -16,6 +17,10 @@ use crate::delivery::{Attempt, Delivery};
 pub enum Event {
     /// Alerts from rules or from outside.
     Alerts(Vec<Alert>),
+    /// Alerts posted from outside, each of which holds until its end unless it is posted again.
+    Posted(Vec<Alert>),
+    /// Silences as they stand from now on.
+    Silences(Vec<Silence>),
     /// A person did something.
     Act {
         /// To which incident.
@@ -212,4 +217,11 @@ pub enum Write {
     Outbox(Box<OutboxRow>),
     /// An attempt as it now stands.
     Attempt(Box<AttemptRow>),
+    /// A silence as it now stands.
+    Silence(Box<Silence>),
+    /// A silence that has been over for long enough.
+    ForgetSilence {
+        /// Which.
+        id: String,
+    },
 }

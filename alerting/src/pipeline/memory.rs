@@ -3,34 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::{Mode, Timestamp};
+use model::{Alert, Mode, Timestamp};
 
 use super::deliver::Gate;
 use super::escalate::PassedOver;
 use super::event::{Count, Dispatch, Effect, Event, Policy, Write};
 use super::incident::{Entry, HeldAlert, Incident};
+use super::mute::{Mutes, Silence};
 use super::outbox::{OutboxRow, PATIENCE, RowState};
+use super::outside::Outside;
 use super::progress::shifted;
 use super::receive::Seen;
 use super::record::{AttemptRow, AttemptState};
+use super::view::Links;
 use crate::delivery::{Attempt, IncidentStatus, MessageKind};
 
-/// What links in messages are made of.
-#[derive(Clone)]
-pub struct Links {
-    /// The address people reach Rampart at, without a slash at its end.
-    pub external_url: Option<String>,
-    /// The key links are signed with and incident ids are drawn from.
-    pub key: Arc<[u8]>,
-}
-
-impl std::fmt::Debug for Links {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Links")
-            .field("external_url", &self.external_url)
-            .finish_non_exhaustive()
-    }
-}
+/// An arrival: fingerprint, episode, whether it fires, when it came.
+pub type Arrival = (u64, Timestamp, bool, Timestamp);
 
 /// What a database gave back at start.
 #[derive(Debug, Default)]
@@ -45,8 +34,10 @@ pub struct Stored {
     pub outbox: Vec<OutboxRow>,
     /// Attempts whose outcome was never recorded.
     pub attempts: Vec<AttemptRow>,
-    /// Arrivals: fingerprint, episode, whether it fires, when it came.
-    pub seen: Vec<(u64, Timestamp, bool, Timestamp)>,
+    /// What arrived.
+    pub seen: Vec<Arrival>,
+    /// Silences, those that are over included.
+    pub silences: Vec<Silence>,
     /// The highest number given to an incident, a message and an attempt.
     pub numbers: (u64, u64, u64),
 }
@@ -65,6 +56,10 @@ pub struct Memory {
     /// Alerts that fire on after a person resolved their incident, until they recover.
     pub(super) quiet: HashMap<u64, String>,
     pub(super) seen: Seen,
+    pub(super) outside: Outside,
+    pub(super) mutes: Mutes,
+    /// The minute at which the times of routes were last looked at.
+    pub(super) looked_at_intervals: Option<Timestamp>,
     pub(super) outbox: BTreeMap<u64, OutboxRow>,
     pub(super) gates: BTreeMap<String, Gate>,
     /// First messages that are still on their way, by when patience with them ends.
@@ -118,6 +113,7 @@ impl Memory {
     /// An empty memory.
     pub fn new(policy: Arc<Policy>, mode: Mode, links: Links) -> Self {
         Memory {
+            mutes: Mutes::new(&policy.config.inhibit_rules, [], Timestamp::EPOCH),
             policy,
             mode,
             links,
@@ -126,6 +122,8 @@ impl Memory {
             firing: HashMap::new(),
             quiet: HashMap::new(),
             seen: Seen::default(),
+            outside: Outside::default(),
+            looked_at_intervals: None,
             outbox: BTreeMap::new(),
             gates: BTreeMap::new(),
             patience: BTreeSet::new(),
@@ -192,24 +190,33 @@ impl Memory {
             memory.restore_attempt(attempt);
         }
         memory.restore_indexes();
+        memory.restore_mutes(stored.silences, now);
         memory.forgive_clock(now);
-        for (fingerprint, starts_at, firing, _) in &stored.seen {
+        events.extend(memory.take_homeless(stored.seen, homeless));
+        (memory, events)
+    }
+
+    /// Remembers what arrived. Alerts that fire and have lost their incident come in anew, unless they
+    /// resolved since.
+    fn take_homeless(
+        &mut self,
+        seen: Vec<Arrival>,
+        mut homeless: BTreeMap<(u64, Timestamp), Alert>,
+    ) -> Option<Event> {
+        for (fingerprint, starts_at, firing, _) in &seen {
             if !firing {
                 homeless.remove(&(*fingerprint, *starts_at));
             }
         }
-        homeless.retain(|(fingerprint, _), _| !memory.firing.contains_key(fingerprint));
-        for (fingerprint, starts_at, firing, received_at) in stored.seen {
+        homeless.retain(|(fingerprint, _), _| !self.firing.contains_key(fingerprint));
+        for (fingerprint, starts_at, firing, received_at) in seen {
             if !homeless.contains_key(&(fingerprint, starts_at)) {
-                memory
-                    .seen
+                self.seen
                     .remember(fingerprint, starts_at, firing, received_at);
             }
         }
-        if !homeless.is_empty() {
-            events.push(Event::Alerts(homeless.into_values().collect()));
-        }
-        (memory, events)
+        let alerts: Vec<Alert> = homeless.into_values().collect();
+        (!alerts.is_empty()).then_some(Event::Alerts(alerts))
     }
 
     /// With an attempt for each message that was on its way and whose attempt is lost, so that its
@@ -272,6 +279,8 @@ impl Memory {
     /// All of it as writes, for a disk that missed some.
     pub fn everything(&self) -> Vec<Write> {
         let mut writes = self.seen.writes();
+        let silences = self.mutes.silences().cloned().map(Box::new);
+        writes.extend(silences.map(Write::Silence));
         for incident in self.incidents.values() {
             let id = &incident.id;
             writes.push(Write::Incident {
@@ -302,7 +311,10 @@ impl Memory {
             .gates
             .iter()
             .filter_map(|(name, gate)| gate.next_due(self.limits_of(name), now));
-        gates.chain(timer).chain(patience).min()
+        let mutes = self.next_mute_change(now);
+        let lapses = self.outside.next_end();
+        let others = [timer, patience, mutes, lapses].into_iter().flatten();
+        gates.chain(others).min()
     }
 
     pub(super) fn limits_of(&self, endpoint: &str) -> Option<crate::delivery::Limits> {
@@ -316,10 +328,17 @@ impl Memory {
             Event::Mode(mode) => self.mode = *mode,
             Event::Reload(policy) => {
                 self.policy = Arc::clone(policy);
+                self.mutes.set_rules(&policy.config.inhibit_rules);
+                self.looked_at_intervals = None;
                 super::outbox::drop_removed_ways(self, now);
             }
             Event::ClockSet { by_micros } => self.shift(*by_micros),
-            Event::Alerts(_) | Event::Act { .. } | Event::Outcome { .. } | Event::Tick => {}
+            Event::Silences(silences) => self.take_silences(silences, now),
+            Event::Alerts(_)
+            | Event::Posted(_)
+            | Event::Act { .. }
+            | Event::Outcome { .. }
+            | Event::Tick => {}
         }
     }
 
@@ -464,6 +483,7 @@ impl Memory {
         for gate in self.gates.values_mut() {
             gate.shift(moved);
         }
+        self.outside.shift(moved);
         let patience = std::mem::take(&mut self.patience);
         self.patience = patience
             .into_iter()

@@ -1,16 +1,19 @@
 //! What happens to an alert, in order. Each stage is a file; there is no other way in.
 //!
-//! `receive → route → group → incident → escalate → outbox → deliver → record`. Nothing here does
-//! I/O or reads a clock: a step takes an event and the time, changes [`Memory`] and says what is to
+//! `receive → route → group → mute → incident → mute → escalate → outbox → deliver → record`. Nothing
+//! here does I/O or reads a clock: a step takes an event and the time, changes [`Memory`] and says what is to
 //! be stored and sent. The same events from the same memory always give the same effects.
 
+mod active;
 mod deliver;
 mod escalate;
 mod event;
 mod group;
 mod incident;
 mod memory;
+mod mute;
 mod outbox;
+mod outside;
 mod progress;
 mod reach;
 mod receive;
@@ -21,14 +24,17 @@ mod view;
 #[cfg(test)]
 mod night;
 
+pub use active::{ActiveAlert, ActiveGroup};
 pub use event::{Action, Count, Dispatch, Effect, Event, How, Policy, Write};
 pub use incident::{
     Acknowledgement, Entry, EntryKind, HeldAlert, Incident, Reach, Resolution, Told,
 };
-pub use memory::{Links, Memory, Stored};
+pub use memory::{Arrival, Memory, Stored};
+pub use mute::{Draft, MutedBy, Muting, Silence, SilenceError, SilenceState, WrittenMatcher};
 pub use outbox::{Address, OutboxRow, RowState};
 pub use progress::Progress;
 pub use record::{AttemptRow, AttemptState};
+pub use view::Links;
 
 use model::Timestamp;
 
@@ -40,8 +46,10 @@ pub fn step(memory: &mut Memory, event: Event, now: Timestamp) -> Vec<Effect> {
     let admitted = receive::admit(memory, event, now);
     let routed = route::assign(memory, admitted.alerts);
     let grouped = group::collect(memory, routed);
+    mute::watch(memory, &grouped, now);
     incident::open_or_update(memory, grouped, now);
     incident::act(memory, admitted.act, now);
+    mute::settle(memory, now);
     // A step whose channel is blocked or fails brings the next one forward, which is then due too.
     for _ in 0..escalate::ROUNDS_MAX {
         let due = escalate::due(memory, now);

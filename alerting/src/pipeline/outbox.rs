@@ -162,6 +162,9 @@ pub(super) fn enqueue(memory: &mut Memory, summons: Vec<Summons>, now: Timestamp
 /// Queues one message; `false` when the same still waits.
 fn enqueue_one(memory: &mut Memory, summons: &Summons, called: &Called, now: Timestamp) -> bool {
     let address = &called.address;
+    if summons.kind == MessageKind::Resolved && !sends_resolved(memory, address) {
+        return true;
+    }
     if is_waiting(memory, &summons.incident, summons.kind, address) {
         let text = format!("{address} has an earlier message waiting; not queued again");
         note(memory, &summons.incident, now, &text);
@@ -228,6 +231,12 @@ fn enqueue_one(memory: &mut Memory, summons: &Summons, called: &Called, now: Tim
     true
 }
 
+/// Whether somebody wants to hear that it is over.
+fn sends_resolved(memory: &Memory, address: &Address) -> bool {
+    let endpoint = memory.policy.config.endpoint(&address.endpoint);
+    endpoint.is_none_or(|endpoint| endpoint.sends_resolved)
+}
+
 /// Whether the same thing already waits for the same address.
 fn is_waiting(memory: &Memory, incident: &str, kind: MessageKind, address: &Address) -> bool {
     let Some(incident) = memory.incidents.get(incident) else {
@@ -255,7 +264,9 @@ pub(super) fn cancel(memory: &mut Memory, incident: &str, why: &str, now: Timest
         take_back(memory, *id, why, now);
     }
     if let Some(incident) = memory.incidents.get_mut(incident) {
-        incident.progress.cut_off = cut_off;
+        // What was cut off when it was muted is still owed.
+        let owed = incident.progress.cut_off.filter(|_| incident.is_muted());
+        incident.progress.cut_off = [owed, cut_off].into_iter().flatten().min();
     }
 }
 
@@ -384,10 +395,27 @@ pub(super) fn is_wanted(memory: &Memory, row: &OutboxRow) -> bool {
         return false;
     };
     match row.kind {
+        MessageKind::Firing | MessageKind::Reminder if incident.is_muted() => false,
         MessageKind::Reminder if row.note.is_some() => incident.status != IncidentStatus::Resolved,
         MessageKind::Firing | MessageKind::Reminder => incident.status == IncidentStatus::Open,
-        MessageKind::Resolved => incident.status == IncidentStatus::Resolved,
+        MessageKind::Resolved => {
+            let over = incident.muted.as_ref().is_some_and(|muting| muting.over);
+            over || incident.status == IncidentStatus::Resolved
+        }
         MessageKind::Test => false,
+    }
+}
+
+/// Remembers the step of a message that was held back because its incident is muted.
+pub(super) fn owe_step(memory: &mut Memory, row: &OutboxRow) {
+    let Some(incident) = memory.incidents.get_mut(&row.incident) else {
+        return;
+    };
+    if let (true, MessageKind::Firing, Some((step, _))) = (incident.is_muted(), row.kind, row.step)
+    {
+        let owed = incident.progress.cut_off;
+        incident.progress.cut_off = Some(owed.map_or(step, |earlier| earlier.min(step)));
+        memory.journal.touch(&row.incident);
     }
 }
 

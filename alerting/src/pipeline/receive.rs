@@ -6,6 +6,7 @@ use model::{Alert, AlertStatus, Timestamp};
 
 use super::event::{Action, Event, How, Write};
 use super::memory::Memory;
+use super::outside;
 
 /// What an event leaves for the stages after this one.
 #[derive(Debug, Default)]
@@ -35,6 +36,11 @@ pub(super) fn admit(memory: &mut Memory, event: Event, now: Timestamp) -> Admitt
                 }
             }
         }
+        Event::Posted(alerts) => {
+            for alert in alerts {
+                admitted.alerts.extend(outside::post(memory, alert, now));
+            }
+        }
         Event::Act {
             incident,
             action,
@@ -48,12 +54,14 @@ pub(super) fn admit(memory: &mut Memory, event: Event, now: Timestamp) -> Admitt
                 how,
             });
         }
-        Event::Outcome { .. }
+        Event::Silences(_)
+        | Event::Outcome { .. }
         | Event::Tick
         | Event::Mode(_)
         | Event::Reload(_)
         | Event::ClockSet { .. } => {}
     }
+    admitted.alerts.extend(outside::lapsed(memory, now));
     admitted
 }
 

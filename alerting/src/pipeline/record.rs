@@ -207,6 +207,7 @@ pub(super) fn told(memory: &mut Memory, row: &OutboxRow, certain: bool, now: Tim
 fn refused(memory: &mut Memory, row: OutboxRow, retry: Retry, record: &AttemptRow, now: Timestamp) {
     let said = format!("{} refused: {}", what(&row, record), record.detail);
     if !outbox::is_wanted(memory, &row) {
+        outbox::owe_step(memory, &row);
         outbox::finish(memory, row.id, RowState::Cancelled, now);
         let text = format!("{said}; no longer wanted, not tried again");
         outbox::note(memory, &row.incident, now, &text);
@@ -270,6 +271,9 @@ fn unknown(memory: &mut Memory, mut row: OutboxRow, record: &AttemptRow, now: Ti
     if wanted {
         give_up(memory, &row, RowState::Unknown, &said, now);
     } else {
+        if !once_only {
+            outbox::owe_step(memory, &row);
+        }
         outbox::finish(memory, row.id, RowState::Unknown, now);
         outbox::note(memory, &row.incident, now, &said);
     }

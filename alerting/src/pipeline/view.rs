@@ -1,15 +1,35 @@
 //! What a message says: an incident at this moment, or many of them in one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Alert, Labels, Severity, Timestamp};
 
 use super::incident::Incident;
-use super::memory::{Links, Memory};
+use super::memory::Memory;
 use super::outbox::OutboxRow;
 use crate::config::Endpoint;
-use crate::delivery::{Delivery, IncidentStatus, IncidentView, MessageKind, Person, Recipient};
+use crate::delivery::{
+    Delivery, GroupView, IncidentStatus, IncidentView, MessageKind, Person, Recipient,
+};
 use crate::page;
+
+/// What links in messages are made of.
+#[derive(Clone)]
+pub struct Links {
+    /// The address people reach Rampart at, without a slash at its end.
+    pub external_url: Option<String>,
+    /// The key links are signed with and incident ids are drawn from.
+    pub key: Arc<[u8]>,
+}
+
+impl std::fmt::Debug for Links {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Links")
+            .field("external_url", &self.external_url)
+            .finish_non_exhaustive()
+    }
+}
 
 /// How long the link in a message opens its incident.
 const LINK_VALID_FOR: Duration = Duration::from_hours(48);
@@ -27,18 +47,44 @@ impl Incident {
             opened_at: self.opened_at,
             function: self.function.clone(),
             labels: self.labels.clone(),
-            alerts: self.loudest_alerts(),
-            alerts_total: self.alerts_total,
+            alerts: self.loudest_alerts(IncidentView::ALERTS_MAX),
+            alerts_total: self.alerts_total.saturating_sub(self.hidden()),
             url: address.map(|address| format!("{address}/incidents/{}", self.id)),
             acknowledge_url: address.map(|address| format!("{address}/a/{}", token())),
             step: None,
             note: None,
+            group: Some(GroupView {
+                key: self.group_key(),
+                labels: self.group_labels.clone(),
+                receiver: self.receiver.clone(),
+                external_url: address.unwrap_or_default().to_owned(),
+            }),
         }
     }
 
+    /// `{}/{severity="critical"}:{alertname="Down"}`: the matchers from the root down, and the labels.
+    fn group_key(&self) -> String {
+        let route = self.route.trim_end_matches('/');
+        format!("{{}}{route}:{}", self.group_labels)
+    }
+
+    /// How many of its alerts a message says nothing of: those that are muted where others fire, or
+    /// where it says that the others are over.
+    fn hidden(&self) -> usize {
+        let others_fire = self.muted_alerts.len() < self.alerts_firing;
+        let shown = match &self.muted {
+            Some(muting) => muting.over,
+            None => others_fire,
+        };
+        if shown { self.muted_alerts.len() } else { 0 }
+    }
+
     /// Firing before resolved, loud before quiet, new before old.
-    fn loudest_alerts(&self) -> Vec<Alert> {
+    fn loudest_alerts(&self, most: usize) -> Vec<Alert> {
+        let hidden =
+            |fingerprint: &u64| self.hidden() > 0 && self.muted_alerts.contains(fingerprint);
         let mut held: Vec<_> = self.alerts.values().collect();
+        held.retain(|held| !hidden(&held.fingerprint));
         held.sort_by_key(|held| {
             (
                 !held.is_firing(),
@@ -46,7 +92,7 @@ impl Incident {
             )
         });
         held.into_iter()
-            .take(IncidentView::ALERTS_MAX)
+            .take(most)
             .map(|held| held.alert.clone())
             .collect()
     }
@@ -89,6 +135,10 @@ pub(super) fn delivery(
         view.step = row.step.map(|(index, total)| (index + 1, total));
         view.note.clone_from(&row.note);
         view.status = status_said(row.kind, view.status);
+        let most = endpoint.channel.alerts_max();
+        if view.alerts.len() < view.alerts_total.min(most) {
+            view.alerts = incident.loudest_alerts(most);
+        }
     }
     let language = person
         .and_then(|person| person.language)
@@ -182,5 +232,6 @@ fn digest(found: &[(&OutboxRow, &Incident)], links: &Links, kind: MessageKind) -
                 None => "`rampart incident list` shows them",
             }
         )),
+        group: None,
     }
 }

@@ -47,6 +47,12 @@ pub(crate) async fn load(state: &State) -> Result<Stored, LoadError> {
             "select document from alerting_attempts where state = 'in_flight' order by id",
         )
         .await?,
+        silences: documents(
+            state,
+            "alerting_silences",
+            "select document from alerting_silences order by id",
+        )
+        .await?,
         alerts: contents(state, "alerting_alerts", "fingerprint").await?,
         entries: contents(state, "alerting_timeline", "sequence").await?,
         ..Stored::default()

@@ -19,7 +19,7 @@ pub(crate) use query::{find_incident, list_incidents};
 /// Alerting's tables, for [`state::State::open`].
 pub const MIGRATIONS: Migrations = Migrations {
     room: "alerting",
-    steps: &[VERSION_1],
+    steps: &[VERSION_1, SILENCES],
 };
 
 // Documents are JSON; columns beside them are what is searched by. `active` incidents are those
@@ -75,6 +75,10 @@ create table alerting_attempts (
 create index alerting_attempts_waiting on alerting_attempts (state) where state = 'in_flight';
 ";
 
+const SILENCES: &str = "
+create table alerting_silences (id text primary key, document text not null);
+";
+
 /// The statements that make writes durable: one a table, whatever the number of rows, so that a
 /// storm costs no more statements than a single alert. Of several writes of one row the last counts,
 /// and writing the same twice changes nothing.
@@ -97,6 +101,8 @@ struct Batch {
     dropped: Vec<Value>,
     outbox: BTreeMap<u64, Value>,
     attempts: BTreeMap<u64, Value>,
+    silences: BTreeMap<String, Value>,
+    forgotten_silences: Vec<String>,
     forget_before: Option<Timestamp>,
 }
 
@@ -153,6 +159,14 @@ impl Batch {
                 let value = json!([row.id, row.state.as_str(), started, document(row)?]);
                 self.attempts.insert(row.id, value);
             }
+            Write::Silence(silence) => {
+                let row = json!([silence.id, document(silence)?]);
+                self.silences.insert(silence.id.clone(), row);
+            }
+            Write::ForgetSilence { id } => {
+                self.silences.remove(id);
+                self.forgotten_silences.push(id.clone());
+            }
         }
         Ok(())
     }
@@ -187,6 +201,17 @@ impl Batch {
             4,
             self.attempts.into_values().collect(),
         )?;
+        put(
+            "alerting_silences",
+            2,
+            self.silences.into_values().collect(),
+        )?;
+        if !self.forgotten_silences.is_empty() {
+            let sql = "delete from alerting_silences
+                       where id in (select value from json_each(?1))";
+            let ids = serde_json::to_string(&self.forgotten_silences)?;
+            statements.push(Statement::new(sql).bind(ids));
+        }
         if !self.dropped.is_empty() {
             let sql = "delete from alerting_timeline where (incident, sequence) in
                        (select value ->> 0, value ->> 1 from json_each(?1))";

@@ -20,6 +20,7 @@ pub struct Gate {
     tokens: Option<Tokens>,
     external: Option<External>,
     insecure: bool,
+    any_host: bool,
 }
 
 /// The address that people use, when it differs from the one listened on.
@@ -47,6 +48,7 @@ impl Gate {
             tokens,
             external: None,
             insecure: false,
+            any_host: false,
         }
     }
 
@@ -62,6 +64,13 @@ impl Gate {
     /// asks. Hosts written as addresses are accepted then: rebinding needs a name.
     pub fn insecure(mut self) -> Self {
         self.insecure = true;
+        self
+    }
+
+    /// Answers under every name. For a server that stands where one without any gate stood: a web page
+    /// in a browser that reaches it can then reach it too.
+    pub fn any_host(mut self) -> Self {
+        self.any_host = true;
         self
     }
 
@@ -95,7 +104,7 @@ impl Gate {
     }
 
     fn check_host(&self, host: Option<&Authority>) -> Result<(), ProblemDocument> {
-        if self.tokens.is_some() {
+        if self.tokens.is_some() || self.any_host {
             return Ok(());
         }
         let welcome = host.is_some_and(|host| {

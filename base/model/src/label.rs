@@ -173,6 +173,29 @@ mod tests {
     }
 
     #[test]
+    fn fingerprints_follow_from_the_definition() {
+        // Worked out apart from this code, from FNV-1a and Prometheus's order and separators.
+        for (pairs, expected) in [
+            (&[("alertname", "Down")][..], 0x6acc_fd3d_0992_a914),
+            (
+                &[
+                    ("severity", "critical"),
+                    ("host", "a"),
+                    ("alertname", "Down"),
+                ],
+                0xa24f_7569_c9f3_8fc1,
+            ),
+            (
+                &[("alertname", "磁盘满"), ("instance", "10.0.0.7:9100")],
+                0xd1d1_e207_1bb5_7758,
+            ),
+        ] {
+            let labels = Labels::from_pairs(pairs.iter().copied());
+            assert_eq!(labels.fingerprint(), expected, "{labels}");
+        }
+    }
+
+    #[test]
     fn outside_labels_are_checked() {
         let bad = |name: &str, value: String| Labels::checked([(name.to_owned(), value)]);
         assert!(matches!(bad("9a", "x".into()), Err(LabelError::Name(_))));

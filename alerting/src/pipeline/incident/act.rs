@@ -83,6 +83,7 @@ fn raise(memory: &mut Memory, act: &Act, now: Timestamp) {
     incident.status = IncidentStatus::Open;
     incident.acknowledged = None;
     let goes_on = incident.progress.bring_forward(&plan, now);
+    incident.pause_from(now);
     let text = if goes_on {
         "asked for the next step"
     } else {

@@ -107,6 +107,10 @@ fn open(memory: &mut Memory, joining: &Joining, now: Timestamp) -> String {
         next_entry: 1,
         false_alarm: false,
         closed: false,
+        group_labels: way.group.clone(),
+        muted: None,
+        unannounced: std::collections::BTreeSet::new(),
+        muted_alerts: std::collections::BTreeSet::new(),
         alerts: BTreeMap::new(),
         timeline: VecDeque::new(),
         rows: std::collections::BTreeSet::new(),
@@ -148,14 +152,24 @@ fn join(memory: &mut Memory, id: &str, alerts: Vec<Alert>, now: Timestamp) {
     );
     let mut fires = Vec::new();
     let mut news = 0_usize;
+    let mut audible = 0_usize;
+    let mut loudest = Severity::Info;
     for alert in alerts {
         let fingerprint = alert.fingerprint();
+        let own_severity = alert.severity();
         let held = hold(incident, &mut memory.journal, alert, now);
-        news += usize::from(held == Held::New);
+        let muted = memory.mutes.mutes(fingerprint);
+        news += usize::from(held == Held::New && !muted);
         if matches!(held, Held::New | Held::Again) {
             let holders = memory.firing.entry(fingerprint).or_default();
             holders.insert(id.to_owned());
             fires.push(fingerprint);
+            if muted {
+                incident.unannounced.insert(fingerprint);
+            } else {
+                audible += 1;
+                loudest = loudest.max(own_severity);
+            }
         }
     }
     incident.refresh();
@@ -163,7 +177,7 @@ fn join(memory: &mut Memory, id: &str, alerts: Vec<Alert>, now: Timestamp) {
     if fires.is_empty() {
         return;
     }
-    let rises = incident.severity > severity && incident.severity == Severity::Critical;
+    let rises = loudest > severity && loudest == Severity::Critical;
     let told = fires
         .first()
         .and_then(|fingerprint| incident.alerts.get(fingerprint))
@@ -180,7 +194,7 @@ fn join(memory: &mut Memory, id: &str, alerts: Vec<Alert>, now: Timestamp) {
     // Whoever heard of it hears of every alert that fires; while somebody has it, or while nobody
     // knows that it was over, only of alerts that are new.
     let to_tell = match status {
-        IncidentStatus::Open => fires.len(),
+        IncidentStatus::Open => audible,
         IncidentStatus::Resolved if reopen(memory, id, now) => 0,
         IncidentStatus::Acknowledged | IncidentStatus::Resolved => news,
     };
@@ -192,7 +206,7 @@ fn join(memory: &mut Memory, id: &str, alerts: Vec<Alert>, now: Timestamp) {
 
 /// Those told of an incident hear of alerts that joined it, now or when their last message is long
 /// enough ago.
-fn announce(memory: &mut Memory, id: &str, joined: usize, now: Timestamp) {
+pub(in crate::pipeline) fn announce(memory: &mut Memory, id: &str, joined: usize, now: Timestamp) {
     let Some(incident) = memory.incidents.get_mut(id) else {
         return;
     };
@@ -206,7 +220,7 @@ fn announce(memory: &mut Memory, id: &str, joined: usize, now: Timestamp) {
 }
 
 /// What somebody has became worse than what they took on.
-fn ring_for_severity(memory: &mut Memory, id: &str, now: Timestamp) {
+pub(in crate::pipeline) fn ring_for_severity(memory: &mut Memory, id: &str, now: Timestamp) {
     let policy = Arc::clone(&memory.policy);
     let Some(incident) = memory.incidents.get_mut(id) else {
         return;
@@ -271,6 +285,9 @@ fn resolve_alert(memory: &mut Memory, alert: &Alert, now: Timestamp) {
     let fingerprint = alert.fingerprint();
     let quieting = memory.quiet.get(&fingerprint).cloned();
     let holders = memory.firing.get(&fingerprint).cloned().unwrap_or_default();
+    if holders.is_empty() && quieting.is_none() {
+        memory.mutes.ends(fingerprint);
+    }
     for id in holders.into_iter().chain(quieting) {
         let Some(incident) = memory.incidents.get_mut(&id) else {
             continue;
@@ -282,8 +299,12 @@ fn resolve_alert(memory: &mut Memory, alert: &Alert, now: Timestamp) {
         if held.alert.starts_at > alert.starts_at {
             continue;
         }
+        let fired = held.is_firing();
         held.alert = alert.clone();
         held.quieted = false;
+        incident.muted_alerts.remove(&fingerprint);
+        incident.unannounced.remove(&fingerprint);
+        memory.mutes.ends(fingerprint);
         memory.quiet.remove(&fingerprint);
         if let Some(holders) = memory.firing.get_mut(&fingerprint) {
             holders.remove(&id);
@@ -295,7 +316,8 @@ fn resolve_alert(memory: &mut Memory, alert: &Alert, now: Timestamp) {
             incident: id.clone(),
             held: held.clone(),
         });
-        incident.refresh();
+        // Counting anew would take as long as the square of what resolves together.
+        incident.alerts_firing = incident.alerts_firing.saturating_sub(usize::from(fired));
         let left = incident.alerts_firing;
         let rest = if left == 0 {
             String::new()
@@ -407,7 +429,7 @@ fn reopen(memory: &mut Memory, id: &str, now: Timestamp) -> bool {
     said
 }
 
-fn describe(alert: &Alert) -> String {
+pub(in crate::pipeline) fn describe(alert: &Alert) -> String {
     let name = alert.name();
     match alert.function_id() {
         Some(function) => format!("{name} for {function}"),

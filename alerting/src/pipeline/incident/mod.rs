@@ -10,13 +10,14 @@ use std::time::Duration;
 use model::{Alert, AlertStatus, Labels, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::mute::Muting;
 use super::outbox::Address;
 use super::progress::{Progress, shifted};
 use crate::config::{Destination, Timing};
 use crate::delivery::IncidentStatus;
 
 pub(super) use act::act;
-pub(super) use follow::open_or_update;
+pub(super) use follow::{announce, describe, open_or_update, ring_for_severity};
 pub use timeline::{Entry, EntryKind};
 
 /// Alerts that one person handles.
@@ -74,6 +75,18 @@ pub struct Incident {
     pub false_alarm: bool,
     /// Whether it is over for good: a new alert of its group opens another incident.
     pub closed: bool,
+    /// The labels its alerts are grouped by.
+    #[serde(default)]
+    pub group_labels: Labels,
+    /// Why nobody is told of it now.
+    #[serde(default)]
+    pub muted: Option<Muting>,
+    /// Alerts that joined while they were muted, of which nobody has heard.
+    #[serde(default)]
+    pub unannounced: BTreeSet<u64>,
+    /// Those of its firing alerts that a silence or another alert mutes.
+    #[serde(skip)]
+    pub muted_alerts: BTreeSet<u64>,
     /// Its alerts by fingerprint.
     #[serde(skip)]
     pub alerts: BTreeMap<u64, HeldAlert>,
@@ -197,6 +210,10 @@ impl Incident {
             next_entry: self.next_entry,
             false_alarm: self.false_alarm,
             closed: self.closed,
+            group_labels: self.group_labels.clone(),
+            muted: self.muted.clone(),
+            unannounced: self.unannounced.clone(),
+            muted_alerts: BTreeSet::new(),
             wake: None,
         }
     }
@@ -210,6 +227,11 @@ impl Incident {
     pub(super) fn next_wake(&self) -> Option<Timestamp> {
         let progress = &self.progress;
         match self.status {
+            // What is muted waits for that to end, and an acknowledgement may run out meanwhile.
+            IncidentStatus::Open if self.is_muted() => None,
+            IncidentStatus::Acknowledged if self.is_muted() => {
+                self.acknowledged.as_ref().and_then(|ack| ack.until)
+            }
             IncidentStatus::Open => [progress.due, progress.remind_at, progress.update_at]
                 .into_iter()
                 .flatten()
@@ -235,6 +257,10 @@ impl Incident {
         }
         if let Some(end) = &mut self.resolved {
             end.at = moved(end.at);
+        }
+        if let Some(muting) = &mut self.muted {
+            muting.since = moved(muting.since);
+            muting.paused_at = moved(muting.paused_at);
         }
         self.changed_at = moved(self.changed_at);
     }

@@ -43,6 +43,8 @@ pub enum EntryKind {
     Reopened,
     /// It is over.
     Resolved,
+    /// A silence, another alert or the time of day keeps it quiet, or no longer does.
+    Muted,
     /// A remark.
     Note,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{AlertStatus, Timestamp};
 
 use crate::pipeline::{
-    AttemptRow, AttemptState, Entry, HeldAlert, Incident, OutboxRow, Stored, Write,
+    AttemptRow, AttemptState, Entry, HeldAlert, Incident, OutboxRow, Silence, Stored, Write,
 };
 
 #[derive(Default)]
@@ -17,6 +17,7 @@ pub(super) struct Disk {
     /// Incidents whose own row cannot be read any more.
     pub(super) unreadable: BTreeSet<String>,
     alerts: BTreeMap<(String, u64), HeldAlert>,
+    silences: BTreeMap<String, Silence>,
     seen: BTreeMap<(u64, Timestamp, bool), Timestamp>,
 }
 
@@ -52,6 +53,12 @@ impl Disk {
                 }
                 Write::Attempt(row) => {
                     self.attempts.insert(row.id, *row);
+                }
+                Write::Silence(silence) => {
+                    self.silences.insert(silence.id.clone(), *silence);
+                }
+                Write::ForgetSilence { id } => {
+                    self.silences.remove(&id);
                 }
             }
         }
@@ -89,6 +96,7 @@ impl Disk {
                 .filter(|row| row.state == AttemptState::InFlight)
                 .cloned()
                 .collect(),
+            silences: self.silences.values().cloned().collect(),
             seen: self
                 .seen
                 .iter()

@@ -38,7 +38,8 @@ fn everybody_is_reached_or_it_shows(night: &Night) {
 }
 
 /// Lines after which a plan runs again, or a step again.
-const STARTS_OVER: [&str; 4] = [
+const STARTS_OVER: [&str; 5] = [
+    "no longer muted",
     "rings again",
     "starts at step 1 again",
     "fires again",
@@ -75,7 +76,8 @@ fn every_episode_is_told(night: &Night) {
             .iter()
             .map(|(down, up)| (*up).min(to).since((*down).max(from)))
             .sum();
-        let lasted = to.since(from).saturating_sub(slept);
+        let muted = night.was_muted_for(&episode.function, from, to);
+        let lasted = to.since(from).saturating_sub(slept + muted);
         let all_steps = Duration::from_mins(if episode.function == "pay" { 1 } else { 10 });
         let slack = PATIENCE + Duration::from_secs(1);
         if lasted <= slack {

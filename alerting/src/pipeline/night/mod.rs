@@ -6,6 +6,7 @@
 
 mod disk;
 mod invariants;
+mod mutes;
 mod returns;
 mod seeds;
 mod stories;
@@ -18,7 +19,7 @@ use model::{Alert, Mode, Timestamp};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::{Action, Address, Effect, Event, How, Links, Memory, Policy, step};
+use super::{Action, Address, Effect, Event, How, Links, Memory, Policy, Silence, step};
 use crate::config::{Config, Teams};
 use crate::delivery::{Attempt, Delivery, IncidentStatus, Limits, MessageKind, Retry};
 use crate::testing::{at, config, failing, resolved};
@@ -40,6 +41,8 @@ route:
       escalation: loud
     - matchers: ['severity=critical']
       escalation: night
+inhibit_rules:
+  - {source_matchers: ['function=login'], target_matchers: ['function=cart'], equal: [namespace]}
 escalations:
   night:
     steps:
@@ -138,6 +141,9 @@ struct Night {
     downs: Vec<(Timestamp, Timestamp)>,
     /// Handed over and not yet confirmed; handed over again after a crash, as rules do.
     unsent: Vec<Alert>,
+    /// Silences as a person set them, and those of them that are not confirmed.
+    silences: Vec<Silence>,
+    unset: Vec<Silence>,
     firing: BTreeMap<String, Alert>,
     crash_at: Option<Point>,
     crashes: usize,
@@ -184,6 +190,8 @@ impl Night {
             episodes: Vec::new(),
             downs: Vec::new(),
             unsent: Vec::new(),
+            silences: Vec::new(),
+            unset: Vec::new(),
             firing: BTreeMap::new(),
             crash_at: None,
             crashes: 0,
@@ -250,6 +258,9 @@ impl Night {
     }
 
     fn hand_over_again(&mut self) {
+        if !self.unset.is_empty() && self.step(Event::Silences(self.unset.clone())) {
+            self.unset.clear();
+        }
         if !self.unsent.is_empty() && self.step(Event::Alerts(self.unsent.clone())) {
             self.unsent.clear();
         }
@@ -352,7 +363,9 @@ impl Night {
                 }
                 MessageKind::Resolved | MessageKind::Test => false,
             };
-            if unwanted {
+            let function = incident.labels.get("function").unwrap_or_default();
+            let muted = row.kind != MessageKind::Resolved && self.is_surely_muted(function);
+            if unwanted || muted {
                 self.wrongly_paged.push(format!(
                     "{} {:?} to {}",
                     row.incident, row.kind, row.address

@@ -22,6 +22,9 @@ pub(super) fn live_through(seed: u64) -> Night {
         night.moods.remove(way);
         night.mood(way, Mood::Takes);
     }
+    for function in FUNCTIONS {
+        night.expire(function);
+    }
     // Long enough for every unreached incident to be tried again.
     night.run_for(15 * 60);
     for function in FUNCTIONS {
@@ -39,7 +42,7 @@ fn trouble(night: &mut Night, crash_chance: f64) {
     }
     let function = FUNCTIONS[night.rng.random_range(0..FUNCTIONS.len())];
     let way = WAYS[night.rng.random_range(0..WAYS.len())];
-    match night.rng.random_range(0..12) {
+    match night.rng.random_range(0..15) {
         0..=3 => {
             if night.firing.contains_key(function) {
                 night.resolve(function);
@@ -75,6 +78,11 @@ fn trouble(night: &mut Night, crash_chance: f64) {
             let mood = any_mood(night);
             night.mood(way, mood);
         }
+        11 | 12 => {
+            let seconds = night.rng.random_range(1..1_200);
+            night.silence(function, seconds);
+        }
+        13 => night.expire(function),
         _ => {
             let long = night.rng.random_bool(0.5);
             let seconds = if long {
