@@ -101,6 +101,12 @@ impl Client {
             .await
     }
 
+    /// `DELETE path`.
+    pub async fn delete(&self, path: &str) -> Result<Value, ClientError> {
+        self.send(self.http.delete(format!("{}{path}", self.server)))
+            .await
+    }
+
     async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);

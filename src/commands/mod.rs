@@ -8,6 +8,7 @@ mod limits;
 mod loadtest;
 mod mode;
 mod notify;
+mod oncall;
 mod query;
 mod rules;
 mod schema;
@@ -33,6 +34,7 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Incident(incident) => incident::run(remote, incident).await,
         Command::Loadtest(loadtest) => loadtest::run(remote, loadtest).await,
         Command::Notify(notify) => notify::run(remote, notify).await,
+        Command::Oncall(oncall) => oncall::run(remote, oncall).await,
         Command::Limits(limits) => limits::run(remote, limits).await,
         Command::Mode(mode) => mode::run(remote, mode).await,
         Command::Rules(command) => rules::run(remote, command).await,

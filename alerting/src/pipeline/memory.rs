@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::{Mode, Timestamp};
 
 use super::deliver::Gate;
+use super::duty::Duty;
 use super::escalate::PassedOver;
 use super::event::{Count, Dispatch, Effect, Event, Policy, Write};
 use super::incident::{Entry, HeldAlert, Incident};
@@ -14,6 +15,7 @@ use super::progress::shifted;
 use super::receive::Seen;
 use super::record::{AttemptRow, AttemptState};
 use crate::delivery::{Attempt, IncidentStatus, MessageKind};
+use crate::oncall::Overrides;
 
 /// What links in messages are made of.
 #[derive(Clone)]
@@ -45,6 +47,10 @@ pub struct Stored {
     pub outbox: Vec<OutboxRow>,
     /// Attempts whose outcome was never recorded.
     pub attempts: Vec<AttemptRow>,
+    /// Who took over from whom.
+    pub overrides: Overrides,
+    /// Who was last seen on call, by schedule.
+    pub duty: Vec<(String, Option<String>)>,
     /// Arrivals: fingerprint, episode, whether it fires, when it came.
     pub seen: Vec<(u64, Timestamp, bool, Timestamp)>,
     /// The highest number given to an incident, a message and an attempt.
@@ -76,6 +82,7 @@ pub struct Memory {
     pub(super) passed_over: Vec<PassedOver>,
     pub(super) journal: Journal,
     pub(super) numbers: Numbers,
+    pub(super) duty: Duty,
     timers: BTreeSet<(Timestamp, String)>,
 }
 
@@ -134,6 +141,7 @@ impl Memory {
             passed_over: Vec::new(),
             journal: Journal::default(),
             numbers: Numbers::default(),
+            duty: Duty::default(),
             timers: BTreeSet::new(),
         }
     }
@@ -148,7 +156,12 @@ impl Memory {
         links: Links,
         now: Timestamp,
     ) -> (Self, Vec<Event>) {
+        let policy = Arc::new(Policy {
+            overrides: stored.overrides,
+            ..Policy::clone(&policy)
+        });
         let mut memory = Memory::new(policy, mode, links);
+        memory.duty = Duty::remembered(stored.duty);
         let (incident, row, attempt) = stored.numbers;
         memory.numbers = Numbers {
             incident,
@@ -291,6 +304,7 @@ impl Memory {
         writes.extend(rows.map(Write::Outbox));
         let attempts = self.attempts.values().cloned().map(Box::new);
         writes.extend(attempts.map(Write::Attempt));
+        writes.extend(super::duty::everything(self));
         writes
     }
 
@@ -302,7 +316,8 @@ impl Memory {
             .gates
             .iter()
             .filter_map(|(name, gate)| gate.next_due(self.limits_of(name), now));
-        gates.chain(timer).chain(patience).min()
+        let duty = self.duty.changes_at();
+        gates.chain(timer).chain(patience).chain(duty).min()
     }
 
     pub(super) fn limits_of(&self, endpoint: &str) -> Option<crate::delivery::Limits> {
@@ -315,10 +330,19 @@ impl Memory {
         match event {
             Event::Mode(mode) => self.mode = *mode,
             Event::Reload(policy) => {
-                self.policy = Arc::clone(policy);
+                // The files know nothing of who took over.
+                self.policy = Arc::new(Policy {
+                    overrides: self.policy.overrides.clone(),
+                    ..Policy::clone(policy)
+                });
+                self.duty.look_again();
                 super::outbox::drop_removed_ways(self, now);
             }
-            Event::ClockSet { by_micros } => self.shift(*by_micros),
+            Event::ClockSet { by_micros } => {
+                self.shift(*by_micros);
+                self.duty.look_again();
+            }
+            Event::Duty(change) => super::duty::change(self, change, now),
             Event::Alerts(_) | Event::Act { .. } | Event::Outcome { .. } | Event::Tick => {}
         }
     }

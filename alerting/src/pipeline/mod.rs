@@ -5,6 +5,7 @@
 //! be stored and sent. The same events from the same memory always give the same effects.
 
 mod deliver;
+mod duty;
 mod escalate;
 mod event;
 mod group;
@@ -21,7 +22,7 @@ mod view;
 #[cfg(test)]
 mod night;
 
-pub use event::{Action, Count, Dispatch, Effect, Event, How, Policy, Write};
+pub use event::{Action, Count, Dispatch, DutyChange, Effect, Event, How, Policy, Write};
 pub use incident::{
     Acknowledgement, Entry, EntryKind, HeldAlert, Incident, Reach, Resolution, Told,
 };
@@ -42,6 +43,8 @@ pub fn step(memory: &mut Memory, event: Event, now: Timestamp) -> Vec<Effect> {
     let grouped = group::collect(memory, routed);
     incident::open_or_update(memory, grouped, now);
     incident::act(memory, admitted.act, now);
+    let handed_over = duty::hand_over(memory, now);
+    outbox::enqueue(memory, handed_over, now);
     // A step whose channel is blocked or fails brings the next one forward, which is then due too.
     for _ in 0..escalate::ROUNDS_MAX {
         let due = escalate::due(memory, now);

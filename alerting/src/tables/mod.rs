@@ -1,5 +1,6 @@
 //! Alerting's tables: how the pipeline's writes become statements, and the way back.
 
+mod duty;
 mod load;
 mod query;
 
@@ -19,7 +20,7 @@ pub(crate) use query::{find_incident, list_incidents};
 /// Alerting's tables, for [`state::State::open`].
 pub const MIGRATIONS: Migrations = Migrations {
     room: "alerting",
-    steps: &[VERSION_1],
+    steps: &[VERSION_1, duty::VERSION],
 };
 
 // Documents are JSON; columns beside them are what is searched by. `active` incidents are those
@@ -97,6 +98,8 @@ struct Batch {
     dropped: Vec<Value>,
     outbox: BTreeMap<u64, Value>,
     attempts: BTreeMap<u64, Value>,
+    overrides: BTreeMap<u64, Value>,
+    duty: BTreeMap<String, Value>,
     forget_before: Option<Timestamp>,
 }
 
@@ -153,6 +156,13 @@ impl Batch {
                 let value = json!([row.id, row.state.as_str(), started, document(row)?]);
                 self.attempts.insert(row.id, value);
             }
+            Write::Override(made) => {
+                self.overrides.insert(made.id, duty::row(made)?);
+            }
+            Write::Duty { schedule, person } => {
+                self.duty
+                    .insert(schedule.clone(), json!([schedule, person]));
+            }
         }
         Ok(())
     }
@@ -187,6 +197,12 @@ impl Batch {
             4,
             self.attempts.into_values().collect(),
         )?;
+        put(
+            "alerting_overrides",
+            3,
+            self.overrides.into_values().collect(),
+        )?;
+        put("alerting_duty", 2, self.duty.into_values().collect())?;
         if !self.dropped.is_empty() {
             let sql = "delete from alerting_timeline where (incident, sequence) in
                        (select value ->> 0, value ->> 1 from json_each(?1))";
@@ -258,6 +274,7 @@ pub(crate) fn expire(resolved_before: Timestamp) -> Vec<Statement> {
         )
         .bind(resolved_before),
     );
+    statements.push(duty::expire(resolved_before));
     statements
 }
 
