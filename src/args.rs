@@ -81,6 +81,9 @@ pub enum Command {
     Silence(SilenceCommand),
     /// Run alerting alone, in Alertmanager's place
     Alertmanager(AlertmanagerArguments),
+    /// Show who is on call, or take over for a while
+    #[command(subcommand)]
+    Oncall(OncallCommand),
     /// Send load to a pod and find out what it carries
     #[command(subcommand)]
     Loadtest(LoadtestCommand),
@@ -234,14 +237,57 @@ pub enum IncidentCommand {
         /// The note
         text: String,
     },
+    /// Print incidents with their timelines, one JSON object a line; a summary with --output csv
+    Export {
+        /// Only open, acknowledged or resolved ones
+        #[arg(long, value_name = "STATUS")]
+        status: Option<String>,
+    },
+}
+
+/// What to do about who is on call.
+#[derive(Debug, Clone, Subcommand)]
+pub enum OncallCommand {
+    /// Who is on call now, who follows, and when nobody is within 30 days
+    Show {
+        /// Only this schedule
+        schedule: Option<String>,
+    },
+    /// Take a schedule over for a while, without a reload
+    Take {
+        /// The schedule
+        schedule: String,
+        /// For how long, such as 2h
+        #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+        length: std::time::Duration,
+        /// When it begins, RFC 3339; now when not given
+        #[arg(long, value_name = "TIME")]
+        from: Option<model::Timestamp>,
+        /// Who takes over; whoever the token is named after when not given
+        #[arg(long, value_name = "PERSON")]
+        person: Option<String>,
+    },
+    /// Who takes over from whom, now and later
+    Overrides {
+        /// Only of this schedule
+        schedule: Option<String>,
+    },
+    /// End an override now, or take it back before it begins
+    End {
+        /// The schedule
+        schedule: String,
+        /// The override's number
+        id: u64,
+    },
 }
 
 /// What to send.
 #[derive(Debug, Clone, Subcommand)]
 pub enum NotifyCommand {
-    /// Send a test message to a receiver and print what the provider answered
+    /// Send a test message to a receiver or a person and print what the provider answered
     Test {
-        /// The receiver's name
+        /// The receiver's name, or a person's key
+        #[arg(value_name = "RECEIVER|PERSON")]
         receiver: String,
     },
 }

@@ -199,10 +199,7 @@ impl Reload {
         if let Err(error) = self
             .running
             .alerting
-            .reload(Arc::new(Policy {
-                config: config.alerting,
-                teams: config.teams,
-            }))
+            .reload(Arc::new(Policy::new(config.alerting, config.teams)))
             .await
         {
             tracing::error!(%error, "alerting did not take up the new configuration");

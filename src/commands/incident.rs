@@ -15,6 +15,12 @@ use crate::results::path_part;
 
 /// Asks or acts, and prints what came of it.
 pub async fn run(remote: &Remote, command: IncidentCommand) -> Exit {
+    if let IncidentCommand::Export { status } = &command {
+        return match export(remote, status.as_deref()).await {
+            Ok(incidents) => print_export(&incidents, remote.output),
+            Err(error) => complain(&error.to_string(), Exit::Failed),
+        };
+    }
     match answer(remote, command).await {
         Ok(answer) if remote.output == Output::Json => say(&format!("{answer:#}\n")),
         Ok(answer) => match answer.get("incidents").and_then(Value::as_array) {
@@ -29,11 +35,8 @@ async fn answer(remote: &Remote, command: IncidentCommand) -> Result<Value, Clie
     let client = Client::new(remote)?;
     let act = |id: &str, what: &str| format!("/api/v1/incidents/{}/{what}", path_part(id));
     match command {
-        IncidentCommand::List { status } => {
-            let filter = status
-                .map(|status| format!("?status={}", path_part(&status)))
-                .unwrap_or_default();
-            client.get(&format!("/api/v1/incidents{filter}")).await
+        IncidentCommand::List { status } | IncidentCommand::Export { status } => {
+            client.get(&list_path(status.as_deref(), None)).await
         }
         IncidentCommand::Show { id } => {
             client
@@ -59,6 +62,69 @@ async fn answer(remote: &Remote, command: IncidentCommand) -> Result<Value, Clie
             client.post(&act(&id, "note"), &json!({"text": text})).await
         }
     }
+}
+
+/// The most incidents of one export; the API lists no more.
+const EXPORTED_MAX: usize = 1_000;
+
+fn list_path(status: Option<&str>, limit: Option<usize>) -> String {
+    let status = status.map(|status| format!("status={}", path_part(status)));
+    let limit = limit.map(|limit| format!("limit={limit}"));
+    let query: Vec<String> = status.into_iter().chain(limit).collect();
+    match query.is_empty() {
+        true => "/api/v1/incidents".to_owned(),
+        false => format!("/api/v1/incidents?{}", query.join("&")),
+    }
+}
+
+/// The newest incidents, each whole.
+async fn export(remote: &Remote, status: Option<&str>) -> Result<Vec<Value>, ClientError> {
+    let client = Client::new(remote)?;
+    let list = client.get(&list_path(status, Some(EXPORTED_MAX))).await?;
+    let mut whole = Vec::new();
+    for incident in list["incidents"].as_array().into_iter().flatten() {
+        let id = path_part(incident["id"].as_str().unwrap_or_default());
+        whole.push(client.get(&format!("/api/v1/incidents/{id}")).await?);
+    }
+    Ok(whole)
+}
+
+/// One object a line, or a summary for spreadsheets.
+fn print_export(incidents: &[Value], output: Output) -> Exit {
+    if output != Output::Csv {
+        let lines = incidents.iter().map(|incident| format!("{incident}\n"));
+        return say(&lines.collect::<String>());
+    }
+    let columns = [
+        "number",
+        "id",
+        "title",
+        "severity",
+        "status",
+        "function",
+        "opened_at",
+        "acknowledged_at",
+        "acknowledged_by",
+        "resolved_at",
+        "resolved_by",
+        "reason",
+        "false_alarm",
+        "alerts_total",
+    ];
+    let mut table = Table::new(columns);
+    for incident in incidents {
+        table.row(columns.iter().map(|column| {
+            cell(match *column {
+                "acknowledged_at" => &incident["acknowledged"]["at"],
+                "acknowledged_by" => &incident["acknowledged"]["by"],
+                "resolved_at" => &incident["resolved"]["at"],
+                "resolved_by" => &incident["resolved"]["by"],
+                "reason" => &incident["resolved"]["reason"],
+                column => &incident[column],
+            })
+        }));
+    }
+    say_table(&table, output)
 }
 
 fn print_list(incidents: &[Value], output: Output) -> Exit {

@@ -10,6 +10,7 @@ mod limits;
 mod loadtest;
 mod mode;
 mod notify;
+mod oncall;
 mod query;
 mod rules;
 mod schema;
@@ -43,6 +44,7 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Alertmanager(alertmanager) => alertmanager::run(alertmanager).await,
         Command::Loadtest(loadtest) => loadtest::run(remote, loadtest).await,
         Command::Notify(notify) => notify::run(remote, notify).await,
+        Command::Oncall(oncall) => oncall::run(remote, oncall).await,
         Command::Limits(limits) => limits::run(remote, limits).await,
         Command::Mode(mode) => mode::run(remote, mode).await,
         Command::Rules(command) => rules::run(remote, command).await,

@@ -8,7 +8,6 @@ use utoipa::ToSchema;
 
 use crate::config::Destination;
 use crate::delivery::IncidentStatus;
-use crate::oncall::Shift;
 use crate::pipeline::{Acknowledgement, Entry, Incident, Muting, Reach, Resolution, Told};
 
 /// The most alerts an answer lists of one incident.
@@ -90,25 +89,6 @@ impl IncidentList {
     }
 }
 
-/// Who is on call in every schedule.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct OnCall {
-    pub(super) schedules: Vec<OnCallAnswer>,
-    pub(super) as_of: Timestamp,
-}
-
-/// Who is on call in a schedule.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OnCallShift)]
-pub struct OnCallAnswer {
-    pub(super) schedule: String,
-    pub(super) person: Option<String>,
-    pub(super) name: Option<String>,
-    pub(super) rotation: Option<String>,
-    pub(super) from: Option<Timestamp>,
-    pub(super) until: Option<Timestamp>,
-}
-
 impl IncidentAnswer {
     /// One of a list: without alerts and timeline.
     pub fn short(incident: Incident) -> Self {
@@ -180,28 +160,6 @@ impl AlertAnswer {
             ends_at: alert.ends_at,
             generator_url: alert.generator_url,
             incident,
-        }
-    }
-}
-
-impl OnCallAnswer {
-    pub(super) fn new(schedule: String, shift: Option<Shift>, name: Option<String>) -> Self {
-        let (person, rotation, from, until) = match shift {
-            Some(shift) => (
-                Some(shift.person),
-                Some(shift.rotation),
-                Some(shift.from),
-                shift.until,
-            ),
-            None => (None, None, None, None),
-        };
-        OnCallAnswer {
-            schedule,
-            person,
-            name,
-            rotation,
-            from,
-            until,
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use inbound::{Identity, Json, Path, ProblemDocument, Query};
 use serde::Deserialize;
 
-use super::answer::{AlertAnswer, AlertList, IncidentAnswer, IncidentList, OnCall, OnCallAnswer};
+use super::answer::{AlertAnswer, AlertList, IncidentAnswer, IncidentList};
 use super::problem;
 use crate::delivery::IncidentStatus;
 use crate::engine::Handle;
@@ -233,30 +233,6 @@ pub(super) async fn note(
     act(&handle, &id, Action::Note { text }, identity, request.by).await
 }
 
-/// Who is on call in every schedule.
-#[utoipa::path(get, path = "/api/v1/oncall", tag = "alerting", responses(
-    (status = 200, description = "every schedule", body = OnCall),
-))]
-pub(super) async fn on_call(State(handle): State<Handle>) -> Result<Json<OnCall>, ProblemDocument> {
-    let policy = handle.policy().await.map_err(problem)?;
-    let shifts = handle.on_call().await.map_err(problem)?;
-    let name = |id: &String| {
-        let person = policy.config.people.get(id)?;
-        Some(person.name.clone())
-    };
-    let schedules: Vec<OnCallAnswer> = shifts
-        .into_iter()
-        .map(|(schedule, shift)| {
-            let name = shift.as_ref().and_then(|shift| name(&shift.person));
-            OnCallAnswer::new(schedule, shift, name)
-        })
-        .collect();
-    Ok(Json(OnCall {
-        schedules,
-        as_of: handle.now(),
-    }))
-}
-
 async fn act(
     handle: &Handle,
     id: &str,
@@ -270,7 +246,7 @@ async fn act(
 }
 
 /// The caller, and in front of it the person they say they act for.
-fn who(identity: &Identity, by: Option<&str>) -> String {
+pub(super) fn who(identity: &Identity, by: Option<&str>) -> String {
     let said: String = by
         .unwrap_or_default()
         .chars()

@@ -2,6 +2,8 @@
 //! page that links in messages open.
 
 mod answer;
+mod duty;
+mod form;
 mod incidents;
 mod phone;
 #[cfg(test)]
@@ -11,14 +13,15 @@ pub mod v2;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use inbound::{Access, Json, ProblemDocument, Routes};
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 
 use crate::engine::{AlertingError, Handle, TestResult};
 
-pub use answer::{AlertAnswer, IncidentAnswer, IncidentList, OnCallAnswer};
+pub use answer::{AlertAnswer, IncidentAnswer, IncidentList};
+pub use duty::OnCallAnswer;
 
 /// Alertmanager's API alone.
 pub fn alertmanager_routes(handle: Handle, about: v2::About) -> Routes {
@@ -60,7 +63,17 @@ fn own_routes(handle: Handle) -> Routes {
             "/api/v1/incidents/{id}/note",
             post(incidents::note),
         )
-        .route(Access::Read, "/api/v1/oncall", get(incidents::on_call))
+        .route(Access::Read, "/api/v1/oncall", get(duty::on_call))
+        .route(
+            Access::Respond,
+            "/api/v1/oncall/{schedule}/overrides",
+            post(duty::take),
+        )
+        .route(
+            Access::Respond,
+            "/api/v1/oncall/{schedule}/overrides/{id}",
+            delete(duty::end_override),
+        )
         .route(Access::Administer, "/api/v1/notify/test", post(test))
         .route(
             Access::Public,
@@ -82,7 +95,9 @@ fn own_routes(handle: Handle) -> Routes {
         incidents::escalate,
         incidents::resolve,
         incidents::note,
-        incidents::on_call,
+        duty::on_call,
+        duty::take,
+        duty::end_override,
         test,
     ),
     tags((name = "alerting", description = "What fires, incidents and what people do to them, who is on call."))
@@ -101,7 +116,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 #[serde(deny_unknown_fields)]
 #[schema(as = TestMessage)]
 struct TestRequest {
-    /// Its name.
+    /// Its name; or the key of a person, who is then reached by every account that has their address.
     receiver: String,
 }
 
@@ -142,13 +157,25 @@ fn problem(error: AlertingError) -> ProblemDocument {
                 .hint("GET /api/v1/incidents lists them")
         }
         AlertingError::UnknownReceiver { name, known } => {
-            ProblemDocument::bad_request(format!("there is no receiver `{name}`"))
+            ProblemDocument::bad_request(format!("there is no receiver and no person `{name}`"))
                 .field("receiver")
-                .hint(if known.is_empty() {
-                    "no receiver is configured".to_owned()
-                } else {
-                    format!("configured: {known}")
-                })
+                .hint(configured(known))
+        }
+        AlertingError::UnknownSchedule { name, known } => {
+            ProblemDocument::not_found(format!("there is no schedule `{name}`"))
+                .hint(configured(known))
+        }
+        AlertingError::UnknownPerson { name, known } => {
+            ProblemDocument::bad_request(format!("there is no person `{name}`"))
+                .field("person")
+                .hint(configured(known))
+        }
+        AlertingError::UnknownOverride(id) => {
+            ProblemDocument::not_found(format!("no override {id} is in force or to come"))
+                .hint("GET /api/v1/oncall lists them")
+        }
+        AlertingError::Senseless { field, message } => {
+            ProblemDocument::bad_request(message.clone()).field(*field)
         }
         AlertingError::Silence(refusal) => ProblemDocument::bad_request(refusal.to_string()),
         AlertingError::TooManyAlerts => ProblemDocument::unavailable(error.to_string(), SOON),
@@ -158,5 +185,13 @@ fn problem(error: AlertingError) -> ProblemDocument {
         ),
         AlertingError::Stopping => ProblemDocument::unavailable("Rampart is stopping", SOON),
         AlertingError::State(_) | AlertingError::Load(_) => ProblemDocument::internal(error),
+    }
+}
+
+fn configured(known: &str) -> String {
+    if known.is_empty() {
+        "none is configured".to_owned()
+    } else {
+        format!("configured: {known}")
     }
 }

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use inbound::{BodyLimits, Path, read_body};
 
+use super::form;
 use crate::delivery::{IncidentStatus, Language};
 use crate::engine::{AlertingError, Handle};
 use crate::message::twiml;
@@ -36,10 +37,10 @@ pub(super) async fn act(
     };
     let form = read_body(&headers, body, &BodyLimits::small(FORM_BYTES_MAX)).await;
     let action = form.ok().and_then(|bytes| chosen(&bytes));
-    let Some(action) = action else {
+    let Some((action, text)) = action else {
         return opened.page(&handle, &token, None);
     };
-    let done = opened.perform(&handle, action, How::Link).await;
+    let done = opened.perform(&handle, action, &text, How::Link).await;
     opened.page(&handle, &token, Some(done))
 }
 
@@ -56,13 +57,14 @@ pub(super) async fn keys(
         Err((notice, language)) => return say(notice, language),
     };
     let form = read_body(&headers, body, &BodyLimits::small(FORM_BYTES_MAX)).await;
-    let action = match form.ok().as_deref().and_then(pressed) {
+    let fields = form.map(|bytes| form::fields(&bytes)).unwrap_or_default();
+    let action = match form::value(&fields, "Digits") {
         Some("4") => PageAction::Acknowledge,
         Some("6") => PageAction::Escalate,
         // Relative: the same address again.
         _ => return xml(twiml::ask(&[], "keys", opened.language)),
     };
-    let done = opened.perform(&handle, action, How::Key).await;
+    let done = opened.perform(&handle, action, "", How::Key).await;
     say(done, opened.language)
 }
 
@@ -77,14 +79,6 @@ fn say(notice: Notice, language: Language) -> Response {
 fn xml(text: String) -> Response {
     let kind = [("content-type", "text/xml; charset=utf-8")];
     (StatusCode::OK, kind, text).into_response()
-}
-
-/// `Digits=4` of a form.
-fn pressed(form: &[u8]) -> Option<&str> {
-    let pairs = std::str::from_utf8(form).ok()?.split('&');
-    let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
-    let (_, digits) = pairs.find(|(field, _)| *field == "Digits")?;
-    Some(digits)
 }
 
 /// A link that was genuine, and what it leads to.
@@ -126,8 +120,15 @@ async fn find(handle: &Handle, token: &str) -> Result<Opened, (Notice, Language)
 
 impl Opened {
     /// Does what a button or key asks for, and says what came of it. Twice is harmless.
-    async fn perform(&mut self, handle: &Handle, action: PageAction, how: How) -> Notice {
-        if self.incident.status == IncidentStatus::Resolved {
+    async fn perform(
+        &mut self,
+        handle: &Handle,
+        action: PageAction,
+        text: &str,
+        how: How,
+    ) -> Notice {
+        let resolved = self.incident.status == IncidentStatus::Resolved;
+        if resolved && action != PageAction::Note {
             return Notice::AlreadyResolved;
         }
         let (action, done) = match action {
@@ -136,6 +137,18 @@ impl Opened {
                 (Action::Escalate, Notice::Escalated)
             }
             PageAction::Escalate => (Action::Escalate, Notice::NobodyLeft),
+            PageAction::Snooze => (Action::Snooze(PageAction::SNOOZE), Notice::Snoozed),
+            PageAction::Resolve => {
+                let reason = match text {
+                    "" => "resolved by hand".to_owned(),
+                    said => said.to_owned(),
+                };
+                (Action::Resolve { reason }, Notice::Fixed)
+            }
+            PageAction::Note => {
+                let text = text.to_owned();
+                (Action::Note { text }, Notice::Noted)
+            }
             PageAction::FalseAlarm => {
                 let reason = Action::FALSE_ALARM.to_owned();
                 (Action::Resolve { reason }, Notice::FalseAlarm)
@@ -215,11 +228,15 @@ fn html(status: StatusCode, text: String) -> Response {
     (status, page::headers(), text).into_response()
 }
 
-/// The button of a form `do=acknowledge`; its words need no decoding.
-fn chosen(form: &[u8]) -> Option<PageAction> {
-    let form = std::str::from_utf8(form).ok()?;
-    form.split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(field, _)| *field == PageAction::FIELD)
-        .and_then(|(_, word)| PageAction::from_word(word.trim()))
+/// What a form asks for; a remark without words asks for nothing.
+fn chosen(form: &[u8]) -> Option<(PageAction, String)> {
+    let fields = form::fields(form);
+    let action = PageAction::from_word(form::value(&fields, PageAction::FIELD)?.trim())?;
+    let text = form::value(&fields, PageAction::TEXT_FIELD).unwrap_or_default();
+    let text: String = text
+        .trim()
+        .chars()
+        .take(PageAction::TEXT_CHARS_MAX)
+        .collect();
+    (action != PageAction::Note || !text.is_empty()).then_some((action, text))
 }

@@ -72,12 +72,21 @@ fn gaps(config: &Config, node: &Node, surroundings: &Surroundings<'_>, problems:
     for (key, _) in schedules.fields() {
         let schedule = key.key_text().and_then(|name| config.schedules.get(name));
         if let Some(schedule) = schedule
-            && let Some(gap) = schedule.first_gap(surroundings.now)
+            && let gaps = schedule.gaps(surroundings.now, &[])
+            && let Some((from, to)) = gaps.first()
         {
+            let more = match gaps.len() - 1 {
+                0 => String::new(),
+                1 => ", and once more within 30 days".to_owned(),
+                more => format!(", and {more} times more within 30 days"),
+            };
             problems
                 .advice(
                     key,
-                    format!("nobody is on call in `{}` at {gap}", schedule.name),
+                    format!(
+                        "nobody is on call in `{}` from {from} to {to}{more}",
+                        schedule.name
+                    ),
                 )
                 .hint("add a rotation with `start` in the past, which has no end");
         }

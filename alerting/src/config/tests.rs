@@ -45,8 +45,14 @@ schedules:
       - {name: weekly, start: 2026-11-02T10:00, people: [first, secnd]}
       - {name: sale, during: double-12, every: 8h, people: [first]}
       - {name: both, start: 2026-11-02T10:00, during: double-11, people: [first]}
+      - {name: none, people: [first]}
+      - {name: numbers, cron: '0 9 * * 1-5', lasts: 9h, people: [first]}
+      - {name: seconds, cron: '0 0 9 * * MON', people: [first]}
+      - {name: turns, cron: '0 9 * * MON', lasts: 400d, every: 1w, people: [first, second]}
+      - {name: lost, start: 2026-11-02T10:00, every: 1w, lasts: 9h, people: [first]}
 people:
   first: {phone: '+8613800000001'}
+  second: {phone: '+8613800000002'}
 inhibit_rules:
   - {source_match: {severity: critical}, equal: [9lives]}
   - {source_match_re: {severity: '('}, target_matchers: [severity=warning]}

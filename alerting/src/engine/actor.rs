@@ -13,8 +13,9 @@ use super::AlertingError;
 use super::outside::OutsideCommand;
 use super::steady::Steady;
 use crate::delivery::{Attempt, IncidentStatus};
+use crate::oncall::Override;
 use crate::pipeline::{
-    Action, Dispatch, Effect, Event, How, Incident, Memory, Policy, Write, step,
+    Action, Dispatch, DutyChange, Effect, Event, How, Incident, Memory, Policy, Write, step,
 };
 use crate::{events, tables};
 
@@ -43,6 +44,10 @@ pub(super) enum Command {
     Firing(oneshot::Sender<Vec<(String, Alert)>>),
     Policy(oneshot::Sender<Arc<Policy>>),
     Outside(OutsideCommand),
+    Duty {
+        change: DutyChange,
+        reply: oneshot::Sender<Result<Option<Override>, AlertingError>>,
+    },
     Outcome {
         attempt: u64,
         outcome: Attempt,
@@ -221,6 +226,9 @@ impl Actor {
                 self.in_flight = self.in_flight.saturating_sub(1);
                 self.step(Event::Outcome { attempt, outcome }, now);
             }
+            Command::Duty { change, reply } => {
+                return Some(self.change_duty(change, reply, now));
+            }
             Command::Reload { policy, reply } => {
                 self.step(Event::Reload(policy), now);
                 return Some(Box::new(move |_, _| {
@@ -232,6 +240,25 @@ impl Actor {
             other => self.answer(other),
         }
         None
+    }
+
+    fn change_duty(
+        &mut self,
+        change: DutyChange,
+        reply: oneshot::Sender<Result<Option<Override>, AlertingError>>,
+        now: Timestamp,
+    ) -> Reply {
+        let ended = match &change {
+            DutyChange::End(id) => Some(*id),
+            DutyChange::Take(_) => None,
+        };
+        self.step(Event::Duty(change), now);
+        let id = ended.unwrap_or_else(|| self.memory.policy().overrides.last_id());
+        Box::new(move |memory, stored| {
+            let changed = memory.policy().overrides.find(id);
+            let changed = stored.map(|()| changed.cloned());
+            reply.send(changed.map_err(AlertingError::NotDurable)).ok();
+        })
     }
 
     /// Questions that change nothing.
@@ -262,6 +289,7 @@ impl Actor {
             }
             Command::Receive { .. }
             | Command::Act { .. }
+            | Command::Duty { .. }
             | Command::Outcome { .. }
             | Command::Reload { .. }
             | Command::Outside(_)

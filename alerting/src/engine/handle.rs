@@ -12,10 +12,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::AlertingError;
 use super::actor::{Acted, Command};
+use crate::config::{Endpoint, Medium};
 use crate::delivery::{
     Attempt, Delivery, IncidentStatus, IncidentView, MessageKind, Recipient, Retry,
 };
-use crate::oncall::Shift;
 use crate::pipeline::{Action, How, Incident, Links, Policy};
 use crate::tables;
 
@@ -155,35 +155,23 @@ impl Handle {
         self.ask(Command::Policy).await
     }
 
-    /// Who is on call now, by schedule.
-    pub async fn on_call(&self) -> Result<Vec<(String, Option<Shift>)>, AlertingError> {
+    /// Sends a test message by every way of a receiver, or to a person by every account that has
+    /// their address, and waits for the answers.
+    pub async fn test(&self, name: &str) -> Result<Vec<TestResult>, AlertingError> {
         let policy = self.policy().await?;
-        let now = self.now();
-        let schedules = policy.config.schedules.values();
-        Ok(schedules
-            .map(|schedule| (schedule.name.clone(), schedule.on_call(now)))
-            .collect())
-    }
-
-    /// Sends a test message by every way of a receiver and waits for the answers.
-    pub async fn test(&self, receiver: &str) -> Result<Vec<TestResult>, AlertingError> {
-        let policy = self.policy().await?;
-        let config = &policy.config;
-        let Some(found) = config.receivers.get(receiver) else {
-            let known: Vec<&str> = config.receivers.keys().map(String::as_str).collect();
-            return Err(AlertingError::UnknownReceiver {
-                name: receiver.chars().take(80).collect(),
-                known: known.join(", "),
-            });
-        };
+        let ways = test_ways(&policy, name)?;
         let permit = self.tests.acquire().await;
         let _permit = permit.map_err(|_| AlertingError::Stopping)?;
         let mut results = Vec::new();
-        for endpoint in &found.endpoints {
-            let language = endpoint.language.unwrap_or(config.language);
+        for (endpoint, recipient) in ways {
+            let person = recipient.person.as_ref();
             let delivery = Delivery {
-                language,
-                ..self.test_delivery(receiver)
+                language: person
+                    .and_then(|person| person.language)
+                    .or(endpoint.language)
+                    .unwrap_or(policy.config.language),
+                recipient,
+                ..self.test_delivery()
             };
             let attempt = endpoint.channel.send(&delivery, &self.outbound).await;
             let (outcome, detail, retryable) = match attempt {
@@ -236,7 +224,7 @@ impl Handle {
         found.ok_or_else(|| AlertingError::UnknownIncident(id.chars().take(80).collect()))
     }
 
-    fn test_delivery(&self, receiver: &str) -> Delivery {
+    fn test_delivery(&self) -> Delivery {
         let now = self.now();
         let summary = "a test; nothing is wrong and nothing needs to be done";
         let labels = Labels::from_pairs([("alertname", "RampartTest"), ("severity", "info")]);
@@ -267,13 +255,47 @@ impl Handle {
                 note: None,
                 group: None,
             },
-            recipient: Recipient {
-                name: receiver.to_owned(),
-                person: None,
-                mentions: Vec::new(),
-            },
+            recipient: Recipient::default(),
             language: crate::delivery::Language::En,
             now,
         }
     }
+}
+
+/// The ways of a test: a receiver's, or the accounts that can reach a person.
+fn test_ways(
+    policy: &Policy,
+    name: &str,
+) -> Result<Vec<(Arc<Endpoint>, Recipient)>, AlertingError> {
+    let config = &policy.config;
+    if let Some(receiver) = config.receivers.get(name) {
+        let recipient = Recipient {
+            name: name.to_owned(),
+            ..Recipient::default()
+        };
+        let ways = receiver.endpoints.iter();
+        return Ok(ways
+            .map(|way| (Arc::clone(way), recipient.clone()))
+            .collect());
+    }
+    let Some(person) = config.people.get(name) else {
+        let known = config.receivers.keys().chain(config.people.keys());
+        let known: Vec<&str> = known.map(String::as_str).collect();
+        return Err(AlertingError::UnknownReceiver {
+            name: name.chars().take(80).collect(),
+            known: known.join(", "),
+        });
+    };
+    let accounts = config.channels.iter().filter(|(medium, _)| {
+        let address = medium.address();
+        address.is_some_and(|kind| kind.of(person).is_some())
+    });
+    let recipient = |medium: &Medium| Recipient {
+        name: format!("{} {name}", medium.as_str()),
+        person: Some(person.clone()),
+        mentions: Vec::new(),
+    };
+    Ok(accounts
+        .map(|(medium, account)| (Arc::clone(account), recipient(medium)))
+        .collect())
 }

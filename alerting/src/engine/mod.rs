@@ -2,6 +2,7 @@
 //! messages to their channels.
 
 mod actor;
+mod duty;
 mod handle;
 mod outside;
 mod steady;
@@ -22,6 +23,7 @@ use crate::pipeline::{Links, Memory, Policy};
 use crate::{events, tables};
 use actor::{Actor, Command};
 
+pub(crate) use duty::Duty;
 pub use handle::{Handle, TestResult};
 
 /// Why alerting cannot do what it was asked.
@@ -48,8 +50,35 @@ pub enum AlertingError {
     /// There is no such incident.
     #[error("no incident {0}")]
     UnknownIncident(String),
-    /// There is no such receiver.
-    #[error("no receiver {name}; configured: {known}")]
+    /// There is no such schedule.
+    #[error("no schedule {name}; configured: {known}")]
+    UnknownSchedule {
+        /// The name asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// There is no such person.
+    #[error("no person {name}; configured: {known}")]
+    UnknownPerson {
+        /// The key asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// Nothing of this number is in force.
+    #[error("no override {0} that is not over")]
+    UnknownOverride(u64),
+    /// What was asked for makes no sense.
+    #[error("{message}")]
+    Senseless {
+        /// The field that is wrong.
+        field: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// There is no such receiver, nor a person of this key.
+    #[error("no receiver or person {name}; configured: {known}")]
     UnknownReceiver {
         /// The name asked for.
         name: String,
@@ -85,7 +114,7 @@ impl Alerting {
             key: tables::signing_key(&state).await?.into(),
         };
         let stored = tables::load(&state).await?;
-        let policy = Arc::new(Policy { config, teams });
+        let policy = Arc::new(Policy::new(config, teams));
         let now = clock.now();
         let current = *mode.borrow();
         let (memory, interrupted) = Memory::rebuild(stored, policy, current, links.clone(), now);
@@ -111,7 +140,7 @@ impl Alerting {
     /// Follows another configuration from now on. Incidents keep their place; where their escalation
     /// is gone they go on with their route's receiver.
     pub async fn reload(&self, config: Config, teams: Teams) -> Result<(), AlertingError> {
-        let policy = Arc::new(Policy { config, teams });
+        let policy = Arc::new(Policy::new(config, teams));
         self.handle.reload(policy).await
     }
 

@@ -1,5 +1,5 @@
 //! The phone page: what a person sees who opens the link of a message at three in the morning, and
-//! the three buttons that end it or pass it on. One screen, no JavaScript, nothing loaded.
+//! the buttons that take it, pass it on or end it. One screen, no JavaScript, nothing loaded.
 
 mod render;
 mod style;
@@ -7,6 +7,8 @@ mod style;
 mod tests;
 mod token;
 mod words;
+
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use model::Timestamp;
@@ -72,6 +74,12 @@ pub enum PageAction {
     Acknowledge,
     /// "Wake the next person".
     Escalate,
+    /// "Ring again in half an hour".
+    Snooze,
+    /// "It is fixed".
+    Resolve,
+    /// A remark for the timeline.
+    Note,
     /// "False alarm".
     FalseAlarm,
 }
@@ -79,21 +87,36 @@ pub enum PageAction {
 impl PageAction {
     /// The form's field.
     pub const FIELD: &'static str = "do";
+    /// The form's field with the words of a remark.
+    pub const TEXT_FIELD: &'static str = "text";
+    /// How long "ring again" waits.
+    pub const SNOOZE: Duration = Duration::from_mins(30);
+    /// The longest remark, in characters.
+    pub const TEXT_CHARS_MAX: usize = 500;
+    const ALL: [PageAction; 6] = [
+        Self::Acknowledge,
+        Self::Escalate,
+        Self::Snooze,
+        Self::Resolve,
+        Self::Note,
+        Self::FalseAlarm,
+    ];
 
     /// The value a button sends.
     pub fn as_str(self) -> &'static str {
         match self {
             PageAction::Acknowledge => "acknowledge",
             PageAction::Escalate => "escalate",
+            PageAction::Snooze => "snooze",
+            PageAction::Resolve => "resolve",
+            PageAction::Note => "note",
             PageAction::FalseAlarm => "false_alarm",
         }
     }
 
     /// The action of a value.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Acknowledge, Self::Escalate, Self::FalseAlarm]
-            .into_iter()
-            .find(|action| action.as_str() == word)
+        Self::ALL.into_iter().find(|action| action.as_str() == word)
     }
 }
 
@@ -114,6 +137,12 @@ pub enum Notice {
     NobodyLeft,
     /// Noted as a false alarm.
     FalseAlarm,
+    /// Quiet for half an hour.
+    Snoozed,
+    /// Closed for good.
+    Fixed,
+    /// The remark stands on the timeline.
+    Noted,
     /// It resolved before the button was pressed.
     AlreadyResolved,
     /// It could not be recorded; the person should try again or call.

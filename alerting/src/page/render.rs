@@ -156,41 +156,59 @@ fn buttons(view: &PageView, own: &PageWords) -> String {
     let holder = view.holder.as_ref().map(|holder| holder.name.as_str());
     let mine = holder.is_some() && holder == view.person.as_deref();
     let mut form = format!("<form method=\"post\" action=\"{}\">\n", text(&view.action));
-    let mut button = |class: &str, action: PageAction, label: &str| {
-        let _ = writeln!(
-            form,
-            "<button class=\"{class}\" name=\"{}\" value=\"{}\">{label}</button>",
-            PageAction::FIELD,
-            action.as_str()
-        );
-    };
     if !mine {
         let label = if holder.is_some() {
             own.i_take_over
         } else {
             own.i_have_it
         };
-        button("first", PageAction::Acknowledge, label);
+        form.push_str(&button("first", PageAction::Acknowledge, label));
     }
     let next = view.next.as_deref().map(|next| {
         let name = one_line(next, NAME_CHARS_MAX);
         fill(own.wake, &[&text(&name)])
     });
     let wake = next.as_deref().unwrap_or(own.wake_next);
-    button("second", PageAction::Escalate, wake);
+    form.push_str(&button("second", PageAction::Escalate, wake));
+    form.push_str(&more_acts(own));
     let _ = writeln!(
         form,
         "<details><summary>{}</summary>\n<p>{}</p>",
         own.false_alarm, own.false_alarm_sure
     );
-    let _ = writeln!(
-        form,
-        "<button class=\"danger\" name=\"{}\" value=\"{}\">{}</button>\n</details>\n</form>",
-        PageAction::FIELD,
-        PageAction::FalseAlarm.as_str(),
-        own.false_alarm_yes
-    );
+    form.push_str(&button(
+        "danger",
+        PageAction::FalseAlarm,
+        own.false_alarm_yes,
+    ));
+    form.push_str("</details>\n</form>\n");
     form
+}
+
+fn button(class: &str, action: PageAction, label: &str) -> String {
+    format!(
+        "<button class=\"{class}\" name=\"{}\" value=\"{}\">{label}</button>\n",
+        PageAction::FIELD,
+        action.as_str()
+    )
+}
+
+/// What is wanted less often, folded away.
+fn more_acts(own: &PageWords) -> String {
+    let mut more = format!("<details><summary>{}</summary>\n", own.more_acts);
+    more.push_str(&button("second", PageAction::Snooze, own.snooze));
+    let _ = writeln!(
+        more,
+        "<textarea name=\"{}\" maxlength=\"{}\" rows=\"2\" aria-label=\"{}\" placeholder=\"{}\"></textarea>",
+        PageAction::TEXT_FIELD,
+        PageAction::TEXT_CHARS_MAX,
+        own.note,
+        own.note
+    );
+    more.push_str(&button("second", PageAction::Note, own.note_add));
+    more.push_str(&button("danger", PageAction::Resolve, own.fixed));
+    more.push_str("</details>\n");
+    more
 }
 
 fn alerts(view: &PageView, own: &PageWords, shared: &Words) -> String {

@@ -11,6 +11,7 @@ use super::outbox::OutboxRow;
 use super::record::AttemptRow;
 use crate::config::{Config, Endpoint, Teams};
 use crate::delivery::{Attempt, Delivery};
+use crate::oncall::{Override, Overrides, Schedule, Shift};
 
 /// What the pipeline hears.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub enum Event {
         /// Its result.
         outcome: Attempt,
     },
+    /// Somebody takes a schedule over, or gives it back.
+    Duty(DutyChange),
     /// Time passed.
     Tick,
     /// The mode changed.
@@ -50,6 +53,15 @@ pub enum Event {
         /// Positive when it went forward.
         by_micros: i64,
     },
+}
+
+/// What changes who is on call without a reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DutyChange {
+    /// Somebody takes a schedule for a while; the number is given when it is taken in.
+    Take(Override),
+    /// The end of one, by its number.
+    End(u64),
 }
 
 /// What a person can do to an incident.
@@ -107,6 +119,32 @@ pub struct Policy {
     pub config: Config,
     /// `teams:` of the main file.
     pub teams: Teams,
+    /// Who took over from whom; it outlives reloads.
+    pub overrides: Overrides,
+}
+
+impl Policy {
+    /// What the files say, with nobody taking over from anybody.
+    pub fn new(config: Config, teams: Teams) -> Self {
+        Policy {
+            config,
+            teams,
+            overrides: Overrides::default(),
+        }
+    }
+
+    /// Who took a schedule over and is still somebody, at `now` or later.
+    pub fn taken<'a>(&'a self, schedule: &'a str, now: Timestamp) -> Vec<&'a Override> {
+        let taken = self.overrides.of(schedule, now);
+        taken
+            .filter(|one| self.config.people.contains_key(&one.person))
+            .collect()
+    }
+
+    /// Who is on call in a schedule at `now`; its end is that of the shift's own rotation.
+    pub fn shift(&self, schedule: &Schedule, now: Timestamp) -> Option<Shift> {
+        schedule.shift(now, &self.taken(&schedule.name, now))
+    }
 }
 
 /// What the pipeline wants done. All stores of one step become durable together, before any of its
@@ -223,5 +261,15 @@ pub enum Write {
     ForgetSilence {
         /// Which.
         id: String,
+    },
+    /// Somebody takes over, as it now stands.
+    Override(Override),
+    /// Who was on call when a schedule was last looked at, so that a hand-over while nothing ran is
+    /// noticed.
+    Duty {
+        /// The schedule.
+        schedule: String,
+        /// The person; nobody when `None`.
+        person: Option<String>,
     },
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::{Alert, Mode, Timestamp};
 
 use super::deliver::Gate;
+use super::duty::Duty;
 use super::escalate::PassedOver;
 use super::event::{Count, Dispatch, Effect, Event, Policy, Write};
 use super::incident::{Entry, HeldAlert, Incident};
@@ -17,6 +18,7 @@ use super::receive::Seen;
 use super::record::{AttemptRow, AttemptState};
 use super::view::Links;
 use crate::delivery::{Attempt, IncidentStatus, MessageKind};
+use crate::oncall::Overrides;
 
 /// An arrival: fingerprint, episode, whether it fires, when it came.
 pub type Arrival = (u64, Timestamp, bool, Timestamp);
@@ -38,6 +40,10 @@ pub struct Stored {
     pub seen: Vec<Arrival>,
     /// Silences, those that are over included.
     pub silences: Vec<Silence>,
+    /// Who took over from whom.
+    pub overrides: Overrides,
+    /// Who was last seen on call, by schedule.
+    pub duty: Vec<(String, Option<String>)>,
     /// The highest number given to an incident, a message and an attempt.
     pub numbers: (u64, u64, u64),
 }
@@ -71,6 +77,7 @@ pub struct Memory {
     pub(super) passed_over: Vec<PassedOver>,
     pub(super) journal: Journal,
     pub(super) numbers: Numbers,
+    pub(super) duty: Duty,
     timers: BTreeSet<(Timestamp, String)>,
 }
 
@@ -132,6 +139,7 @@ impl Memory {
             passed_over: Vec::new(),
             journal: Journal::default(),
             numbers: Numbers::default(),
+            duty: Duty::default(),
             timers: BTreeSet::new(),
         }
     }
@@ -146,7 +154,12 @@ impl Memory {
         links: Links,
         now: Timestamp,
     ) -> (Self, Vec<Event>) {
+        let policy = Arc::new(Policy {
+            overrides: stored.overrides,
+            ..Policy::clone(&policy)
+        });
         let mut memory = Memory::new(policy, mode, links);
+        memory.duty = Duty::remembered(stored.duty);
         let (incident, row, attempt) = stored.numbers;
         memory.numbers = Numbers {
             incident,
@@ -300,6 +313,7 @@ impl Memory {
         writes.extend(rows.map(Write::Outbox));
         let attempts = self.attempts.values().cloned().map(Box::new);
         writes.extend(attempts.map(Write::Attempt));
+        writes.extend(super::duty::everything(self));
         writes
     }
 
@@ -313,7 +327,8 @@ impl Memory {
             .filter_map(|(name, gate)| gate.next_due(self.limits_of(name), now));
         let mutes = self.next_mute_change(now);
         let lapses = self.outside.next_end();
-        let others = [timer, patience, mutes, lapses].into_iter().flatten();
+        let duty = self.duty.changes_at();
+        let others = [timer, patience, mutes, lapses, duty].into_iter().flatten();
         gates.chain(others).min()
     }
 
@@ -327,13 +342,22 @@ impl Memory {
         match event {
             Event::Mode(mode) => self.mode = *mode,
             Event::Reload(policy) => {
-                self.policy = Arc::clone(policy);
+                // The files know nothing of who took over.
+                self.policy = Arc::new(Policy {
+                    overrides: self.policy.overrides.clone(),
+                    ..Policy::clone(policy)
+                });
+                self.duty.look_again();
                 self.mutes.set_rules(&policy.config.inhibit_rules);
                 self.looked_at_intervals = None;
                 super::outbox::drop_removed_ways(self, now);
             }
-            Event::ClockSet { by_micros } => self.shift(*by_micros),
+            Event::ClockSet { by_micros } => {
+                self.shift(*by_micros);
+                self.duty.look_again();
+            }
             Event::Silences(silences) => self.take_silences(silences, now),
+            Event::Duty(change) => super::duty::change(self, change, now),
             Event::Alerts(_)
             | Event::Posted(_)
             | Event::Act { .. }

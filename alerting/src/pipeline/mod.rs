@@ -6,6 +6,7 @@
 
 mod active;
 mod deliver;
+mod duty;
 mod escalate;
 mod event;
 mod group;
@@ -25,7 +26,7 @@ mod view;
 mod night;
 
 pub use active::{ActiveAlert, ActiveGroup};
-pub use event::{Action, Count, Dispatch, Effect, Event, How, Policy, Write};
+pub use event::{Action, Count, Dispatch, DutyChange, Effect, Event, How, Policy, Write};
 pub use incident::{
     Acknowledgement, Entry, EntryKind, HeldAlert, Incident, Reach, Resolution, Told,
 };
@@ -50,6 +51,8 @@ pub fn step(memory: &mut Memory, event: Event, now: Timestamp) -> Vec<Effect> {
     incident::open_or_update(memory, grouped, now);
     incident::act(memory, admitted.act, now);
     mute::settle(memory, now);
+    let handed_over = duty::hand_over(memory, now);
+    outbox::enqueue(memory, handed_over, now);
     // A step whose channel is blocked or fails brings the next one forward, which is then due too.
     for _ in 0..escalate::ROUNDS_MAX {
         let due = escalate::due(memory, now);

@@ -28,20 +28,20 @@ pub(super) fn find(
         .as_deref()
         .and_then(|function| policy.teams.owner(function));
     match target {
-        Target::Receiver(name) => room(config, name, on_duty_of(config, owner, now)),
+        Target::Receiver(name) => room(config, name, on_duty_of(policy, owner, now)),
         Target::By(Medium::Im, Whom::Owner) => {
             let chat = owner.ok_or("no team owns it")?.im.as_deref();
             let chat = chat.ok_or("its team has no chat")?;
-            room(config, chat, on_duty_of(config, owner, now))
+            room(config, chat, on_duty_of(policy, owner, now))
         }
         Target::By(Medium::Im, whom) => {
             // A robot cannot write to one person; they are called by name in the owner's chat.
-            let person = somebody(config, owner, whom, now)?;
+            let person = somebody(policy, owner, whom, now)?;
             let chat = owner.and_then(|team| team.im.as_deref());
             room(config, chat.unwrap_or(&incident.receiver), vec![person])
         }
         Target::By(medium, whom) => {
-            let person = somebody(config, owner, whom, now)?;
+            let person = somebody(policy, owner, whom, now)?;
             let account = config.channel(*medium).ok_or("no channel is declared")?;
             let known = config.people.get(&person).ok_or("this person is gone")?;
             let address = medium.address().and_then(|kind| kind.of(known));
@@ -82,20 +82,18 @@ pub(super) fn room(
     Ok(called.collect())
 }
 
-fn on_duty_of(config: &Config, owner: Option<&Team>, now: Timestamp) -> Vec<String> {
+fn on_duty_of(policy: &Policy, owner: Option<&Team>, now: Timestamp) -> Vec<String> {
     owner
         .and_then(|team| {
-            config
-                .schedules
-                .get(team.schedule.as_deref()?)?
-                .on_call(now)
+            let schedule = policy.config.schedules.get(team.schedule.as_deref()?)?;
+            policy.shift(schedule, now)
         })
         .map(|shift| vec![shift.person])
         .unwrap_or_default()
 }
 
 fn somebody(
-    config: &Config,
+    policy: &Policy,
     owner: Option<&Team>,
     whom: &Whom,
     now: Timestamp,
@@ -110,12 +108,13 @@ fn somebody(
                 .ok_or_else(|| format!("team {} has no schedule", team.name))?
         }
     };
-    let known = config
+    let known = policy
+        .config
         .schedules
         .get(schedule)
         .ok_or_else(|| format!("schedule {schedule} is gone"))?;
-    let shift = known
-        .on_call(now)
+    let shift = policy
+        .shift(known, now)
         .ok_or_else(|| format!("nobody is on call in {schedule}"))?;
     Ok(shift.person)
 }

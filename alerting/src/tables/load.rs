@@ -55,6 +55,8 @@ pub(crate) async fn load(state: &State) -> Result<Stored, LoadError> {
         .await?,
         alerts: contents(state, "alerting_alerts", "fingerprint").await?,
         entries: contents(state, "alerting_timeline", "sequence").await?,
+        overrides: super::duty::load_overrides(state).await?,
+        duty: super::duty::load_duty(state).await?,
         ..Stored::default()
     };
     let seen = state

@@ -1,5 +1,6 @@
 //! Alerting's tables: how the pipeline's writes become statements, and the way back.
 
+mod duty;
 mod load;
 mod query;
 
@@ -19,7 +20,7 @@ pub(crate) use query::{find_incident, list_incidents};
 /// Alerting's tables, for [`state::State::open`].
 pub const MIGRATIONS: Migrations = Migrations {
     room: "alerting",
-    steps: &[VERSION_1, SILENCES],
+    steps: &[VERSION_1, SILENCES, duty::VERSION],
 };
 
 // Documents are JSON; columns beside them are what is searched by. `active` incidents are those
@@ -103,6 +104,8 @@ struct Batch {
     attempts: BTreeMap<u64, Value>,
     silences: BTreeMap<String, Value>,
     forgotten_silences: Vec<String>,
+    overrides: BTreeMap<u64, Value>,
+    duty: BTreeMap<String, Value>,
     forget_before: Option<Timestamp>,
 }
 
@@ -167,6 +170,13 @@ impl Batch {
                 self.silences.remove(id);
                 self.forgotten_silences.push(id.clone());
             }
+            Write::Override(made) => {
+                self.overrides.insert(made.id, duty::row(made)?);
+            }
+            Write::Duty { schedule, person } => {
+                self.duty
+                    .insert(schedule.clone(), json!([schedule, person]));
+            }
         }
         Ok(())
     }
@@ -206,6 +216,12 @@ impl Batch {
             2,
             self.silences.into_values().collect(),
         )?;
+        put(
+            "alerting_overrides",
+            3,
+            self.overrides.into_values().collect(),
+        )?;
+        put("alerting_duty", 2, self.duty.into_values().collect())?;
         if !self.forgotten_silences.is_empty() {
             let sql = "delete from alerting_silences
                        where id in (select value from json_each(?1))";
@@ -283,6 +299,7 @@ pub(crate) fn expire(resolved_before: Timestamp) -> Vec<Statement> {
         )
         .bind(resolved_before),
     );
+    statements.push(duty::expire(resolved_before));
     statements
 }
 

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use model::{Timestamp, format_duration};
 
-use super::{Acknowledgement, EntryKind, Resolution, follow};
+use super::{Acknowledgement, EntryKind, Incident, Resolution, follow};
 use crate::delivery::IncidentStatus;
 use crate::pipeline::event::{Action, Count, Write};
 use crate::pipeline::memory::Memory;
 use crate::pipeline::receive::Act;
 use crate::pipeline::{escalate, outbox};
 
-/// Asking twice for the next step within this long is asking once: a finger slipped.
-const ESCALATE_AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// Doing the same twice within this long is doing it once: a finger slipped.
+const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 pub(in crate::pipeline) fn act(memory: &mut Memory, act: Option<Act>, now: Timestamp) {
     let Some(act) = act else { return };
@@ -22,17 +22,35 @@ pub(in crate::pipeline) fn act(memory: &mut Memory, act: Option<Act>, now: Times
         Action::Snooze(length) => acknowledge(memory, &act, Some(*length), now),
         Action::Escalate => raise(memory, &act, now),
         Action::Resolve { reason } => resolve(memory, &act, reason, now),
-        Action::Note { text } => {
-            if let Some(incident) = memory.incidents.get_mut(&act.incident) {
-                incident.note_by(
-                    &mut memory.journal,
-                    now,
-                    EntryKind::Note,
-                    text,
-                    Some(&act.by),
-                );
-            }
-        }
+        Action::Note { text } => remark(memory, &act, text, now),
+    }
+}
+
+/// Whether the same was said a moment ago: a page that was posted twice.
+fn said_just_now(
+    incident: &Incident,
+    kind: EntryKind,
+    by: &str,
+    text: &str,
+    now: Timestamp,
+) -> bool {
+    let latest = incident
+        .timeline
+        .iter()
+        .rev()
+        .find(|entry| entry.kind == kind);
+    latest.is_some_and(|entry| {
+        entry.by.as_deref() == Some(by) && entry.text == text && now < entry.at + AGAIN_AFTER
+    })
+}
+
+fn remark(memory: &mut Memory, act: &Act, text: &str, now: Timestamp) {
+    let Some(incident) = memory.incidents.get_mut(&act.incident) else {
+        return;
+    };
+    if !said_just_now(incident, EntryKind::Note, &act.by, text, now) {
+        let by = Some(act.by.as_str());
+        incident.note_by(&mut memory.journal, now, EntryKind::Note, text, by);
     }
 }
 
@@ -47,6 +65,16 @@ fn acknowledge(memory: &mut Memory, act: &Act, length: Option<Duration>, now: Ti
     }
     let plan = escalate::plan_of(&policy, &incident.destination);
     let quiet_for = length.or(plan.acknowledged_for);
+    let until = match quiet_for {
+        Some(length) => format!("; quiet for {}", format_duration(length)),
+        None => String::new(),
+    };
+    let text = format!("acknowledged by {} ({}){until}", act.by, act.how.as_str());
+    if incident.status == IncidentStatus::Acknowledged
+        && said_just_now(incident, EntryKind::Acknowledged, &act.by, &text, now)
+    {
+        return;
+    }
     incident.status = IncidentStatus::Acknowledged;
     incident.acknowledged = Some(Acknowledgement {
         by: act.by.clone(),
@@ -54,17 +82,8 @@ fn acknowledge(memory: &mut Memory, act: &Act, length: Option<Duration>, now: Ti
         at: now,
         until: quiet_for.map(|length| now + length),
     });
-    let until = match quiet_for {
-        Some(length) => format!("; quiet for {}", format_duration(length)),
-        None => String::new(),
-    };
-    incident.note_by(
-        &mut memory.journal,
-        now,
-        EntryKind::Acknowledged,
-        format!("acknowledged by {} ({}){until}", act.by, act.how.as_str()),
-        Some(&act.by),
-    );
+    let by = Some(act.by.as_str());
+    incident.note_by(&mut memory.journal, now, EntryKind::Acknowledged, text, by);
     outbox::cancel(memory, &act.incident, "it was acknowledged", now);
 }
 
@@ -74,7 +93,7 @@ fn raise(memory: &mut Memory, act: &Act, now: Timestamp) {
         return;
     };
     let asked = incident.progress.escalated_at;
-    let again = asked.is_some_and(|at| now < at + ESCALATE_AGAIN_AFTER);
+    let again = asked.is_some_and(|at| now < at + AGAIN_AFTER);
     if incident.status == IncidentStatus::Resolved || again {
         return;
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{AlertStatus, Timestamp};
 
+use crate::oncall::{Override, Overrides};
 use crate::pipeline::{
     AttemptRow, AttemptState, Entry, HeldAlert, Incident, OutboxRow, Silence, Stored, Write,
 };
@@ -16,6 +17,8 @@ pub(super) struct Disk {
     pub(super) attempts: BTreeMap<u64, AttemptRow>,
     /// Incidents whose own row cannot be read any more.
     pub(super) unreadable: BTreeSet<String>,
+    overrides: BTreeMap<u64, Override>,
+    duty: BTreeMap<String, Option<String>>,
     alerts: BTreeMap<(String, u64), HeldAlert>,
     silences: BTreeMap<String, Silence>,
     seen: BTreeMap<(u64, Timestamp, bool), Timestamp>,
@@ -60,6 +63,12 @@ impl Disk {
                 Write::ForgetSilence { id } => {
                     self.silences.remove(&id);
                 }
+                Write::Override(made) => {
+                    self.overrides.insert(made.id, made);
+                }
+                Write::Duty { schedule, person } => {
+                    self.duty.insert(schedule, person);
+                }
             }
         }
     }
@@ -97,6 +106,12 @@ impl Disk {
                 .cloned()
                 .collect(),
             silences: self.silences.values().cloned().collect(),
+            overrides: Overrides::new(self.overrides.values().cloned().collect(), 0),
+            duty: self
+                .duty
+                .iter()
+                .map(|(schedule, person)| (schedule.clone(), person.clone()))
+                .collect(),
             seen: self
                 .seen
                 .iter()

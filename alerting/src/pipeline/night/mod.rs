@@ -5,6 +5,7 @@
 //! pipeline believes, so that duplicates and losses show.
 
 mod disk;
+mod duty;
 mod invariants;
 mod mutes;
 mod returns;
@@ -173,7 +174,7 @@ impl Night {
         };
         let chat = config.receivers.get_mut("team-chat").unwrap();
         chat.endpoints = vec![Arc::new(endpoint)];
-        let policy = Arc::new(Policy { config, teams });
+        let policy = Arc::new(Policy::new(config, teams));
         Night {
             seed,
             rng: StdRng::seed_from_u64(seed),
@@ -474,6 +475,21 @@ impl Night {
             )
         };
         self.heard.iter().map(line).collect()
+    }
+
+    /// The one incident about a function.
+    fn only_of(&self, function: &str) -> String {
+        let mut found = self
+            .disk
+            .incidents
+            .iter()
+            .filter(|(_, (incident, _))| incident.labels.get("function") == Some(function));
+        let (id, _) = found.next().unwrap();
+        assert!(
+            found.next().is_none(),
+            "more than one incident of {function}"
+        );
+        id.clone()
     }
 
     fn only_incident(&self) -> String {

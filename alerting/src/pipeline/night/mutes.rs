@@ -341,7 +341,7 @@ time_intervals:
 "
     );
     let (config, teams) = config(&quiet, TEAMS);
-    night.policy = Arc::new(Policy { config, teams });
+    night.policy = Arc::new(Policy::new(config, teams));
     night.step(Event::Reload(Arc::clone(&night.policy)));
     night.fire("feed");
     night.run_for(1_799);

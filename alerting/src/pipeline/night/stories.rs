@@ -260,7 +260,7 @@ fn a_machine_that_keeps_an_alert_for_each_incident_hears_of_each() {
     let chat = "webhook: {url: 'http://127.0.0.1:1/chat'}";
     let alerting = ALERTING.replace(chat, "pagerduty: {routing_key: abc}");
     let (config, teams) = config(&alerting, TEAMS);
-    night.policy = Arc::new(Policy { config, teams });
+    night.policy = Arc::new(Policy::new(config, teams));
     night.step(Event::Reload(Arc::clone(&night.policy)));
     let storm: Vec<Alert> = (0..200)
         .map(|n| failing(&format!("f{n}"), night.now))
