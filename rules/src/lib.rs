@@ -11,6 +11,7 @@
 mod baseline;
 mod capacity;
 pub mod condition;
+mod detection;
 mod driver;
 mod engine;
 mod events;
@@ -35,6 +36,7 @@ pub mod wilson;
 mod windows;
 
 pub use capacity::{Capacity, CapacitySource, NothingTested, PodsGauge};
+pub use detection::{Arrivals, StoredMemory};
 pub use engine::{Change, Engine, Episode, LabelSetView, RuleView, StoredPhase, TICK};
 pub use ledger::{LedgerError, MIGRATIONS};
 pub use mode::{ModeError, ModeStatus, Modes, mode_shape, read_mode};

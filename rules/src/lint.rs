@@ -84,7 +84,7 @@ fn advise_on_reach(
     let unreachable: Vec<&(FunctionId, f64)> = watched
         .iter()
         .copied()
-        .filter(|(_, calls)| calls * window_minutes < condition.min_calls as f64)
+        .filter(|(_, calls)| calls * window_minutes < condition.enough.min_calls as f64)
         .collect();
     for (id, calls) in unreachable.iter().take(NAMED_MAX) {
         problems
@@ -94,7 +94,7 @@ fn advise_on_reach(
                     "{} cannot fire for {id}{}: {calls:.0} calls/min < min_calls {} in {}",
                     rule.name,
                     in_mode(mode),
-                    condition.min_calls,
+                    condition.enough.min_calls,
                     model::format_duration(condition.over)
                 ),
             )

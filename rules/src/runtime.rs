@@ -1,8 +1,7 @@
 //! What keeps the engine going: the tick, looks at committed failures, the refresh of history, and
 //! the hand-over of alerts. Each is a small task; all end when told.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{FunctionId, SharedClock};
@@ -14,8 +13,9 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::capacity::CapacitySource;
+use crate::detection::Arrivals;
 use crate::driver::{Driver, View, chain};
-use crate::engine::{LOOK_FUNCTIONS_MAX, RuleView, TICK};
+use crate::engine::{RuleView, TICK};
 use crate::events;
 use crate::gauges::Gauges;
 use crate::hand_over::{HandOver, stopped};
@@ -64,6 +64,18 @@ struct Shared {
     refresh: Notify,
     stop: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
+    /// What was committed since the last look.
+    arrived: std::sync::Mutex<Arrivals>,
+}
+
+impl Shared {
+    fn arrived(&self) -> MutexGuard<'_, Arrivals> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_arrived(&self) -> Arrivals {
+        std::mem::take(&mut *self.arrived())
+    }
 }
 
 impl Rules {
@@ -123,6 +135,7 @@ impl Rules {
                 refresh: Notify::new(),
                 stop: watch::Sender::new(false),
                 tasks: Mutex::new(JoinSet::new()),
+                arrived: std::sync::Mutex::default(),
             }),
         };
         rules.spawn(hand_over, urgent_alerts, ledger).await;
@@ -136,6 +149,10 @@ impl Rules {
         ledger: Ledger,
     ) {
         let deltas = self.shared.store.deltas(DELTAS_MAX);
+        self.shared
+            .driver
+            .replay(Arc::clone(&self.shared.view) as View)
+            .await;
         let stop = || self.shared.stop.subscribe();
         let mut tasks = self.shared.tasks.lock().await;
         tasks.spawn(hand_over.run(urgent, stop()));
@@ -184,6 +201,7 @@ impl Rules {
         if tokio::time::timeout(STOP_WITHIN, all_ended).await.is_err() {
             tasks.shutdown().await;
         }
+        self.shared.driver.store_all_memories().await;
     }
 }
 
@@ -201,15 +219,17 @@ async fn tick_along(shared: Arc<Shared>) {
     loop {
         ticks.tick().await;
         let mode = shared.modes.refresh();
-        let ended = shared.driver.tick(Arc::clone(&shared.view), mode).await;
+        let ended = shared
+            .driver
+            .tick(Arc::clone(&shared.view), mode, shared.take_arrived())
+            .await;
         shared.tables.remember(ended);
     }
 }
 
-/// Gathers functions with fresh failures and looks at them together, at once or 100 ms after the
-/// last look.
+/// Gathers what is committed, and looks at once, or 100 ms after the last look, when some of it failed.
 async fn look_along(shared: Arc<Shared>, mut deltas: broadcast::Receiver<Arc<Deltas>>) {
-    let mut touched: HashSet<FunctionId> = HashSet::new();
+    let mut failing = false;
     let mut last_look: Option<Duration> = None;
     loop {
         let waited = last_look.map_or(LOOK_EVERY, |last| {
@@ -218,14 +238,15 @@ async fn look_along(shared: Arc<Shared>, mut deltas: broadcast::Receiver<Arc<Del
         let due = tokio::time::sleep(LOOK_EVERY.saturating_sub(waited));
         tokio::select! {
             received = deltas.recv() => match received {
-                Ok(group) => gather(&mut touched, &group),
-                // The tick reads the rollups, which have everything.
-                Err(RecvError::Lagged(_)) => {}
+                Ok(group) => failing |= gather(&mut shared.arrived(), &group),
+                // Rules with windows read the rollups, which have everything.
+                Err(RecvError::Lagged(groups)) => events::arrivals_missed(groups),
                 Err(RecvError::Closed) => return,
             },
-            () = due, if !touched.is_empty() => {
-                let functions = touched.drain().collect();
-                let ended = shared.driver.look(Arc::clone(&shared.view), functions).await;
+            () = due, if failing => {
+                failing = false;
+                let arrived = shared.take_arrived();
+                let ended = shared.driver.look(Arc::clone(&shared.view), arrived).await;
                 shared.tables.remember(ended);
                 last_look = Some(shared.clock.elapsed());
             }
@@ -233,16 +254,14 @@ async fn look_along(shared: Arc<Shared>, mut deltas: broadcast::Receiver<Arc<Del
     }
 }
 
-/// Only failures can begin a breach of the success rate.
-fn gather(touched: &mut HashSet<FunctionId>, group: &Deltas) {
+/// Whether live calls failed in it: only failures can begin a breach of the success rate.
+fn gather(arrived: &mut Arrivals, group: &Deltas) -> bool {
+    let mut failing = false;
     for delta in &group.changes {
-        if touched.len() >= LOOK_FUNCTIONS_MAX {
-            return;
-        }
-        if delta.counts.failed() > 0 && delta.series.traffic == model::Traffic::Live {
-            touched.insert(delta.series.function_id());
-        }
+        arrived.add(&delta.series, &delta.counts);
+        failing |= delta.counts.failed() > 0 && delta.series.traffic == model::Traffic::Live;
     }
+    failing
 }
 
 async fn refresh_along(shared: Arc<Shared>, ledger: Ledger) {

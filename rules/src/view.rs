@@ -142,7 +142,8 @@ impl Windows for StoreView {
     }
 }
 
-fn dimension(by: By) -> Dimension {
+/// The dimension of rollups that an alert is told apart by.
+pub(crate) fn dimension(by: By) -> Dimension {
     match by {
         By::Namespace => Dimension::Namespace,
         By::Function => Dimension::Function,

@@ -130,6 +130,16 @@ impl Tally {
         self.weighted as f64 / over.as_secs_f64().max(1.0)
     }
 
+    /// Calls that count and did not fail.
+    pub fn succeeded(&self) -> u64 {
+        self.counted.saturating_sub(self.failed)
+    }
+
+    /// The share of them; 0 without any.
+    pub fn success_rate(&self) -> f64 {
+        self.succeeded() as f64 / self.counted.max(1) as f64
+    }
+
     /// What is left without a part of it.
     pub fn less(&self, part: &Tally) -> Tally {
         Tally {

@@ -36,11 +36,6 @@ fn what_this_version_does_not_evaluate_says_so_at_its_place() {
         ("slo: {objective: 99.9%}", "slo"),
         ("sql: 'select 1'", "sql"),
         ("expr: 'up == 0'", "expr"),
-        (
-            "success_rate: {objective: 99.9%, detect: early, false_pages: 1/3y}",
-            "objective",
-        ),
-        ("qps: {detect: early, false_pages: 1/3y}", "detect"),
     ] {
         let text = format!(
             "version: rampart/v1\nrules:\n  - alert: A\n    functions: ['*']\n    {declared}\n"
@@ -64,6 +59,38 @@ fn each_mistake_has_its_own_sentence() {
     let table = [
         (rule("success_rate: {below: 0%}"), "can never fire"),
         (rule("success_rate: {over: 1m}"), "field `below` is missing"),
+        (
+            rule("success_rate: {detect: early}"),
+            "field `objective` is missing",
+        ),
+        (
+            rule("success_rate: {objective: 99.9%}"),
+            "`objective` without `detect: early`",
+        ),
+        (
+            rule("success_rate: {objective: 99.9%, detect: early, over: 1m}"),
+            "`over` does not go with `detect: early`",
+        ),
+        (
+            rule("success_rate: {objective: 30%, detect: early}"),
+            "`objective: 30%` is out of range",
+        ),
+        (
+            rule("success_rate: {objective: 99.9%, detect: early, false_pages: 3y}"),
+            "`false_pages: 3y` is not a budget",
+        ),
+        (
+            rule("qps: {detect: early, false_pages: 1/1m}"),
+            "`false_pages: 1/1m` is out of range",
+        ),
+        (
+            rule("qps: {detect: early, against: [1d]}"),
+            "`against` does not go with `detect: early`",
+        ),
+        (
+            rule("qps: {detect: early, drop: 50%}"),
+            "detect and drop at once",
+        ),
         (
             rule("success_rate: {below: 99%, recover_above: 98%}"),
             "lies under",
@@ -248,7 +275,7 @@ groups:
         panic!()
     };
     assert_eq!(
-        (rush.below.get(), rush.over, rush.min_calls),
+        (rush.below.get(), rush.over, rush.enough.min_calls),
         (0.995, Duration::from_secs(30), 100)
     );
     assert_eq!(low.settings(Mode::Rush).severity, model::Severity::Critical);

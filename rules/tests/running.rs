@@ -256,3 +256,93 @@ async fn the_mode_is_switched_over_http() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
     running.stop().await;
 }
+
+/// A detector that has seen eight clean days of a hundred calls a second, one of a thousand failing.
+fn learned(until: Timestamp) -> Vec<u8> {
+    const SECONDS: u64 = 8 * 86_400;
+    let mut detector = early::Detector::new(early::Settings::default());
+    let from = u64::try_from(until.as_seconds()).unwrap() - SECONDS;
+    for second in from..from + SECONDS {
+        detector.look(early::Look {
+            at_ms: second * 1_000,
+            calls: 100,
+            failed: u64::from(second.is_multiple_of(10)),
+            clean: true,
+        });
+    }
+    assert!(!detector.is_learning());
+    detector.to_record()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_learned_pages_at_the_first_failing_commit_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = SystemClock::shared();
+    let options = store::Options::new(directory.path().join("store"));
+    let store = Store::open(options, clock.clone()).await.unwrap();
+    let path = directory.path().join("state.db");
+    let state = State::open(&path, &[rules::MIGRATIONS]).await.unwrap();
+    state
+        .write(vec![
+            state::Statement::new(
+                "insert into rules_memories(rule, labels, at_us, record) values (?1, ?2, ?3, ?4)",
+            )
+            .bind("Failing")
+            .bind(r#"{"function":"feed","namespace":"guide"}"#)
+            .bind(clock.now())
+            .bind(learned(clock.now())),
+        ])
+        .await
+        .unwrap();
+    let modes = Modes::open(state.clone(), vec![], clock.clone())
+        .await
+        .unwrap();
+    let rules = r#"
+version: rampart/v1
+rules:
+  - alert: Failing
+    functions: ["guide/*"]
+    success_rate: {objective: 99.9%, detect: early}
+"#;
+    let inbox = Arc::new(Inbox::default());
+    let start = || {
+        Rules::start(
+            RuleSet::parse("rules.yaml", rules).unwrap(),
+            store.clone(),
+            state.clone(),
+            Arc::new(Clear),
+            Arc::new(rules::NothingTested),
+            inbox.clone(),
+            modes.clone(),
+            clock.clone(),
+            Options::default(),
+        )
+    };
+    let running = start().await.unwrap();
+    store
+        .commit(calls(clock.now(), "a", 60, Traffic::Live))
+        .await
+        .unwrap();
+    let alerts = inbox.wait_for(1).await;
+    let said = &alerts[0].annotations["summary"];
+    assert!(
+        said.starts_with("guide/feed: 60 of 100 calls failed in ")
+            && said.contains("; healthy is 0.1")
+            && said.ends_with("budget one false page in 3 years"),
+        "{said}"
+    );
+    assert!(!alerts[0].annotations.contains_key("learning"));
+
+    // It still fires after another start, out of memory and without telling anybody.
+    running.stop().await;
+    drop(running);
+    let running = start().await.unwrap();
+    let (_, shown) = ask(&running, "GET", "/api/v1/rules", "").await;
+    let series = &shown["rules"][0]["states"][0];
+    assert_eq!(series["phase"], "firing", "{shown}");
+    let numbers = series["numbers"].as_str().unwrap();
+    assert!(numbers.contains("8 clean days known"), "{numbers}");
+    running.stop().await;
+    assert_eq!(inbox.alerts.lock().unwrap().len(), 1);
+    store.close().await;
+}

@@ -223,11 +223,21 @@ impl Detector {
         if before != after {
             self.close_hour(before, now);
         }
+        self.find_first_grid();
         // The grid may have changed with the hour.
         let base = self.learned.grid.base_of(now);
         self.running.base = base;
         self.follow_level();
         recovered
+    }
+
+    /// A new function does not wait an hour for blocks that suit its traffic.
+    fn find_first_grid(&mut self) {
+        if self.learned.find_first_grid(self.running.level) {
+            self.reset_sums();
+            (self.running.calls, self.running.failed) = (0, 0);
+            self.weigh_anew();
+        }
     }
 
     fn close_base(&mut self) {

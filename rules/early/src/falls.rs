@@ -440,9 +440,7 @@ fn read(reader: &mut Reader<'_>, settings: FallSettings) -> Option<Falls> {
     }
     let [newest] = reader.take::<1>()?;
     for _ in 0..newest {
-        falls
-            .newest
-            .push_back((reader.single()?, reader.single()?));
+        falls.newest.push_back((reader.single()?, reader.single()?));
     }
     Some(falls)
 }

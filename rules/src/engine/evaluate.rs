@@ -14,6 +14,7 @@ use crate::condition::{
     TelemetryLate,
 };
 use crate::condition::{Side, Verdict, Why};
+use crate::detection::Detection;
 use crate::rule::{NoData, Rule, Settings};
 use crate::sight::Completeness;
 use crate::windows::{EvaluationError, GroupKey, Select, Tally};
@@ -38,6 +39,7 @@ type Verdicts = Result<Vec<(GroupKey, Verdict)>, EvaluationError>;
 pub(super) fn evaluate(
     rule: &Rule,
     settings: &Settings,
+    detection: Option<&Detection>,
     sums: &mut Sums<'_>,
     span: Span<'_>,
     only: Option<&FunctionId>,
@@ -45,6 +47,9 @@ pub(super) fn evaluate(
     match &settings.condition {
         Condition::SuccessRate(condition) => {
             success_rate(condition, rule, settings, sums, span, only)
+        }
+        Condition::FailsEarly(_) | Condition::FallsEarly(_) => {
+            Ok(detection.map_or_else(Vec::new, |detection| detection.verdicts(only, span.now)))
         }
         Condition::Latency(condition) => Ok(latency(condition, rule, sums, span)),
         Condition::Outlier(condition) => Ok(outlier(condition, rule, sums, span)),
