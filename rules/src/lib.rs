@@ -8,6 +8,7 @@
 //! The way of a verdict: [`Windows`] → [`condition`] → [`Phase::advance`] → [`Change`] → the ledger →
 //! the sink.
 
+mod answers;
 mod baseline;
 mod capacity;
 pub mod condition;
@@ -22,6 +23,7 @@ mod ledger;
 mod lint;
 mod mode;
 mod phase;
+mod portions;
 mod read;
 mod routes;
 mod rule;
@@ -29,6 +31,7 @@ mod runtime;
 mod set;
 mod sight;
 mod sink;
+mod spent;
 mod tables;
 mod text;
 mod view;
@@ -50,8 +53,8 @@ pub use sight::{Completeness, Sight};
 pub use sink::{AlertSink, Delivery};
 pub use view::{latency_of_rollups, sum_rollups};
 pub use windows::{
-    Against, Baselines, By, EvaluationError, GroupKey, LagRate, Recent, Recents, Select, Tally,
-    Windows,
+    Against, Answer, Baselines, By, EvaluationError, GroupKey, LagRate, Part, Portion, Recent,
+    Recents, Select, Spent, SpentDays, Tally, Windows,
 };
 
 /// The rules that watch when none are declared, as a file to copy.

@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, Notify, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use crate::answers::{Answers, DUE_EVERY};
 use crate::capacity::CapacitySource;
 use crate::detection::Arrivals;
 use crate::driver::{Driver, View, chain};
@@ -24,6 +25,7 @@ use crate::mode::Modes;
 use crate::set::RuleSet;
 use crate::sight::Sight;
 use crate::sink::AlertSink;
+use crate::spent::SpentBudgets;
 use crate::tables::Tables;
 use crate::view::StoreView;
 
@@ -58,6 +60,8 @@ struct Shared {
     view: View,
     tables: Tables,
     gauges: Gauges,
+    answers: Answers,
+    spent: SpentBudgets,
     store: Store,
     modes: Modes,
     clock: SharedClock,
@@ -98,6 +102,7 @@ impl Rules {
         let (urgent, urgent_alerts) = mpsc::channel(URGENT_ALERTS_MAX);
         let tables = Tables::default();
         let gauges = Gauges::default();
+        let (answers, spent) = (Answers::default(), SpentBudgets::default());
         tables.remember(ledger.episodes(clock.now()).await?);
         let driver = Driver::open(
             &set.with_built_in(),
@@ -114,6 +119,8 @@ impl Rules {
             sight,
             tested,
             gauges: gauges.clone(),
+            answers: answers.clone(),
+            spent: spent.clone(),
         });
         let hand_over = HandOver {
             ledger: ledger.clone(),
@@ -129,6 +136,8 @@ impl Rules {
                 view,
                 tables,
                 gauges,
+                answers,
+                spent,
                 store,
                 modes,
                 clock,
@@ -158,6 +167,8 @@ impl Rules {
         tasks.spawn(hand_over.run(urgent, stop()));
         tasks.spawn(until(stop(), tick_along(Arc::clone(&self.shared))));
         tasks.spawn(until(stop(), look_along(Arc::clone(&self.shared), deltas)));
+        tasks.spawn(until(stop(), ask_along(Arc::clone(&self.shared))));
+        tasks.spawn(until(stop(), add_up_along(Arc::clone(&self.shared))));
         tasks.spawn(until(
             stop(),
             refresh_along(Arc::clone(&self.shared), ledger),
@@ -262,6 +273,28 @@ fn gather(arrived: &mut Arrivals, group: &Deltas) -> bool {
         failing |= delta.counts.failed() > 0 && delta.series.traffic == model::Traffic::Live;
     }
     failing
+}
+
+/// Runs the queries of rules, each at its rule's rhythm.
+async fn ask_along(shared: Arc<Shared>) {
+    loop {
+        let rules = shared.driver.rules().await;
+        let mode = shared.modes.status().mode;
+        let now = shared.clock.now();
+        let answered = shared.answers.refresh(&shared.store, &rules, mode, now);
+        answered.await;
+        tokio::time::sleep(DUE_EVERY).await;
+    }
+}
+
+/// Adds up what error budgets spent over days.
+async fn add_up_along(shared: Arc<Shared>) {
+    loop {
+        let rules = shared.driver.rules().await;
+        let now = shared.clock.now();
+        shared.spent.refresh(&shared.store, &rules, now).await;
+        tokio::time::sleep(REFRESH_EVERY).await;
+    }
 }
 
 async fn refresh_along(shared: Arc<Shared>, ledger: Ledger) {

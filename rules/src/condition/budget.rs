@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use declare::{Problems, Record, Shape};
-use model::{format_duration, parse_duration};
+use model::parse_duration;
 
 use crate::layers::Layers;
 
@@ -16,7 +16,6 @@ const PAGE_EVERY_MIN: Duration = Duration::from_hours(1);
 /// A budget longer than this is no different from it.
 const PAGE_EVERY_MAX: Duration = Duration::from_hours(100 * YEAR_HOURS);
 const YEAR_HOURS: u64 = 365 * 24;
-const DAY_SECONDS: u64 = 86_400;
 
 /// Adds the fields.
 pub(super) fn fields(record: Record) -> Record {
@@ -79,10 +78,8 @@ pub(super) fn text(every: Duration) -> String {
     let years = every.as_secs() / year.as_secs();
     if years > 0 && every == year * u32::try_from(years).unwrap_or(u32::MAX) {
         format!("1/{years}y")
-    } else if every.as_secs().is_multiple_of(DAY_SECONDS) {
-        format!("1/{}d", every.as_secs() / DAY_SECONDS)
     } else {
-        format!("1/{}", format_duration(every))
+        format!("1/{}", super::span(every))
     }
 }
 

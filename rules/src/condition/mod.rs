@@ -4,6 +4,7 @@
 mod above_capacity;
 mod absent;
 mod budget;
+mod compare;
 mod enough;
 mod fails_early;
 mod falls_early;
@@ -13,6 +14,9 @@ mod outlier;
 mod qps;
 mod qps_drop;
 mod qps_level;
+mod share;
+mod slo;
+mod sql;
 mod success_rate;
 mod telemetry_late;
 mod why;
@@ -28,6 +32,7 @@ use crate::layers::Layers;
 
 pub use above_capacity::AboveCapacity;
 pub use absent::Absent;
+pub use compare::{Compare, Sides};
 pub use enough::Enough;
 pub use fails_early::FailsEarly;
 pub use falls_early::FallsEarly;
@@ -37,6 +42,10 @@ pub(crate) use latency::seconds;
 pub use outlier::Outlier;
 pub use qps_drop::{Aggregate, QpsDrop};
 pub use qps_level::{QpsLevel, Side};
+pub use share::Share;
+pub use slo::{Burn, Burning, Pair, Slo};
+pub use sql::Sql;
+pub(crate) use sql::VALUE;
 pub use success_rate::SuccessRate;
 pub use telemetry_late::TelemetryLate;
 pub use why::Why;
@@ -45,7 +54,7 @@ pub use why::Why;
 pub const WINDOW_MAX: Duration = Duration::from_mins(15);
 
 /// Condition kinds that are declared elsewhere and not evaluated in this version.
-pub(crate) const NOT_AVAILABLE: [&str; 5] = ["share", "compare", "slo", "sql", "expr"];
+pub(crate) const NOT_AVAILABLE: [&str; 1] = ["expr"];
 
 /// What one evaluation says about one group.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,17 +91,19 @@ pub struct Evidence {
     pub baseline: Option<f64>,
     /// How many pods shared the calls, where the condition asks for that.
     pub pods: Option<f64>,
-    /// What a sequential test found, where the condition is one.
+    /// What else was found, where the condition looks further.
     pub proof: Option<Arc<Proof>>,
 }
 
-/// What a sequential test found, in its own words.
+/// What was found besides the counts, in its own words.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Proof {
     /// That calls fail.
     Failing(early::Evidence),
     /// That calls stop coming.
     Falling(early::FallEvidence),
+    /// Which windows burn an error budget; not a test, and nothing is learned.
+    Burning(Burning),
 }
 
 impl Proof {
@@ -101,6 +112,7 @@ impl Proof {
         match self {
             Proof::Failing(evidence) => evidence.learning,
             Proof::Falling(evidence) => evidence.learning,
+            Proof::Burning(_) => false,
         }
     }
 }
@@ -110,6 +122,13 @@ impl fmt::Display for Proof {
         match self {
             Proof::Failing(evidence) => evidence.fmt(out),
             Proof::Falling(evidence) => evidence.fmt(out),
+            Proof::Burning(burning) => write!(
+                out,
+                "{:.1} times too fast in {} and {}",
+                burning.factor,
+                model::format_duration(burning.long),
+                model::format_duration(burning.short)
+            ),
         }
     }
 }
@@ -131,6 +150,14 @@ pub enum Condition {
     Latency(Latency),
     /// One part is worse than the others.
     Outlier(Outlier),
+    /// Too many or too few calls of one kind.
+    Share(Share),
+    /// One version, hop or function is worse than another.
+    Compare(Compare),
+    /// An error budget is used up too fast.
+    Slo(Slo),
+    /// What a query finds.
+    Sql(Sql),
     /// More or fewer calls than a fixed number.
     QpsLevel(QpsLevel),
     /// More calls than the live pods carry.
@@ -147,6 +174,10 @@ impl Condition {
             Condition::FailsEarly(condition) => condition,
             Condition::Latency(condition) => condition,
             Condition::Outlier(condition) => condition,
+            Condition::Share(condition) => condition,
+            Condition::Compare(condition) => condition,
+            Condition::Slo(condition) => condition,
+            Condition::Sql(condition) => condition,
             Condition::QpsDrop(condition) => condition,
             Condition::FallsEarly(condition) => condition,
             Condition::Absent(condition) => condition,
@@ -224,6 +255,26 @@ pub(crate) fn fields(record: Record) -> Record {
             "outlier",
             declare::Shape::Record(outlier::record()),
             "one part of a function is worse than the others",
+        )
+        .field(
+            "share",
+            declare::Shape::Record(share::record()),
+            "too many or too few calls of one kind",
+        )
+        .field(
+            "compare",
+            declare::Shape::Record(compare::record()),
+            "one version, hop or function is worse than another",
+        )
+        .field(
+            "slo",
+            declare::Shape::Record(slo::record()),
+            "an error budget is used up too fast",
+        )
+        .field(
+            "sql",
+            declare::Shape::Text,
+            "one SELECT; each row is a breach",
         );
     NOT_AVAILABLE.iter().fold(record, |record, name| {
         record.field(name, declare::Shape::Any, "not available in this version")
@@ -254,6 +305,18 @@ pub(crate) fn read(
     if let Some(record) = rule.record("outlier") {
         return outlier::read(&record, problems).map(Condition::Outlier);
     }
+    if let Some(record) = rule.record("share") {
+        return share::read(&record, problems).map(Condition::Share);
+    }
+    if let Some(record) = rule.record("compare") {
+        return compare::read(&record, problems).map(Condition::Compare);
+    }
+    if let Some(record) = rule.record("slo") {
+        return slo::read(&record, problems).map(Condition::Slo);
+    }
+    if rule.field("sql").is_some() {
+        return sql::read(rule, problems).map(Condition::Sql);
+    }
     qps::read(&rule.record("qps")?, zone, problems)
 }
 
@@ -261,7 +324,9 @@ pub(crate) fn read(
 pub(crate) fn not_available(node: &declare::Node, what: &str, problems: &mut Problems) {
     problems
         .error(node, format!("`{what}` is not available in this version"))
-        .hint("`success_rate: {below | detect}`, `qps: {detect | drop | absent_for | below | above | above_capacity}`, `latency: {above}` and `outlier: {worse_by}` are");
+        .hint(
+            "`success_rate`, `qps`, `latency`, `share`, `compare`, `outlier`, `slo` and `sql` are",
+        );
 }
 
 /// Reads a window and checks that it can be evaluated.
@@ -288,6 +353,17 @@ pub(crate) fn read_window(
         return default;
     }
     over
+}
+
+/// `30d` for whole days, else as durations are written.
+pub(crate) fn span(duration: Duration) -> String {
+    const DAY_SECONDS: u64 = 86_400;
+    let seconds = duration.as_secs();
+    if seconds > 0 && seconds.is_multiple_of(DAY_SECONDS) {
+        format!("{}d", seconds / DAY_SECONDS)
+    } else {
+        model::format_duration(duration)
+    }
 }
 
 /// `0.712` as `71.2 %`.

@@ -10,6 +10,7 @@ mod series;
 mod silence;
 mod steps;
 mod sums;
+mod wider;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -434,7 +435,14 @@ impl RuleState {
                 advance.abandon(key, series);
                 continue;
             }
-            let verdict = if series.is_forgotten(turn.now) {
+            // A query tells every group that is ill; the others are well.
+            let well = matches!(self.rule.settings(turn.mode).condition, Condition::Sql(_));
+            let verdict = if well {
+                Verdict::Ok {
+                    value: 0.0,
+                    recovered: true,
+                }
+            } else if series.is_forgotten(turn.now) {
                 Verdict::Ok {
                     value: 0.0,
                     recovered: false,

@@ -2,10 +2,13 @@
 
 mod above_capacity;
 mod absent;
+mod compare;
 mod latency;
 mod outlier;
 mod qps_drop;
 mod qps_level;
+mod share;
+mod slo;
 mod success_rate;
 
 use std::time::Duration;
