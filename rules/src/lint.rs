@@ -51,6 +51,19 @@ pub(crate) fn expectations(
         .collect()
 }
 
+pub(crate) fn budgets(rules: &[Arc<Rule>]) -> Vec<(String, f64)> {
+    const YEAR_SECONDS: f64 = 365.0 * 86_400.0;
+    let early = rules.iter().filter_map(|rule| {
+        let every = match &rule.daily.condition {
+            Condition::FailsEarly(condition) => condition.page_every,
+            Condition::FallsEarly(condition) => condition.page_every,
+            _ => return None,
+        };
+        Some((rule.name.clone(), YEAR_SECONDS / every.as_secs_f64()))
+    });
+    early.collect()
+}
+
 fn advise_on_patterns(
     rule: &Rule,
     place: &Node,

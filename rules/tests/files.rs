@@ -398,6 +398,10 @@ rules:
         "{}",
         advice[2]
     );
+    assert!(set.budgets().is_empty());
+    let early = "version: rampart/v1\nrules:\n  - {alert: A, functions: ['*'], qps: {detect: early, false_pages: 1/2y}}\n";
+    let early = RuleSet::parse("a.yaml", early).unwrap().budgets();
+    assert_eq!(early, [("A".to_owned(), 0.5)]);
     let expected = set.expectations(100.0);
     assert!(expected[0].1.is_some_and(|n| n < 0.2) && expected[1].1.is_some_and(|n| n > 200.0));
 }

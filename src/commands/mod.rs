@@ -13,6 +13,7 @@ mod rules;
 mod schema;
 mod serve;
 mod store;
+mod test;
 
 use std::io::Write;
 
@@ -33,6 +34,7 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Demo(demo) => demo::run(demo).await,
         Command::Init(init) => init::run(&init),
         Command::Check(check) => check::run(&check),
+        Command::Test(test) => test::run(&test),
         Command::Query(query) => query::run(remote, query).await,
         Command::Incident(incident) => incident::run(remote, incident).await,
         Command::Loadtest(loadtest) => loadtest::run(remote, loadtest).await,
