@@ -30,19 +30,15 @@ fn five_mistakes_are_shown_at_once() {
 
 #[test]
 fn what_this_version_does_not_evaluate_says_so_at_its_place() {
-    for (declared, field) in [("expr: 'up == 0'", "expr")] {
-        let text = format!(
-            "version: rampart/v1\nrules:\n  - alert: A\n    functions: ['*']\n    {declared}\n"
-        );
-        let problems = RuleSet::parse("a.yaml", &text).unwrap_err();
-        let shown = problems.to_string();
-        assert!(
-            shown.contains(&format!("`{field}` is not available in this version"))
-                && shown.contains("a.yaml:5:"),
-            "{declared}: {shown}"
-        );
-        assert_eq!(problems.len(), 1, "{declared}: {shown}");
-    }
+    let text =
+        "version: rampart/v1\nrules:\n  - alert: A\n    functions: ['*']\n    expr: 'up == 0'\n";
+    let problems = RuleSet::parse("a.yaml", text).unwrap_err();
+    let shown = problems.to_string();
+    assert!(
+        shown.starts_with("a.yaml:5:11: `expr` is not available in this version\n"),
+        "{shown}"
+    );
+    assert_eq!(problems.len(), 1, "{shown}");
 }
 
 #[test]

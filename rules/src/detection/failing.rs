@@ -213,13 +213,14 @@ impl Failings {
             if !memory.detector.is_rising() && memory.is_silent(now) {
                 continue;
             }
-            let function = key.function_id(by);
-            memory.frozen = memory
-                .detector
-                .is_failing()
+            let failing = memory.detector.is_failing();
+            // Names cost an allocation each; most of the time nobody asks for them.
+            let named = failing || !moment.in_episode.is_empty();
+            let function = named.then(|| key.function_id(by)).flatten();
+            memory.frozen = failing
                 .then(|| blindness(function.as_ref(), needed, steps))
                 .flatten();
-            if memory.detector.is_failing() && now.since(memory.last_call) >= Recent::MEMORY {
+            if failing && now.since(memory.last_call) >= Recent::MEMORY {
                 memory.detector.let_go();
                 memory.proof = None;
                 changed.push(key.clone());

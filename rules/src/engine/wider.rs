@@ -89,7 +89,7 @@ pub(super) fn slo(condition: &Slo, rule: &Rule, sums: &mut Sums<'_>, span: Span<
     };
     let mut verdicts: BTreeMap<GroupKey, Verdict> = BTreeMap::new();
     for pair in condition.burn.pairs() {
-        let Some(long) = window(pair, &days, rule, sums, span) else {
+        let Some(long) = window(pair, days.as_ref(), rule, sums, span) else {
             continue;
         };
         let short = newest(&rule.select, pair.short, sums, span, None);
@@ -119,7 +119,7 @@ pub(super) fn slo(condition: &Slo, rule: &Rule, sums: &mut Sums<'_>, span: Span<
 /// Calls of the long window; `None` while its days are unread.
 fn window(
     pair: &Pair,
-    days: &Option<Days>,
+    days: Option<&Days>,
     rule: &Rule,
     sums: &mut Sums<'_>,
     span: Span<'_>,
@@ -136,7 +136,7 @@ fn window(
             spent.three_days
         }
     };
-    let days = days.as_ref()?;
+    let days = days?;
     Some(Rc::new(
         days.iter()
             .map(|(key, spent)| (key.clone(), of(spent)))
