@@ -161,14 +161,7 @@ impl Engine {
             last_evaluation: state.status.evaluated_at,
             label_sets: state.status.label_sets,
             unknown: state.status.unknown,
-            last_unknown: state
-                .status
-                .last_unknown
-                .as_ref()
-                .map(|(key, why)| match key {
-                    Some(key) => format!("{}: {why}", key.labels(by)),
-                    None => why.to_string(),
-                }),
+            last_unknown: state.last_unknown(),
             beyond_limit: state.status.beyond_limit,
             error: (state.status.error.clone().or(error)).or_else(|| state.limit_exceeded()),
             states,
@@ -178,6 +171,15 @@ impl Engine {
 }
 
 impl RuleState {
+    /// One of the reasons why the newest evaluation could not judge.
+    fn last_unknown(&self) -> Option<String> {
+        let (key, why) = self.status.last_unknown.as_ref()?;
+        Some(match key {
+            Some(key) => format!("{}: {why}", key.labels(&self.rule.select.by)),
+            None => why.to_string(),
+        })
+    }
+
     fn numbers(&self, key: &GroupKey) -> Option<String> {
         self.detection.as_ref()?.numbers(key)
     }
