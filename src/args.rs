@@ -69,6 +69,8 @@ pub enum Command {
     Init(InitArguments),
     /// Prove a configuration without starting anything
     Check(CheckArguments),
+    /// Live through scenario files and see whether rules fire as they say
+    Test(TestArguments),
     /// Ask the tables with one SQL SELECT
     Query(QueryArguments),
     /// Look at incidents and act on them
@@ -351,6 +353,17 @@ pub enum RulesCommand {
         /// The function, namespace/name
         function: model::FunctionId,
     },
+}
+
+/// Flags of `test`.
+#[derive(Debug, Clone, Args)]
+pub struct TestArguments {
+    /// Scenario files; each names its rule files, relative to its own folder
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print what was told, also where all came true
+    #[arg(long)]
+    pub told: bool,
 }
 
 /// Flags of `schema`.

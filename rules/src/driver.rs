@@ -6,7 +6,8 @@ use std::time::Duration;
 use model::{Alert, FunctionId, Mode, SharedClock, Timestamp};
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc};
 
-use crate::engine::{Change, Engine, Episode, RuleView};
+use crate::detection::Arrivals;
+use crate::engine::{Change, Engine, Episode, LOOK_FUNCTIONS_MAX, RuleView};
 use crate::events;
 use crate::ledger::{Ledger, LedgerError};
 use crate::rule::Rule;
@@ -18,6 +19,9 @@ pub(crate) type View = Arc<dyn Windows + Send + Sync>;
 
 /// The most changes kept in memory while the database refuses them.
 const UNWRITTEN_CHANGES_MAX: usize = 10_000;
+
+/// How often memories of sequential tests are stored.
+const MEMORIES_EVERY: Duration = Duration::from_secs(10);
 
 /// Steps the engine, one step at a time.
 pub(crate) struct Driver {
@@ -33,6 +37,8 @@ pub(crate) struct Driver {
 struct Work {
     engine: Engine,
     unwritten: Vec<Change>,
+    /// When memories were last stored.
+    memories_at: Timestamp,
 }
 
 impl Driver {
@@ -48,10 +54,12 @@ impl Driver {
         let now = clock.now();
         let mut engine = Engine::new(set, external_url);
         let closed = engine.restore(ledger.phases(now).await?, now);
+        engine.recall(ledger.memories().await?, now);
         let driver = Driver {
             work: Arc::new(Mutex::new(Work {
                 engine,
                 unwritten: Vec::new(),
+                memories_at: now,
             })),
             ledger,
             clock,
@@ -64,12 +72,24 @@ impl Driver {
         Ok(driver)
     }
 
-    /// One tick over all due rules. Gives the episodes that ended.
-    pub(crate) async fn tick(&self, view: View, mode: Mode) -> Vec<Episode> {
+    /// Gives memories the last seconds before a restart again.
+    pub(crate) async fn replay(&self, view: View) {
+        let now = self.clock.now();
+        let step = move |engine: &mut Engine| {
+            engine.replay(&*view, now);
+            vec![]
+        };
+        drop(self.step(step).await);
+    }
+
+    /// One tick over all due rules, after what has arrived since the last. Gives the episodes that
+    /// ended.
+    pub(crate) async fn tick(&self, view: View, mode: Mode, arrivals: Arrivals) -> Vec<Episode> {
         let now = self.clock.now();
         let began = self.clock.elapsed();
         let step = move |engine: &mut Engine| {
             engine.set_mode(mode);
+            engine.arrive(&arrivals, now);
             engine.tick(&*view, now)
         };
         let Some((mut work, changes)) = self.step(step).await else {
@@ -83,14 +103,37 @@ impl Driver {
             work.engine.firing(),
             work.engine.beyond_limit(),
         );
-        self.keep(&mut work, changes, now).await
+        let ended = self.keep(&mut work, changes, now).await;
+        if now.since(work.memories_at) >= MEMORIES_EVERY || now < work.memories_at {
+            work.memories_at = now;
+            self.store_memories(&mut work, false, now).await;
+        }
+        ended
     }
 
-    /// Looks at functions whose failures have just been committed.
-    pub(crate) async fn look(&self, view: View, functions: Vec<FunctionId>) -> Vec<Episode> {
+    /// Stores everything that sequential tests remember.
+    pub(crate) async fn store_all_memories(&self) {
+        let mut work = Arc::clone(&self.work).lock_owned().await;
+        self.store_memories(&mut work, true, self.clock.now()).await;
+    }
+
+    /// What was decided is on disk already; without this, only the evidence so far would be lost.
+    async fn store_memories(&self, work: &mut Work, whole: bool, now: Timestamp) {
+        let due = work.engine.memories_due(now, whole);
+        if let Err(error) = self.ledger.write_memories(&due).await {
+            events::write_failed(due.len(), &chain(&error));
+        }
+    }
+
+    /// Takes in what has just been committed and looks at functions with failures in it.
+    pub(crate) async fn look(&self, view: View, arrivals: Arrivals) -> Vec<Episode> {
         let now = self.clock.now();
+        let functions = arrivals.failing(LOOK_FUNCTIONS_MAX);
         events::looked(functions.len());
-        let step = move |engine: &mut Engine| engine.look(&*view, &functions, now);
+        let step = move |engine: &mut Engine| {
+            engine.arrive(&arrivals, now);
+            engine.look(&*view, &functions, now)
+        };
         match self.step(step).await {
             Some((mut work, changes)) => self.keep(&mut work, changes, now).await,
             None => vec![],

@@ -58,6 +58,21 @@ pub(crate) fn rows_unreadable(table: &'static str, rows: usize, why: &str) {
     );
 }
 
+/// A stored memory of a sequential test cannot be read; the label set is learned anew.
+pub(crate) fn memory_unreadable(rule: &str, why: &str) {
+    counter!("rampart_rule_unreadable_rows_total", "table" => "memories").increment(1);
+    warn!(
+        rule,
+        why, "a stored memory cannot be read; it is learned anew"
+    );
+}
+
+/// Commits came faster than they could be taken in; sequential tests did not see all of them.
+pub(crate) fn arrivals_missed(groups: u64) {
+    counter!("rampart_rule_arrivals_missed_total").increment(groups);
+    warn!(groups, "committed groups were not seen by sequential tests");
+}
+
 /// More label sets are in breach than the rule may hold.
 pub(crate) fn limit_exceeded(rule: &str, limit: usize, beyond: usize) {
     counter!("rampart_rule_limit_exceeded_total").increment(beyond as u64);

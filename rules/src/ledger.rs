@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::{Alert, AlertStatus, FunctionId, Labels, Timestamp};
 use state::{Migrations, Row, State, StateError, Statement};
 
+use crate::detection::StoredMemory;
 use crate::driver::chain;
 use crate::engine::{Change, Episode, StoredPhase};
 use crate::events;
@@ -39,6 +40,9 @@ pub const MIGRATIONS: Migrations = Migrations {
          drop index rules_alerts_unsent;
          create index rules_alerts_unsent on rules_alerts(id)
            where handed_over_us is null and unreadable_us is null;",
+        "create table rules_memories(
+           rule text not null, labels text not null, at_us integer not null, record blob not null,
+           primary key (rule, labels));",
     ],
 };
 
@@ -49,6 +53,11 @@ const HANDED_OVER_KEPT: Duration = Duration::from_hours(168);
 /// How long episodes are kept: as long as the furthest baseline reaches. Alerts that cannot be read
 /// are kept as long, for whoever wants to know what they said.
 const EPISODES_KEPT: Duration = Duration::from_hours(9600);
+
+/// How long the memory of a label set without calls is kept.
+const MEMORIES_KEPT: Duration = Duration::from_hours(28 * 24);
+/// Memories written in one transaction.
+const MEMORIES_AT_ONCE_MAX: usize = 500;
 
 /// Reads and writes this room's tables.
 #[derive(Clone)]
@@ -202,6 +211,54 @@ impl Ledger {
         Ok(episodes)
     }
 
+    /// Writes memories of sequential tests over those written before.
+    pub(crate) async fn write_memories(
+        &self,
+        memories: &[StoredMemory],
+    ) -> Result<(), LedgerError> {
+        for part in memories.chunks(MEMORIES_AT_ONCE_MAX) {
+            let mut job = Vec::with_capacity(part.len());
+            for memory in part {
+                job.push(
+                    Statement::new(
+                        "insert into rules_memories(rule, labels, at_us, record)
+                         values (?1, ?2, ?3, ?4)
+                         on conflict(rule, labels) do update set at_us = excluded.at_us,
+                           record = excluded.record",
+                    )
+                    .bind(&memory.rule)
+                    .bind(serde_json::to_string(&memory.labels)?)
+                    .bind(memory.at)
+                    .bind(memory.record.clone()),
+                );
+            }
+            self.state.write(job).await?;
+        }
+        Ok(())
+    }
+
+    /// The stored memories of sequential tests. One that cannot be read is learned anew.
+    pub(crate) async fn memories(&self) -> Result<Vec<StoredMemory>, LedgerError> {
+        let rows = self
+            .state
+            .read(Statement::new(
+                "select rule, labels, at_us, record from rules_memories order by rule, labels",
+            ))
+            .await?;
+        let (memories, unreadable) = sift(&rows, |row| {
+            Ok(StoredMemory {
+                rule: row.text(0)?,
+                labels: serde_json::from_str::<Labels>(&row.text(1)?)?,
+                at: row.timestamp(2)?,
+                record: row.blob(3)?,
+            })
+        });
+        if let Some((_, error)) = unreadable.first() {
+            events::rows_unreadable("memories", unreadable.len(), &chain(error));
+        }
+        Ok(memories)
+    }
+
     /// Forgets what nobody will ask about any more.
     pub(crate) async fn prune(&self, now: Timestamp) -> Result<(), LedgerError> {
         self.state
@@ -212,6 +269,8 @@ impl Ledger {
                     .bind(now - EPISODES_KEPT),
                 Statement::new("delete from rules_episodes where to_us < ?1")
                     .bind(now - EPISODES_KEPT),
+                Statement::new("delete from rules_memories where at_us < ?1")
+                    .bind(now - MEMORIES_KEPT),
             ])
             .await?;
         Ok(())

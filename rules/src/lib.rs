@@ -8,9 +8,11 @@
 //! The way of a verdict: [`Windows`] → [`condition`] → [`Phase::advance`] → [`Change`] → the ledger →
 //! the sink.
 
+mod answers;
 mod baseline;
 mod capacity;
 pub mod condition;
+mod detection;
 mod driver;
 mod engine;
 mod events;
@@ -21,13 +23,16 @@ mod ledger;
 mod lint;
 mod mode;
 mod phase;
+mod portions;
 mod read;
 mod routes;
 mod rule;
 mod runtime;
+mod scenario;
 mod set;
 mod sight;
 mod sink;
+mod spent;
 mod tables;
 mod text;
 mod view;
@@ -35,6 +40,7 @@ pub mod wilson;
 mod windows;
 
 pub use capacity::{Capacity, CapacitySource, NothingTested, PodsGauge};
+pub use detection::{Arrivals, StoredMemory};
 pub use engine::{Change, Engine, Episode, LabelSetView, RuleView, StoredPhase, TICK};
 pub use ledger::{LedgerError, MIGRATIONS};
 pub use mode::{ModeError, ModeStatus, Modes, mode_shape, read_mode};
@@ -43,13 +49,14 @@ pub use read::shape;
 pub use routes::{openapi, routes};
 pub use rule::{NoData, Rule, Settings};
 pub use runtime::{Options, Rules};
+pub use scenario::{Expectation, Outcome, RulesPath, Scenario, run as run_scenario};
 pub use set::RuleSet;
 pub use sight::{Completeness, Sight};
 pub use sink::{AlertSink, Delivery};
 pub use view::{latency_of_rollups, sum_rollups};
 pub use windows::{
-    Against, Baselines, By, EvaluationError, GroupKey, LagRate, Recent, Recents, Select, Tally,
-    Windows,
+    Against, Answer, Baselines, By, EvaluationError, GroupKey, LagRate, Part, Portion, Recent,
+    Recents, Select, Spent, SpentDays, Tally, Windows,
 };
 
 /// The rules that watch when none are declared, as a file to copy.

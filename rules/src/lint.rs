@@ -51,6 +51,19 @@ pub(crate) fn expectations(
         .collect()
 }
 
+pub(crate) fn budgets(rules: &[Arc<Rule>]) -> Vec<(String, f64)> {
+    const YEAR_SECONDS: f64 = 365.0 * 86_400.0;
+    let early = rules.iter().filter_map(|rule| {
+        let every = match &rule.daily.condition {
+            Condition::FailsEarly(condition) => condition.page_every,
+            Condition::FallsEarly(condition) => condition.page_every,
+            _ => return None,
+        };
+        Some((rule.name.clone(), YEAR_SECONDS / every.as_secs_f64()))
+    });
+    early.collect()
+}
+
 fn advise_on_patterns(
     rule: &Rule,
     place: &Node,
@@ -84,7 +97,7 @@ fn advise_on_reach(
     let unreachable: Vec<&(FunctionId, f64)> = watched
         .iter()
         .copied()
-        .filter(|(_, calls)| calls * window_minutes < condition.min_calls as f64)
+        .filter(|(_, calls)| calls * window_minutes < condition.enough.min_calls as f64)
         .collect();
     for (id, calls) in unreachable.iter().take(NAMED_MAX) {
         problems
@@ -94,7 +107,7 @@ fn advise_on_reach(
                     "{} cannot fire for {id}{}: {calls:.0} calls/min < min_calls {} in {}",
                     rule.name,
                     in_mode(mode),
-                    condition.min_calls,
+                    condition.enough.min_calls,
                     model::format_duration(condition.over)
                 ),
             )

@@ -7,7 +7,7 @@ use declare::template::Template;
 use declare::{Node, Problems, Record, Shape};
 use model::{Glob, Labels, Severity, format_duration};
 
-use crate::condition;
+use crate::condition::{self, Condition};
 use crate::layers::Layers;
 use crate::rule::{NoData, Rule, Settings};
 use crate::text::VARIABLES;
@@ -176,13 +176,14 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
         .and_then(Node::time_zone)
         .unwrap_or(Tz::UTC);
     let functions = read_functions(node, inherited("functions"), problems);
-    let every = read_every(inherited("every"), problems);
+    let every = read_every(inherited("every"), rhythm_of(node), problems);
     let labels = read_labels(group, node, problems);
     let annotations = read_annotations(node, problems);
     let (daily, rush) = read_modes(node, zone, every, problems);
     let mut by = read_by(inherited("by"));
     tell_parts_apart(&mut by, &[&daily, &rush]);
     refuse_pods_apart(node, inherited("by"), &by, &[&daily, &rush], problems);
+    refuse_versions_apart(node, inherited("by"), &by, &[&daily, &rush], problems);
     Some(Rule {
         name: node.text_of("alert")?.to_owned(),
         group: group
@@ -231,10 +232,37 @@ fn read_functions(
     Some(globs)
 }
 
-fn read_every(node: Option<&Node>, problems: &mut Problems) -> Duration {
+/// How often a kind of condition is worth a look unless declared, and the shortest time between two.
+fn rhythm_of(rule: &Node) -> (Duration, Duration) {
+    if rule.field("sql").is_some() {
+        (Duration::from_mins(1), Duration::from_secs(10))
+    } else if rule.field("slo").is_some() {
+        (Duration::from_secs(30), EVERY_DEFAULT)
+    } else {
+        (EVERY_DEFAULT, EVERY_DEFAULT)
+    }
+}
+
+fn read_every(
+    node: Option<&Node>,
+    (default, shortest): (Duration, Duration),
+    problems: &mut Problems,
+) -> Duration {
     let Some((node, every)) = node.and_then(|node| Some((node, node.duration()?))) else {
-        return EVERY_DEFAULT;
+        return default;
     };
+    if every.subsec_nanos() == 0 && every < shortest {
+        problems
+            .error(
+                node,
+                format!(
+                    "`every: {}` is too often for a query",
+                    format_duration(every)
+                ),
+            )
+            .hint(format!("write at least {}", format_duration(shortest)));
+        return default;
+    }
     if every.is_zero() || every.subsec_nanos() != 0 || every > EVERY_MAX {
         problems
             .error(
@@ -242,7 +270,7 @@ fn read_every(node: Option<&Node>, problems: &mut Problems) -> Duration {
                 format!("`every: {}` cannot be kept", format_duration(every)),
             )
             .hint("write whole seconds from 1s to 1h");
-        return EVERY_DEFAULT;
+        return default;
     }
     every
 }
@@ -275,7 +303,7 @@ fn read_by(node: Option<&Node>) -> Vec<By> {
 /// What an outlier is looked for across is told apart, whatever else is.
 fn tell_parts_apart(by: &mut Vec<By>, modes: &[&Option<Settings>]) {
     for settings in modes.iter().copied().flatten() {
-        if let condition::Condition::Outlier(outlier) = &settings.condition
+        if let Condition::Outlier(outlier) = &settings.condition
             && !by.contains(&outlier.across)
         {
             by.push(outlier.across);
@@ -283,7 +311,7 @@ fn tell_parts_apart(by: &mut Vec<By>, modes: &[&Option<Settings>]) {
     }
 }
 
-/// Pods are counted for a function as a whole, so a share of what they carry is too.
+/// Some things are counted for a function as a whole: pods, values of columns.
 fn refuse_pods_apart(
     rule: &Node,
     place: Option<&Node>,
@@ -293,15 +321,51 @@ fn refuse_pods_apart(
 ) {
     let judged = |settings: &Option<Settings>| {
         let condition = settings.as_ref().map(|settings| &settings.condition);
-        matches!(condition, Some(condition::Condition::AboveCapacity(_)))
+        match condition? {
+            Condition::AboveCapacity(_) => Some("above_capacity"),
+            Condition::Share(share) if share.part.is_by_minute() => Some(share.part.of()),
+            Condition::Compare(compare) => match compare.sides {
+                condition::Sides::Versions(..) => None,
+                condition::Sides::ServedBy(..) => Some("served_by"),
+                condition::Sides::Functions(..) => Some("compare"),
+            },
+            _ => None,
+        }
     };
-    if modes.iter().any(|settings| judged(settings)) && by != [By::Namespace, By::Function] {
+    if let Some(word) = modes.iter().find_map(|settings| judged(settings))
+        && by != [By::Namespace, By::Function]
+    {
         problems
             .error(
                 place.unwrap_or(rule),
-                "`above_capacity` is judged for each function as a whole",
+                format!("`{word}` is judged for each function as a whole"),
             )
             .hint("write `by: [function]`, or leave `by` out");
+    }
+}
+
+/// A comparison of versions tells them apart itself.
+fn refuse_versions_apart(
+    rule: &Node,
+    place: Option<&Node>,
+    by: &[By],
+    modes: &[&Option<Settings>],
+    problems: &mut Problems,
+) {
+    let compares = |settings: &Option<Settings>| {
+        matches!(
+            settings.as_ref().map(|settings| &settings.condition),
+            Some(Condition::Compare(compare))
+                if matches!(compare.sides, condition::Sides::Versions(..))
+        )
+    };
+    if by.contains(&By::Version) && modes.iter().any(|settings| compares(settings)) {
+        problems
+            .error(
+                place.unwrap_or(rule),
+                "`compare` tells versions apart itself",
+            )
+            .hint("leave `version` out of `by`");
     }
 }
 
@@ -375,7 +439,16 @@ fn read_modes(
             .error(over, "`rush` changes the kind of condition")
             .hint("override numbers here; write a rule of its own for another condition");
     }
-    for other in ["success_rate", "qps"] {
+    for other in [
+        "success_rate",
+        "qps",
+        "latency",
+        "share",
+        "compare",
+        "outlier",
+        "slo",
+        "sql",
+    ] {
         if let (Some(stray), None) = (over.field(other), node.field(other)) {
             problems
                 .error(

@@ -1,8 +1,7 @@
 //! What keeps the engine going: the tick, looks at committed failures, the refresh of history, and
 //! the hand-over of alerts. Each is a small task; all end when told.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{FunctionId, SharedClock};
@@ -13,9 +12,11 @@ use tokio::sync::{Mutex, Notify, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use crate::answers::{Answers, DUE_EVERY};
 use crate::capacity::CapacitySource;
+use crate::detection::Arrivals;
 use crate::driver::{Driver, View, chain};
-use crate::engine::{LOOK_FUNCTIONS_MAX, RuleView, TICK};
+use crate::engine::{RuleView, TICK};
 use crate::events;
 use crate::gauges::Gauges;
 use crate::hand_over::{HandOver, stopped};
@@ -24,6 +25,7 @@ use crate::mode::Modes;
 use crate::set::RuleSet;
 use crate::sight::Sight;
 use crate::sink::AlertSink;
+use crate::spent::SpentBudgets;
 use crate::tables::Tables;
 use crate::view::StoreView;
 
@@ -58,12 +60,26 @@ struct Shared {
     view: View,
     tables: Tables,
     gauges: Gauges,
+    answers: Answers,
+    spent: SpentBudgets,
     store: Store,
     modes: Modes,
     clock: SharedClock,
     refresh: Notify,
     stop: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
+    /// What was committed since the last look.
+    arrived: std::sync::Mutex<Arrivals>,
+}
+
+impl Shared {
+    fn arrived(&self) -> MutexGuard<'_, Arrivals> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_arrived(&self) -> Arrivals {
+        std::mem::take(&mut *self.arrived())
+    }
 }
 
 impl Rules {
@@ -86,6 +102,7 @@ impl Rules {
         let (urgent, urgent_alerts) = mpsc::channel(URGENT_ALERTS_MAX);
         let tables = Tables::default();
         let gauges = Gauges::default();
+        let (answers, spent) = (Answers::default(), SpentBudgets::default());
         tables.remember(ledger.episodes(clock.now()).await?);
         let driver = Driver::open(
             &set.with_built_in(),
@@ -102,6 +119,8 @@ impl Rules {
             sight,
             tested,
             gauges: gauges.clone(),
+            answers: answers.clone(),
+            spent: spent.clone(),
         });
         let hand_over = HandOver {
             ledger: ledger.clone(),
@@ -117,12 +136,15 @@ impl Rules {
                 view,
                 tables,
                 gauges,
+                answers,
+                spent,
                 store,
                 modes,
                 clock,
                 refresh: Notify::new(),
                 stop: watch::Sender::new(false),
                 tasks: Mutex::new(JoinSet::new()),
+                arrived: std::sync::Mutex::default(),
             }),
         };
         rules.spawn(hand_over, urgent_alerts, ledger).await;
@@ -136,11 +158,17 @@ impl Rules {
         ledger: Ledger,
     ) {
         let deltas = self.shared.store.deltas(DELTAS_MAX);
+        self.shared
+            .driver
+            .replay(Arc::clone(&self.shared.view) as View)
+            .await;
         let stop = || self.shared.stop.subscribe();
         let mut tasks = self.shared.tasks.lock().await;
         tasks.spawn(hand_over.run(urgent, stop()));
         tasks.spawn(until(stop(), tick_along(Arc::clone(&self.shared))));
         tasks.spawn(until(stop(), look_along(Arc::clone(&self.shared), deltas)));
+        tasks.spawn(until(stop(), ask_along(Arc::clone(&self.shared))));
+        tasks.spawn(until(stop(), add_up_along(Arc::clone(&self.shared))));
         tasks.spawn(until(
             stop(),
             refresh_along(Arc::clone(&self.shared), ledger),
@@ -184,6 +212,7 @@ impl Rules {
         if tokio::time::timeout(STOP_WITHIN, all_ended).await.is_err() {
             tasks.shutdown().await;
         }
+        self.shared.driver.store_all_memories().await;
     }
 }
 
@@ -201,15 +230,17 @@ async fn tick_along(shared: Arc<Shared>) {
     loop {
         ticks.tick().await;
         let mode = shared.modes.refresh();
-        let ended = shared.driver.tick(Arc::clone(&shared.view), mode).await;
+        let ended = shared
+            .driver
+            .tick(Arc::clone(&shared.view), mode, shared.take_arrived())
+            .await;
         shared.tables.remember(ended);
     }
 }
 
-/// Gathers functions with fresh failures and looks at them together, at once or 100 ms after the
-/// last look.
+/// Gathers what is committed, and looks at once, or 100 ms after the last look, when some of it failed.
 async fn look_along(shared: Arc<Shared>, mut deltas: broadcast::Receiver<Arc<Deltas>>) {
-    let mut touched: HashSet<FunctionId> = HashSet::new();
+    let mut failing = false;
     let mut last_look: Option<Duration> = None;
     loop {
         let waited = last_look.map_or(LOOK_EVERY, |last| {
@@ -218,14 +249,15 @@ async fn look_along(shared: Arc<Shared>, mut deltas: broadcast::Receiver<Arc<Del
         let due = tokio::time::sleep(LOOK_EVERY.saturating_sub(waited));
         tokio::select! {
             received = deltas.recv() => match received {
-                Ok(group) => gather(&mut touched, &group),
-                // The tick reads the rollups, which have everything.
-                Err(RecvError::Lagged(_)) => {}
+                Ok(group) => failing |= gather(&mut shared.arrived(), &group),
+                // Rules with windows read the rollups, which have everything.
+                Err(RecvError::Lagged(groups)) => events::arrivals_missed(groups),
                 Err(RecvError::Closed) => return,
             },
-            () = due, if !touched.is_empty() => {
-                let functions = touched.drain().collect();
-                let ended = shared.driver.look(Arc::clone(&shared.view), functions).await;
+            () = due, if failing => {
+                failing = false;
+                let arrived = shared.take_arrived();
+                let ended = shared.driver.look(Arc::clone(&shared.view), arrived).await;
                 shared.tables.remember(ended);
                 last_look = Some(shared.clock.elapsed());
             }
@@ -233,15 +265,35 @@ async fn look_along(shared: Arc<Shared>, mut deltas: broadcast::Receiver<Arc<Del
     }
 }
 
-/// Only failures can begin a breach of the success rate.
-fn gather(touched: &mut HashSet<FunctionId>, group: &Deltas) {
+/// Whether live calls failed in it: only failures can begin a breach of the success rate.
+fn gather(arrived: &mut Arrivals, group: &Deltas) -> bool {
+    let mut failing = false;
     for delta in &group.changes {
-        if touched.len() >= LOOK_FUNCTIONS_MAX {
-            return;
-        }
-        if delta.counts.failed() > 0 && delta.series.traffic == model::Traffic::Live {
-            touched.insert(delta.series.function_id());
-        }
+        arrived.add(&delta.series, &delta.counts);
+        failing |= delta.counts.failed() > 0 && delta.series.traffic == model::Traffic::Live;
+    }
+    failing
+}
+
+/// Runs the queries of rules, each at its rule's rhythm.
+async fn ask_along(shared: Arc<Shared>) {
+    loop {
+        let rules = shared.driver.rules().await;
+        let mode = shared.modes.status().mode;
+        let now = shared.clock.now();
+        let answered = shared.answers.refresh(&shared.store, &rules, mode, now);
+        answered.await;
+        tokio::time::sleep(DUE_EVERY).await;
+    }
+}
+
+/// Adds up what error budgets spent over days.
+async fn add_up_along(shared: Arc<Shared>) {
+    loop {
+        let rules = shared.driver.rules().await;
+        let now = shared.clock.now();
+        shared.spent.refresh(&shared.store, &rules, now).await;
+        tokio::time::sleep(REFRESH_EVERY).await;
     }
 }
 

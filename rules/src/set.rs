@@ -134,6 +134,14 @@ impl RuleSet {
     }
 }
 
+impl RuleSet {
+    /// For each rule with `detect: early` in order, how many false pages a year its budget allows a
+    /// function: (rule, pages).
+    pub fn budgets(&self) -> Vec<(String, f64)> {
+        lint::budgets(&self.rules)
+    }
+}
+
 /// As a person meets them reading the file.
 fn in_order(found: Problems) -> Vec<Problem> {
     let mut found = found.into_vec();

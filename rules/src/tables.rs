@@ -257,6 +257,11 @@ impl Asked {
                             .baselines
                             .insert((rule.select.clone(), condition.against.clone()));
                     }
+                    Condition::FallsEarly(condition) => {
+                        asked
+                            .baselines
+                            .insert((rule.select.clone(), condition.against.clone()));
+                    }
                     Condition::Absent(_) => {
                         asked.recents.insert(rule.select.clone());
                     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{Alert, AlertStatus, Labels, Mode, Timestamp, format_duration};
 use serde::Serialize;
 
-use crate::condition::{Condition, Evidence, per_second, percent};
+use crate::condition::Evidence;
 use crate::events;
 use crate::rule::{Rule, Settings};
 use crate::windows::{By, GroupKey};
@@ -30,6 +30,10 @@ pub(crate) const VARIABLES: [&str; 17] = [
     "mode",
     "owner",
 ];
+
+/// What the annotation `learning` says.
+const LEARNING: &str =
+    "fewer than seven clean days of this function are known; evidence counts a quarter until then";
 
 #[derive(Serialize)]
 struct Values<'a> {
@@ -124,9 +128,14 @@ fn annotations_of(
         ),
         (
             "value".to_owned(),
-            value_text(&settings.condition, occasion.value),
+            settings.condition.value_text(occasion.value),
         ),
     ]);
+    if let Some(proof) = &occasion.evidence.proof
+        && proof.learning()
+    {
+        annotations.insert("learning".to_owned(), LEARNING.to_owned());
+    }
     let id = match (labels.get("namespace"), labels.get("function")) {
         (Some(namespace), Some(function)) => format!("{namespace}/{function}"),
         _ => String::new(),
@@ -188,16 +197,4 @@ pub(crate) fn who(rule: &Rule, key: &GroupKey) -> String {
         }
     }
     parts.join(" ")
-}
-
-/// A measured value with its unit.
-pub(crate) fn value_text(condition: &Condition, value: f64) -> String {
-    match condition {
-        Condition::SuccessRate(_)
-        | Condition::Outlier(_)
-        | Condition::AboveCapacity(_)
-        | Condition::TelemetryLate(_) => percent(value),
-        Condition::Latency(_) => crate::condition::seconds(value),
-        Condition::QpsDrop(_) | Condition::Absent(_) | Condition::QpsLevel(_) => per_second(value),
-    }
 }

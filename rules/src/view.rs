@@ -1,16 +1,21 @@
 //! The store as rules see it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{FunctionId, Timestamp, Traffic};
 use store::{Dimension, Group, Rollups, Selection, Sketch, Store};
 
+use crate::answers::Answers;
 use crate::capacity::{Capacity, CapacitySource, PodsGauge};
 use crate::gauges::Gauges;
+use crate::portions;
 use crate::sight::{Completeness, Sight};
+use crate::spent::SpentBudgets;
 use crate::tables::Tables;
 use crate::windows::{
-    Against, Baselines, By, EvaluationError, GroupKey, Recents, Select, Tally, Windows,
+    Against, Answer, Baselines, By, EvaluationError, GroupKey, Part, Portion, Recents, Select,
+    SpentDays, Tally, Windows,
 };
 
 /// Rollups for what is now, tables for what was, sight for what is still missing.
@@ -20,6 +25,8 @@ pub(crate) struct StoreView {
     pub(crate) sight: Arc<dyn Sight>,
     pub(crate) tested: Arc<dyn CapacitySource>,
     pub(crate) gauges: Gauges,
+    pub(crate) answers: Answers,
+    pub(crate) spent: SpentBudgets,
 }
 
 /// An instance that answered within this time lives.
@@ -64,7 +71,7 @@ pub fn latency_of_rollups(
 }
 
 /// Live calls of the watched functions.
-fn selection(select: &Select, only: Option<&FunctionId>) -> Selection {
+pub(crate) fn selection(select: &Select, only: Option<&FunctionId>) -> Selection {
     Selection {
         functions: if only.is_some() || select.functions.iter().any(|glob| glob.as_str() == "*") {
             // The engine has matched the one function already; `*` matches all.
@@ -83,7 +90,7 @@ fn dimensions(select: &Select) -> Vec<Dimension> {
 }
 
 /// Both name the namespace before the function, so the values stand in the order of `by`.
-fn key_of(group: Group) -> GroupKey {
+pub(crate) fn key_of(group: Group) -> GroupKey {
     GroupKey::new(group.0.into_iter().map(|(_, value)| value).collect())
 }
 
@@ -115,6 +122,33 @@ impl Windows for StoreView {
         self.tables.recent(select)
     }
 
+    fn portions(
+        &self,
+        select: &Select,
+        part: &Part,
+        from: i64,
+        to: i64,
+    ) -> Vec<(GroupKey, Portion)> {
+        portions::portions_of(self.store.rollups(), select, part, from, to)
+    }
+
+    fn served(&self, select: &Select, from: i64, to: i64) -> Vec<(GroupKey, Vec<(String, Tally)>)> {
+        portions::served_of(self.store.rollups(), select, from, to)
+    }
+
+    fn spent(
+        &self,
+        select: &Select,
+        period: Duration,
+        _: Timestamp,
+    ) -> Result<Arc<SpentDays>, EvaluationError> {
+        self.spent.get(select, period)
+    }
+
+    fn answer(&self, rule: &str, text: &str) -> Result<Arc<Answer>, EvaluationError> {
+        self.answers.get(rule, text)
+    }
+
     fn capacity(&self, function: &FunctionId) -> Capacity {
         self.tested.capacity(function)
     }
@@ -142,7 +176,8 @@ impl Windows for StoreView {
     }
 }
 
-fn dimension(by: By) -> Dimension {
+/// The dimension of rollups that an alert is told apart by.
+pub(crate) fn dimension(by: By) -> Dimension {
     match by {
         By::Namespace => Dimension::Namespace,
         By::Function => Dimension::Function,

@@ -34,6 +34,16 @@ pub fn interval(successes: u64, trials: u64, z: f64) -> Interval {
     }
 }
 
+/// The lower bound of `first − second`, both shares given as (successes, trials): Newcombe's interval
+/// (R. G. Newcombe, "Interval estimation for the difference between independent proportions", Statistics
+/// in Medicine 17, 1998, method 10).
+pub fn difference_at_least(first: (u64, u64), second: (u64, u64), z: f64) -> f64 {
+    let share = |(hits, trials): (u64, u64)| hits as f64 / trials.max(1) as f64;
+    let below_first = share(first) - interval(first.0, first.1, z).lower;
+    let above_second = interval(second.0, second.1, z).upper - share(second);
+    share(first) - share(second) - below_first.hypot(above_second)
+}
+
 /// The two-sided normal quantile for a confidence between 0 and 1: 1.96 for 0.95.
 pub fn z_of(confidence: f64) -> f64 {
     normal_quantile(0.5 + confidence.clamp(0.0, 1.0 - 1e-12) / 2.0)

@@ -9,6 +9,7 @@ use model::{FunctionId, Glob, Labels, Timestamp};
 use store::Sketch;
 
 use crate::capacity::{Capacity, PodsGauge};
+pub use crate::portions::{Part, Portion};
 use crate::sight::Completeness;
 
 /// A dimension that alerts can be told apart by.
@@ -130,6 +131,16 @@ impl Tally {
         self.weighted as f64 / over.as_secs_f64().max(1.0)
     }
 
+    /// Calls that count and did not fail.
+    pub fn succeeded(&self) -> u64 {
+        self.counted.saturating_sub(self.failed)
+    }
+
+    /// The share of them; 0 without any.
+    pub fn success_rate(&self) -> f64 {
+        self.succeeded() as f64 / self.counted.max(1) as f64
+    }
+
     /// What is left without a part of it.
     pub fn less(&self, part: &Tally) -> Tally {
         Tally {
@@ -194,6 +205,28 @@ pub struct Recent {
     pub usual: f64,
 }
 
+/// What groups had over days.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpentDays {
+    /// Where the sums end, in Unix seconds.
+    pub until: i64,
+    /// The groups that had calls, in order.
+    pub groups: Vec<(GroupKey, Spent)>,
+}
+
+/// What one group had over days.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Of the day before that.
+    pub day: Tally,
+    /// Of the three days before that.
+    pub three_days: Tally,
+    /// Of the rule's period before that, in whole days and hours.
+    pub period: Tally,
+}
+
+/// The groups that a query names, each once and in order, with their values.
+pub type Answer = Vec<(GroupKey, f64)>;
 /// Groups with what earlier days had, one entry per lag in the order asked.
 pub type Baselines = Arc<Vec<(GroupKey, Vec<LagRate>)>>;
 /// Groups that had calls in the last hours.
@@ -208,6 +241,9 @@ pub enum EvaluationError {
     /// History could not be read.
     #[error("history is not available: {0}")]
     History(String),
+    /// The query of the rule failed.
+    #[error("the query failed: {0}")]
+    Query(String),
     /// The evaluation met a bug in Rampart.
     #[error("the evaluation broke off: {0}")]
     Broken(String),
@@ -241,6 +277,44 @@ pub trait Windows {
 
     /// Groups that had calls within [`Recent::MEMORY`], silent ones included.
     fn recent(&self, select: &Select, now: Timestamp) -> Result<Recents, EvaluationError>;
+
+    /// Calls of a part beside all calls, per group; groups without calls are left out. Values of columns
+    /// are counted from the beginning of the minute in which `from` lies.
+    fn portions(
+        &self,
+        _select: &Select,
+        _part: &Part,
+        _from: i64,
+        _to: i64,
+    ) -> Vec<(GroupKey, Portion)> {
+        Vec::new()
+    }
+
+    /// Calls of each function by the hop that answered, from the beginning of the minute in which `from`
+    /// lies.
+    fn served(
+        &self,
+        _select: &Select,
+        _from: i64,
+        _to: i64,
+    ) -> Vec<(GroupKey, Vec<(String, Tally)>)> {
+        Vec::new()
+    }
+
+    /// What groups had over days. A world without days has not read them yet.
+    fn spent(
+        &self,
+        _select: &Select,
+        _period: Duration,
+        _now: Timestamp,
+    ) -> Result<Arc<SpentDays>, EvaluationError> {
+        Err(EvaluationError::HistoryUnread)
+    }
+
+    /// The newest answer to the query of a rule. A world without queries has not asked yet.
+    fn answer(&self, _rule: &str, _text: &str) -> Result<Arc<Answer>, EvaluationError> {
+        Err(EvaluationError::HistoryUnread)
+    }
 
     /// What one pod of a function carries. A world without load tests knows of none.
     fn capacity(&self, _function: &FunctionId) -> Capacity {

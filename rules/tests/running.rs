@@ -44,9 +44,11 @@ impl Inbox {
                 self.arrived.notified().await;
             }
         };
-        tokio::time::timeout(Duration::from_mins(1), enough)
-            .await
-            .expect("the alerts did not arrive");
+        let arrived = tokio::time::timeout(Duration::from_mins(1), enough).await;
+        let alerts = self.alerts.lock().unwrap();
+        let names: Vec<&str> = alerts.iter().map(Alert::name).collect();
+        assert!(arrived.is_ok(), "of {count} alerts arrived {names:?}");
+        drop(alerts);
         self.alerts.lock().unwrap().clone()
     }
 }
@@ -255,4 +257,226 @@ async fn the_mode_is_switched_over_http() {
     let (status, _) = ask(&running, "PUT", "/api/v1/mode", r#"{"mode":"panic"}"#).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     running.stop().await;
+}
+
+/// A detector that has seen eight clean days of a hundred calls a second, one of a thousand failing.
+fn learned(until: Timestamp) -> Vec<u8> {
+    const SECONDS: u64 = 8 * 86_400;
+    let mut detector = early::Detector::new(early::Settings::default());
+    let from = u64::try_from(until.as_seconds()).unwrap() - SECONDS;
+    for second in from..from + SECONDS {
+        detector.look(early::Look {
+            at_ms: second * 1_000,
+            calls: 100,
+            failed: u64::from(second.is_multiple_of(10)),
+            clean: true,
+        });
+    }
+    assert!(!detector.is_learning());
+    detector.to_record()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_learned_pages_at_the_first_failing_commit_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = SystemClock::shared();
+    let options = store::Options::new(directory.path().join("store"));
+    let store = Store::open(options, clock.clone()).await.unwrap();
+    let path = directory.path().join("state.db");
+    let state = State::open(&path, &[rules::MIGRATIONS]).await.unwrap();
+    state
+        .write(vec![
+            state::Statement::new(
+                "insert into rules_memories(rule, labels, at_us, record) values (?1, ?2, ?3, ?4)",
+            )
+            .bind("Failing")
+            .bind(r#"{"function":"feed","namespace":"guide"}"#)
+            .bind(clock.now())
+            .bind(learned(clock.now())),
+        ])
+        .await
+        .unwrap();
+    let modes = Modes::open(state.clone(), vec![], clock.clone())
+        .await
+        .unwrap();
+    let rules = r#"
+version: rampart/v1
+rules:
+  - alert: Failing
+    functions: ["guide/*"]
+    success_rate: {objective: 99.9%, detect: early}
+"#;
+    let inbox = Arc::new(Inbox::default());
+    let start = || {
+        Rules::start(
+            RuleSet::parse("rules.yaml", rules).unwrap(),
+            store.clone(),
+            state.clone(),
+            Arc::new(Clear),
+            Arc::new(rules::NothingTested),
+            inbox.clone(),
+            modes.clone(),
+            clock.clone(),
+            Options::default(),
+        )
+    };
+    let running = start().await.unwrap();
+    store
+        .commit(calls(clock.now(), "a", 60, Traffic::Live))
+        .await
+        .unwrap();
+    let alerts = inbox.wait_for(1).await;
+    let said = &alerts[0].annotations["summary"];
+    assert!(
+        said.starts_with("guide/feed: 60 of ")
+            && said.contains("; healthy is 0.1")
+            && said.ends_with("budget one false page in 3 years"),
+        "{said}"
+    );
+    assert!(!alerts[0].annotations.contains_key("learning"));
+
+    // It still fires after another start, out of memory and without telling anybody.
+    running.stop().await;
+    drop(running);
+    let running = start().await.unwrap();
+    let (_, shown) = ask(&running, "GET", "/api/v1/rules", "").await;
+    let series = &shown["rules"][0]["states"][0];
+    assert_eq!(series["phase"], "firing", "{shown}");
+    let numbers = series["numbers"].as_str().unwrap();
+    assert!(numbers.contains("7 clean days known"), "{numbers}");
+    running.stop().await;
+    assert_eq!(inbox.alerts.lock().unwrap().len(), 1);
+    store.close().await;
+}
+
+const WIDER: &str = r#"
+version: rampart/v1
+groups:
+  - name: wider
+    functions: ["guide/*"]
+    rules:
+      - alert: Fallback
+        share: {of: served_by, value: java, above: 5%, over: 1m, min_calls: 50}
+      - alert: Timeouts
+        share: {of: outcome, value: timeout, above: 2%, over: 1m, min_calls: 50}
+      - alert: Cold
+        share: {of: cold_start, above: 90%, over: 1m, min_calls: 50}
+      - alert: Stress
+        share: {of: traffic, value: stress, above: 5%, over: 1m, min_calls: 50}
+      - alert: HopWorse
+        compare: {served_by: java, against: faas, success_rate_worse_by: 1pp, over: 1m, min_calls: 50}
+      - alert: GrayWorse
+        compare: {version: gray, against: base, success_rate_worse_by: 1pp, over: 1m, min_calls: 50}
+      - alert: FunctionWorse
+        compare: {function: guide/feed, against: guide/calm, success_rate_worse_by: 1pp, over: 1m, min_calls: 50}
+      - alert: Budget
+        slo: {objective: 99%, burn: slow}
+        every: 1s
+      - alert: Query
+        sql: "SELECT function_id AS function, count(*) AS value FROM invocations WHERE outcome = 'timeout' GROUP BY 1"
+        every: 10s
+      - alert: Broken
+        sql: "SELECT nothing AS value, function FROM invocations"
+        every: 10s
+"#;
+
+/// Calls of one version and hop, of which the first `timeouts` time out.
+fn served(now: Timestamp, function: &str, hop: &str, calls: usize, timeouts: usize) -> Batch {
+    let mut rows = InvocationRows::new();
+    for index in 0..calls {
+        rows.push(&Invocation {
+            ts: now,
+            namespace: "guide",
+            function,
+            version: if hop == "java" { "v2" } else { "v1" },
+            served_by: hop,
+            cold_start: index % 2 == 0,
+            outcome: if index < timeouts {
+                Outcome::Timeout
+            } else {
+                Outcome::Ok
+            },
+            traffic: if hop == "cdn" {
+                Traffic::Stress
+            } else {
+                Traffic::Live
+            },
+            duration_us: 1_000,
+            weight: 1,
+            seen_at: now,
+            ..Invocation::default()
+        });
+    }
+    Batch {
+        invocations: Some(rows.finish()),
+        ..Batch::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shares_comparisons_budgets_and_queries_read_the_real_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = SystemClock::shared();
+    let options = store::Options::new(directory.path().join("store"));
+    let store = Store::open(options, clock.clone()).await.unwrap();
+    let path = directory.path().join("state.db");
+    let state = State::open(&path, &[rules::MIGRATIONS]).await.unwrap();
+    let modes = Modes::open(state.clone(), vec![], clock.clone())
+        .await
+        .unwrap();
+    let inbox = Arc::new(Inbox::default());
+    for batch in [
+        served(clock.now(), "feed", "faas", 300, 0),
+        served(clock.now(), "feed", "java", 100, 30),
+        served(clock.now(), "feed", "cdn", 100, 0),
+        served(clock.now(), "calm", "faas", 300, 0),
+    ] {
+        store.commit(batch).await.unwrap();
+    }
+    let running = Rules::start(
+        RuleSet::parse("rules.yaml", WIDER).unwrap_or_else(|problems| panic!("{problems}")),
+        store.clone(),
+        state,
+        Arc::new(Clear),
+        Arc::new(rules::NothingTested),
+        inbox.clone(),
+        modes,
+        clock,
+        Options::default(),
+    )
+    .await
+    .unwrap();
+    let alerts = inbox.wait_for(8).await;
+    let mut said: Vec<String> = alerts
+        .iter()
+        .map(|alert| format!("{}: {}", alert.name(), alert.annotations["summary"]))
+        .collect();
+    said.sort();
+    assert_eq!(
+        said,
+        [
+            "Budget: guide/feed: 30 of 400 calls failed in 1d, 7.5 times what 99 % in 30d allows, and still in the last 2h; the budget is used up",
+            "Fallback: guide/feed: 25 % of 400 calls in 1m were served by java; the limit is 5 %",
+            "FunctionWorse: guide/feed: 92.5 % of 400 calls of function guide/feed succeeded in 1m; guide/calm is at 100 %",
+            "GrayWorse: guide/feed: 70 % of 100 calls of version gray succeeded in 1m; base is at 100 %",
+            "HopWorse: guide/feed: 70 % of 100 calls of served_by java succeeded in 1m; faas is at 100 %",
+            "Query: guide/feed: the query gives 30",
+            "Stress: guide/feed: 20 % of 500 calls in 1m were stress traffic; the limit is 5 %",
+            "Timeouts: guide/feed: 7.5 % of 400 calls in 1m ended with timeout; the limit is 2 %",
+        ]
+    );
+    let (_, shown) = ask(&running, "GET", "/api/v1/rules", "").await;
+    let broken = shown["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|rule| rule["alert"] == "Broken")
+        .unwrap();
+    let error = broken["error"].as_str().unwrap();
+    assert!(
+        error.starts_with("the query failed: ") && error.contains("nothing"),
+        "{error}"
+    );
+    running.stop().await;
+    store.close().await;
 }

@@ -204,5 +204,11 @@ fn expectations(set: &rules::RuleSet) -> String {
             );
         }
     }
+    for (rule, pages) in set.budgets() {
+        let _ = write!(
+            text,
+            "\n  {rule}: its budget allows {pages:.2} false pages a year for each function"
+        );
+    }
     text
 }

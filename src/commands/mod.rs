@@ -17,6 +17,7 @@ mod schema;
 mod serve;
 mod silence;
 mod store;
+mod test;
 
 use std::io::Write;
 
@@ -37,6 +38,7 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Demo(demo) => demo::run(demo).await,
         Command::Init(init) => init::run(&init),
         Command::Check(check) => check::run(&check),
+        Command::Test(test) => test::run(&test),
         Command::Query(query) => query::run(remote, query).await,
         Command::Incident(incident) => incident::run(remote, incident).await,
         Command::Alerts(alerts) => alerts::run(remote, alerts).await,

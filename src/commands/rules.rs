@@ -159,6 +159,9 @@ fn standing(state: &Value) -> String {
     if let Some(unknown) = state["unknown"].as_str() {
         let _ = writeln!(text, "  not judged: {unknown}");
     }
+    if let Some(numbers) = state["numbers"].as_str() {
+        let _ = writeln!(text, "  known: {numbers}");
+    }
     text
 }
 
@@ -183,7 +186,8 @@ mod tests {
                  "said": null, "unknown": null},
                 {"labels": {"function": "feed", "namespace": "guide", "unit": "c"}, "phase": "inactive",
                  "since": null, "held": null, "remaining": null, "value": null, "value_text": null,
-                 "said": null, "unknown": "7 calls in the window, min_calls is 100"},
+                 "said": null, "unknown": "7 calls in the window, min_calls is 100",
+                 "numbers": "up to 0.1 % failing is healthy, 12 clean days known, pages at odds 10^9 : 1"},
             ],
         });
         assert_eq!(
@@ -192,7 +196,8 @@ mod tests {
              function=feed namespace=guide unit=a\n  pending, held for 4s, still to go: 6s\n  \
              guide/feed in unit a: 90 % of 402 calls succeeded in 1m; the objective is 99 %\n\n\
              function=feed namespace=guide unit=b\n  inactive\n  measured 99.9 %: not a breach\n\n\
-             function=feed namespace=guide unit=c\n  inactive\n  not judged: 7 calls in the window, min_calls is 100\n"
+             function=feed namespace=guide unit=c\n  inactive\n  not judged: 7 calls in the window, min_calls is 100\n  \
+             known: up to 0.1 % failing is healthy, 12 clean days known, pages at odds 10^9 : 1\n"
         );
     }
 

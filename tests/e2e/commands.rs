@@ -222,6 +222,40 @@ fn rules_are_listed_and_explained_with_their_numbers() {
 }
 
 #[test]
+fn scenarios_come_true_or_say_what_there_was_instead() {
+    let folder = Folder::new();
+    folder.write(
+        "rules.yaml",
+        "version: rampart/v1\nrules:\n  - alert: Low\n    functions: [\"*\"]\n    success_rate: {below: 99%}\n",
+    );
+    let story = "rules rules.yaml\nload function guide/feed\n  0s..1m qps 100\n  1m..2m qps 100 success 50%\n";
+    let fine = folder.write("fine.scn", &format!("{story}at 59s expect nothing\nat 90s expect Low firing\n"));
+    let tested = rampart(&["test", &fine, "--told"]);
+    let said = text(&tested.stdout);
+    assert_eq!(tested.status.code(), Some(0), "{}", text(&tested.stderr));
+    assert!(
+        said.contains("firing Low{function=\"feed\", namespace=\"guide\"}\n")
+            && said.ends_with("fine.scn: 2 expectations came true\n"),
+        "{said}"
+    );
+
+    let wrong = folder.write("wrong.scn", &format!("{story}at 90s expect nothing\n"));
+    let tested = rampart(&["test", &fine, &wrong]);
+    let complaint = text(&tested.stderr);
+    assert_eq!(tested.status.code(), Some(3), "{complaint}");
+    assert!(
+        complaint.contains("wrong.scn:5:15: at 1m30s expected nothing, there is Low")
+            && complaint.contains("1 expectation failed"),
+        "{complaint}"
+    );
+
+    let mistaken = folder.write("mistaken.scn", "rules absent.yaml\nat 1m expect nothing\n");
+    let tested = rampart(&["test", &mistaken]);
+    assert_eq!(tested.status.code(), Some(78));
+    assert!(text(&tested.stderr).contains("mistaken.scn:1:7: "), "{}", text(&tested.stderr));
+}
+
+#[test]
 fn health_says_alive_ready_and_counts_itself() {
     let folder = Folder::new();
     let server = Server::start(&[

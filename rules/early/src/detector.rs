@@ -113,6 +113,45 @@ impl Detector {
         self.learned.baseline.clean_days()
     }
 
+    /// What is declared now.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Goes on under other settings; what was learned stays.
+    pub fn declare(&mut self, settings: Settings) {
+        if self.settings != settings {
+            self.settings = settings;
+            self.weigh();
+        }
+    }
+
+    /// Whether there is evidence that is not settled: an excursion, or a page without recovery.
+    pub fn is_rising(&self) -> bool {
+        self.is_failing() || self.running.sums.iter().any(|sum| *sum > 0.0)
+    }
+
+    /// Time passed in which nobody counted: this hour teaches nothing.
+    pub fn interrupt(&mut self) {
+        self.running.hour_dirty = true;
+    }
+
+    /// Takes up a page that went out after this memory was kept. Recovery is to be proven from here.
+    pub fn resume_failing(&mut self, at_ms: u64) {
+        if self.running.failing.is_none() {
+            let share = self.weights.lowest();
+            self.running.failing = Some(Failing::new(at_ms, share, 0));
+            self.running.hour_dirty = true;
+            self.reset_sums();
+        }
+    }
+
+    /// Forgets a page whose function nobody calls any more.
+    pub fn let_go(&mut self) {
+        self.running.failing = None;
+        self.reset_sums();
+    }
+
     /// Whether it has paged and not seen recovery.
     pub fn is_failing(&self) -> bool {
         self.running.failing.is_some()
@@ -184,11 +223,21 @@ impl Detector {
         if before != after {
             self.close_hour(before, now);
         }
+        self.find_first_grid();
         // The grid may have changed with the hour.
         let base = self.learned.grid.base_of(now);
         self.running.base = base;
         self.follow_level();
         recovered
+    }
+
+    /// A new function does not wait an hour for blocks that suit its traffic.
+    fn find_first_grid(&mut self) {
+        if self.learned.find_first_grid(self.running.level) {
+            self.reset_sums();
+            (self.running.calls, self.running.failed) = (0, 0);
+            self.weigh_anew();
+        }
     }
 
     fn close_base(&mut self) {

@@ -38,11 +38,11 @@ impl fmt::Display for Evidence {
         } else {
             write!(out, "{:.0} min", seconds / 60.0)?;
         }
-        let decades = (self.log_odds / std::f64::consts::LN_10).floor().max(0.0);
         write!(
             out,
-            "; healthy is {}; odds 10^{decades:.0} : 1; budget one false page in {}",
+            "; healthy is {}; {}; budget one false page in {}",
             Percent(self.healthy),
+            Odds(self.log_odds),
             Span(self.page_every)
         )?;
         if self.capped {
@@ -52,6 +52,16 @@ impl fmt::Display for Evidence {
             write!(out, "; still learning")?;
         }
         Ok(())
+    }
+}
+
+/// `odds 10^11 : 1`, out of a natural logarithm.
+pub(crate) struct Odds(pub(crate) f64);
+
+impl fmt::Display for Odds {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decades = (self.0 / std::f64::consts::LN_10).floor().max(0.0);
+        write!(out, "odds 10^{decades:.0} : 1")
     }
 }
 
@@ -72,7 +82,7 @@ impl fmt::Display for Percent {
     }
 }
 
-struct Span(Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

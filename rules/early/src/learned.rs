@@ -60,6 +60,18 @@ impl Learned {
         }
     }
 
+    /// Before the first clean hour the grid follows the traffic at once. Gives whether it changed.
+    pub(crate) fn find_first_grid(&mut self, calls_per_second: f64) -> bool {
+        if self.baseline.clean_hours > 0 || self.fit.is_some() {
+            return false;
+        }
+        let Some(grid) = self.grid.outgrown(calls_per_second) else {
+            return false;
+        };
+        self.change_grid(grid);
+        true
+    }
+
     /// A clean hour is over. `hour` is that of the day. Gives whether the grid changed.
     pub(crate) fn close_hour(
         &mut self,

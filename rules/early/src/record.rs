@@ -61,18 +61,19 @@ impl Detector {
     }
 }
 
-struct Record(Vec<u8>);
+/// Bytes being written.
+pub(crate) struct Record(pub(crate) Vec<u8>);
 
 impl Record {
-    fn byte(&mut self, value: u8) {
+    pub(crate) fn byte(&mut self, value: u8) {
         self.0.push(value);
     }
 
-    fn whole(&mut self, value: u64) {
+    pub(crate) fn whole(&mut self, value: u64) {
         self.0.extend(value.to_le_bytes());
     }
 
-    fn number(&mut self, value: f64) {
+    pub(crate) fn number(&mut self, value: f64) {
         self.0.extend(value.to_le_bytes());
     }
 
@@ -103,13 +104,17 @@ impl Record {
             self.number(fit.calls_learned);
         }
         for peaks in &learned.peaks {
-            self.number(peaks.largest);
-            let used = peaks.bins.iter().rposition(|count| *count > 0);
-            let used = used.map_or(0, |last| last + 1);
-            self.byte(used as u8);
-            for count in peaks.bins.iter().take(used) {
-                self.0.extend(count.to_le_bytes());
-            }
+            self.peaks(peaks);
+        }
+    }
+
+    pub(crate) fn peaks(&mut self, peaks: &Peaks) {
+        self.number(peaks.largest);
+        let used = peaks.bins.iter().rposition(|count| *count > 0);
+        let used = used.map_or(0, |last| last + 1);
+        self.byte(used as u8);
+        for count in peaks.bins.iter().take(used) {
+            self.0.extend(count.to_le_bytes());
         }
     }
 
@@ -175,16 +180,17 @@ impl Record {
     }
 }
 
-struct Reader<'a>(&'a [u8]);
+/// Bytes being read.
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*taken)
     }
 
-    fn flag(&mut self) -> Option<bool> {
+    pub(crate) fn flag(&mut self) -> Option<bool> {
         match self.take::<1>()? {
             [0] => Some(false),
             [1] => Some(true),
@@ -197,17 +203,17 @@ impl Reader<'_> {
     }
 
     /// A count, a length or an instant: small enough that sums of them stay whole numbers.
-    fn count(&mut self) -> Option<u64> {
+    pub(crate) fn count(&mut self) -> Option<u64> {
         self.whole().filter(|value| *value < 1 << 53)
     }
 
-    fn number(&mut self) -> Option<f64> {
+    pub(crate) fn number(&mut self) -> Option<f64> {
         self.take()
             .map(f64::from_le_bytes)
             .filter(|value| value.is_finite())
     }
 
-    fn single(&mut self) -> Option<f32> {
+    pub(crate) fn single(&mut self) -> Option<f32> {
         self.take()
             .map(f32::from_le_bytes)
             .filter(|value| value.is_finite())
@@ -253,7 +259,7 @@ impl Reader<'_> {
         self.whole().filter(|multiple| MULTIPLES.contains(multiple))
     }
 
-    fn peaks(&mut self) -> Option<Peaks> {
+    pub(crate) fn peaks(&mut self) -> Option<Peaks> {
         let mut peaks = Peaks {
             largest: self.number()?,
             ..Peaks::default()

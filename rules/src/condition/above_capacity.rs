@@ -6,7 +6,7 @@ use declare::{Problems, Record, Shape};
 use model::{Labels, Ratio, format_duration};
 use serde_json::{Value, json};
 
-use super::{Evidence, Verdict, Why, percent, read_window};
+use super::{About, Evidence, Kind, Measure, Verdict, Why, percent, read_window};
 use crate::capacity::{Capacity, PodsGauge};
 use crate::layers::Layers;
 use crate::windows::Tally;
@@ -120,6 +120,7 @@ impl AboveCapacity {
                     failed: tally.failed,
                     baseline: Some(carried),
                     pods: Some(pods),
+                    ..Evidence::default()
                 },
             }
         } else {
@@ -129,8 +130,30 @@ impl AboveCapacity {
             }
         }
     }
+}
 
-    pub(super) fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
+impl Kind for AboveCapacity {
+    fn word(&self) -> &'static str {
+        "qps"
+    }
+
+    fn about(&self) -> About {
+        About::Traffic
+    }
+
+    fn measure(&self) -> Measure {
+        Measure::Share
+    }
+
+    fn over(&self) -> Duration {
+        self.over
+    }
+
+    fn threshold(&self) -> f64 {
+        self.above.get()
+    }
+
+    fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
         let carried = evidence.baseline.unwrap_or(0.0);
         let pods = evidence.pods.unwrap_or(0.0);
         format!(
@@ -148,7 +171,7 @@ impl AboveCapacity {
         )
     }
 
-    pub(super) fn summary(&self) -> String {
+    fn summary(&self) -> String {
         format!(
             "calls above {} of capacity over {}",
             percent(self.above.get()),
@@ -156,7 +179,7 @@ impl AboveCapacity {
         )
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    fn to_json(&self) -> Value {
         let mut qps = json!({
             "above_capacity": self.above.to_string(),
             "over": format_duration(self.over),

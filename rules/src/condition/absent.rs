@@ -6,7 +6,7 @@ use declare::{Problems, Record, Shape};
 use model::{Rate, Timestamp, format_duration};
 use serde_json::{Value, json};
 
-use super::{Evidence, Verdict, Why, per_second, read_window};
+use super::{About, Evidence, Kind, Measure, Verdict, Why, per_second, read_window};
 use crate::layers::Layers;
 use crate::windows::{Recent, Tally};
 
@@ -64,12 +64,38 @@ impl Absent {
                 calls: 0,
                 failed: 0,
                 baseline: Some(recent.usual),
-                pods: None,
+                ..Evidence::default()
             },
         }
     }
+}
 
-    pub(super) fn describe(&self, who: &str, evidence: &Evidence) -> String {
+impl Kind for Absent {
+    fn word(&self) -> &'static str {
+        "qps"
+    }
+
+    fn about(&self) -> About {
+        About::Traffic
+    }
+
+    fn measure(&self) -> Measure {
+        Measure::PerSecond
+    }
+
+    fn over(&self) -> Duration {
+        self.absent_for
+    }
+
+    fn threshold(&self) -> f64 {
+        self.min_baseline.get()
+    }
+
+    fn trusts_what_is_seen(&self) -> bool {
+        false
+    }
+
+    fn describe(&self, who: &str, _: f64, evidence: &Evidence) -> String {
         format!(
             "{who}: no call for {}; it had {} before",
             format_duration(self.absent_for),
@@ -77,11 +103,11 @@ impl Absent {
         )
     }
 
-    pub(super) fn summary(&self) -> String {
+    fn summary(&self) -> String {
         format!("no call for {}", format_duration(self.absent_for))
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    fn to_json(&self) -> Value {
         json!({"qps": {
             "absent_for": format_duration(self.absent_for),
             "min_baseline": self.min_baseline.to_string(),

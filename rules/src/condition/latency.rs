@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use declare::{Problems, Record, Shape};
-use model::{Ratio, format_duration};
+use model::format_duration;
 use serde_json::{Value, json};
 use store::{Rollups, Sketch};
 
-use super::{Evidence, Verdict, WINDOW_MAX, Why, read_confidence};
+use super::{About, Enough, Evidence, Kind, Measure, Verdict, WINDOW_MAX, Why, enough};
 use crate::layers::Layers;
-use crate::wilson;
 
 /// Durations are sketched for this long at a time, so windows consist of such pieces.
 const PIECE_SECONDS: u64 = Rollups::SKETCH_SECONDS.unsigned_abs();
@@ -25,16 +24,14 @@ pub struct Latency {
     pub above: Duration,
     /// The window.
     pub over: Duration,
-    /// The fewest calls to judge by.
-    pub min_calls: u64,
-    /// Confidence of the two-sided interval.
-    pub confidence: Ratio,
+    /// What it takes to judge.
+    pub enough: Enough,
     /// An episode ends only when the observed quantile is at most this.
     pub recover_below: Duration,
 }
 
 pub(super) fn record() -> Record {
-    Record::new(
+    let record = Record::new(
         "latency",
         "fires when a quantile of the durations is provably above a threshold",
     )
@@ -53,23 +50,11 @@ pub(super) fn record() -> Record {
         "the window, 10s to 15m in steps of 10s; 1m if left out",
     )
     .field(
-        "min_calls",
-        Shape::Integer {
-            min: 1,
-            max: 1_000_000_000,
-        },
-        "the fewest calls to judge by; 100 if left out",
-    )
-    .field(
-        "confidence",
-        Shape::Ratio,
-        "how sure the interval must be, 50% to 99.9999%; 99.9% if left out",
-    )
-    .field(
         "recover_below",
         Shape::Duration,
         "an episode ends only when the quantile is back at this; `above` if left out",
-    )
+    );
+    enough::fields(record, "the fewest calls to judge by; 100 if left out")
 }
 
 pub(super) fn read(record: &Layers<'_>, problems: &mut Problems) -> Option<Latency> {
@@ -103,8 +88,7 @@ pub(super) fn read(record: &Layers<'_>, problems: &mut Problems) -> Option<Laten
         quantile: record.number("quantile").unwrap_or(0.99),
         above,
         over: read_over(record, problems),
-        min_calls: record.whole("min_calls").unwrap_or(100).max(1),
-        confidence: read_confidence(record, problems)?,
+        enough: enough::read(record, 100, problems)?,
         recover_below,
     })
 }
@@ -130,19 +114,14 @@ impl Latency {
         if calls == 0 {
             return Verdict::Unknown { why: Why::NoCalls };
         }
-        if calls < self.min_calls {
-            let why = Why::FewCalls {
-                counted: calls,
-                needed: self.min_calls,
-            };
+        if let Some(why) = self.enough.too_few(calls) {
             return Verdict::Unknown { why };
         }
         let micros = durations.quantile_us(self.quantile).unwrap_or(0.0);
         let value = micros / 1e6;
         let limit = i64::try_from(self.above.as_micros()).unwrap_or(i64::MAX);
         let slower = durations.count_above_us(limit);
-        let z = wilson::z_of(self.confidence.get());
-        if wilson::interval(slower, calls, z).lower <= 1.0 - self.quantile {
+        if self.enough.interval(slower, calls).lower <= 1.0 - self.quantile {
             return Verdict::Ok {
                 value,
                 recovered: value <= self.recover_below.as_secs_f64(),
@@ -158,7 +137,35 @@ impl Latency {
         }
     }
 
-    pub(super) fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
+    /// `p99`, `p99.9`.
+    fn name(&self) -> String {
+        let percent = format!("{:.2}", self.quantile * 100.0);
+        format!("p{}", percent.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+impl Kind for Latency {
+    fn word(&self) -> &'static str {
+        "latency"
+    }
+
+    fn about(&self) -> About {
+        About::Outcomes
+    }
+
+    fn measure(&self) -> Measure {
+        Measure::Seconds
+    }
+
+    fn over(&self) -> Duration {
+        self.over
+    }
+
+    fn threshold(&self) -> f64 {
+        self.above.as_secs_f64()
+    }
+
+    fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
         format!(
             "{who}: {} is {} in {}; {} of {} calls took longer than {}",
             self.name(),
@@ -170,7 +177,7 @@ impl Latency {
         )
     }
 
-    pub(super) fn summary(&self) -> String {
+    fn summary(&self) -> String {
         format!(
             "{} above {} in {}",
             self.name(),
@@ -179,21 +186,14 @@ impl Latency {
         )
     }
 
-    pub(super) fn to_json(&self) -> Value {
-        json!({"latency": {
+    fn to_json(&self) -> Value {
+        let json = json!({
             "quantile": self.quantile,
             "above": format_duration(self.above),
             "over": format_duration(self.over),
-            "min_calls": self.min_calls,
-            "confidence": self.confidence.to_string(),
             "recover_below": format_duration(self.recover_below),
-        }})
-    }
-
-    /// `p99`, `p99.9`.
-    fn name(&self) -> String {
-        let percent = format!("{:.2}", self.quantile * 100.0);
-        format!("p{}", percent.trim_end_matches('0').trim_end_matches('.'))
+        });
+        json!({"latency": self.enough.add_to(json)})
     }
 }
 

@@ -3,30 +3,49 @@
 
 mod above_capacity;
 mod absent;
+mod budget;
+mod compare;
+mod enough;
+mod fails_early;
+mod falls_early;
+mod kind;
 mod latency;
 mod outlier;
 mod qps;
 mod qps_drop;
 mod qps_level;
+mod share;
+mod slo;
+mod sql;
 mod success_rate;
 mod telemetry_late;
 mod why;
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use declare::{Problems, Record};
-use model::Ratio;
 use serde_json::Value;
 
 use crate::layers::Layers;
 
 pub use above_capacity::AboveCapacity;
 pub use absent::Absent;
+pub use compare::{Compare, Sides};
+pub use enough::Enough;
+pub use fails_early::FailsEarly;
+pub use falls_early::FallsEarly;
+pub(crate) use kind::{About, Kind, Measure};
 pub use latency::Latency;
 pub(crate) use latency::seconds;
 pub use outlier::Outlier;
 pub use qps_drop::{Aggregate, QpsDrop};
 pub use qps_level::{QpsLevel, Side};
+pub use share::Share;
+pub use slo::{Burn, Burning, Pair, Slo};
+pub use sql::Sql;
+pub(crate) use sql::VALUE;
 pub use success_rate::SuccessRate;
 pub use telemetry_late::TelemetryLate;
 pub use why::Why;
@@ -35,7 +54,7 @@ pub use why::Why;
 pub const WINDOW_MAX: Duration = Duration::from_mins(15);
 
 /// Condition kinds that are declared elsewhere and not evaluated in this version.
-pub(crate) const NOT_AVAILABLE: [&str; 5] = ["share", "compare", "slo", "sql", "expr"];
+pub(crate) const NOT_AVAILABLE: [&str; 1] = ["expr"];
 
 /// What one evaluation says about one group.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +81,7 @@ pub enum Verdict {
 }
 
 /// The numbers behind a breach, for the message.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence {
     /// Calls looked at.
     pub calls: u64,
@@ -72,6 +91,46 @@ pub struct Evidence {
     pub baseline: Option<f64>,
     /// How many pods shared the calls, where the condition asks for that.
     pub pods: Option<f64>,
+    /// What else was found, where the condition looks further.
+    pub proof: Option<Arc<Proof>>,
+}
+
+/// What was found besides the counts, in its own words.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Proof {
+    /// That calls fail.
+    Failing(early::Evidence),
+    /// That calls stop coming.
+    Falling(early::FallEvidence),
+    /// Which windows burn an error budget; not a test, and nothing is learned.
+    Burning(Burning),
+}
+
+impl Proof {
+    /// Whether too few clean days were known.
+    pub fn learning(&self) -> bool {
+        match self {
+            Proof::Failing(evidence) => evidence.learning,
+            Proof::Falling(evidence) => evidence.learning,
+            Proof::Burning(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Proof::Failing(evidence) => evidence.fmt(out),
+            Proof::Falling(evidence) => evidence.fmt(out),
+            Proof::Burning(burning) => write!(
+                out,
+                "{:.1} times too fast in {} and {}",
+                burning.factor,
+                model::format_duration(burning.long),
+                model::format_duration(burning.short)
+            ),
+        }
+    }
 }
 
 /// What is declared to be wrong.
@@ -79,6 +138,10 @@ pub struct Evidence {
 pub enum Condition {
     /// Too many failures.
     SuccessRate(SuccessRate),
+    /// Calls fail, found as early as counts can prove it.
+    FailsEarly(FailsEarly),
+    /// Calls stop coming, found as early as counts can prove it.
+    FallsEarly(FallsEarly),
     /// Fewer calls than on earlier days.
     QpsDrop(QpsDrop),
     /// No calls at all.
@@ -87,6 +150,14 @@ pub enum Condition {
     Latency(Latency),
     /// One part is worse than the others.
     Outlier(Outlier),
+    /// Too many or too few calls of one kind.
+    Share(Share),
+    /// One version, hop or function is worse than another.
+    Compare(Compare),
+    /// An error budget is used up too fast.
+    Slo(Slo),
+    /// What a query finds.
+    Sql(Sql),
     /// More or fewer calls than a fixed number.
     QpsLevel(QpsLevel),
     /// More calls than the live pods carry.
@@ -96,101 +167,68 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// The window it looks at.
-    pub fn over(&self) -> Duration {
+    /// What every kind can say of itself.
+    pub(crate) fn kind(&self) -> &dyn Kind {
         match self {
-            Condition::SuccessRate(condition) => condition.over,
-            Condition::Latency(condition) => condition.over,
-            Condition::Outlier(condition) => condition.over,
-            Condition::QpsDrop(condition) => condition.against.over,
-            Condition::Absent(condition) => condition.absent_for,
-            Condition::QpsLevel(condition) => condition.over,
-            Condition::AboveCapacity(condition) => condition.over,
-            Condition::TelemetryLate(_) => TelemetryLate::OVER,
-        }
-    }
-
-    /// The declared limit, as templates see it.
-    pub fn threshold(&self) -> f64 {
-        match self {
-            Condition::SuccessRate(condition) => condition.below.get(),
-            Condition::Latency(condition) => condition.above.as_secs_f64(),
-            Condition::Outlier(condition) => condition.worse_by.get(),
-            Condition::QpsDrop(condition) => condition.drop.get(),
-            Condition::Absent(condition) => condition.min_baseline.get(),
-            Condition::QpsLevel(condition) => condition.threshold.get(),
-            Condition::AboveCapacity(condition) => condition.above.get(),
-            Condition::TelemetryLate(condition) => condition.min_completeness.get(),
+            Condition::SuccessRate(condition) => condition,
+            Condition::FailsEarly(condition) => condition,
+            Condition::Latency(condition) => condition,
+            Condition::Outlier(condition) => condition,
+            Condition::Share(condition) => condition,
+            Condition::Compare(condition) => condition,
+            Condition::Slo(condition) => condition,
+            Condition::Sql(condition) => condition,
+            Condition::QpsDrop(condition) => condition,
+            Condition::FallsEarly(condition) => condition,
+            Condition::Absent(condition) => condition,
+            Condition::QpsLevel(condition) => condition,
+            Condition::AboveCapacity(condition) => condition,
+            Condition::TelemetryLate(condition) => condition,
         }
     }
 
     /// The field of a rule under which it stands.
     pub fn word(&self) -> &'static str {
-        match self {
-            Condition::SuccessRate(_) => "success_rate",
-            Condition::Latency(_) => "latency",
-            Condition::Outlier(_) => "outlier",
-            Condition::QpsDrop(_)
-            | Condition::Absent(_)
-            | Condition::QpsLevel(_)
-            | Condition::AboveCapacity(_) => "qps",
-            Condition::TelemetryLate(_) => "completeness",
-        }
+        self.kind().word()
     }
 
-    /// Whether calls seen are proof enough. The others compare with what is missing, so they wait
-    /// until the window is complete.
-    pub fn trusts_what_is_seen(&self) -> bool {
-        match self {
-            Condition::SuccessRate(_)
-            | Condition::Latency(_)
-            | Condition::Outlier(_)
-            | Condition::AboveCapacity(_)
-            | Condition::TelemetryLate(_) => true,
-            Condition::QpsLevel(condition) => condition.side == Side::Above,
-            Condition::QpsDrop(_) | Condition::Absent(_) => false,
-        }
+    /// The window it looks at.
+    pub fn over(&self) -> Duration {
+        self.kind().over()
+    }
+
+    /// The declared limit, as templates see it.
+    pub fn threshold(&self) -> f64 {
+        self.kind().threshold()
     }
 
     /// One sentence for a person who was just woken.
     pub fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
-        match self {
-            Condition::SuccessRate(condition) => condition.describe(who, value, evidence),
-            Condition::Latency(condition) => condition.describe(who, value, evidence),
-            Condition::Outlier(condition) => condition.describe(who, value, evidence),
-            Condition::QpsDrop(condition) => condition.describe(who, value, evidence),
-            Condition::Absent(condition) => condition.describe(who, evidence),
-            Condition::QpsLevel(condition) => condition.describe(who, value),
-            Condition::AboveCapacity(condition) => condition.describe(who, value, evidence),
-            Condition::TelemetryLate(condition) => condition.describe(value),
-        }
+        self.kind().describe(who, value, evidence)
     }
 
     /// A few words for a list: `success rate below 99 % in 1m`.
     pub fn summary(&self) -> String {
-        match self {
-            Condition::SuccessRate(condition) => condition.summary(),
-            Condition::Latency(condition) => condition.summary(),
-            Condition::Outlier(condition) => condition.summary(),
-            Condition::QpsDrop(condition) => condition.summary(),
-            Condition::Absent(condition) => condition.summary(),
-            Condition::QpsLevel(condition) => condition.summary(),
-            Condition::AboveCapacity(condition) => condition.summary(),
-            Condition::TelemetryLate(condition) => condition.summary(),
-        }
+        self.kind().summary()
     }
 
     /// As it is declared, defaults filled in.
     pub fn to_json(&self) -> Value {
-        match self {
-            Condition::SuccessRate(condition) => condition.to_json(),
-            Condition::Latency(condition) => condition.to_json(),
-            Condition::Outlier(condition) => condition.to_json(),
-            Condition::QpsDrop(condition) => condition.to_json(),
-            Condition::Absent(condition) => condition.to_json(),
-            Condition::QpsLevel(condition) => condition.to_json(),
-            Condition::AboveCapacity(condition) => condition.to_json(),
-            Condition::TelemetryLate(condition) => condition.to_json(),
+        self.kind().to_json()
+    }
+
+    /// A measured value with its unit.
+    pub fn value_text(&self, value: f64) -> String {
+        self.kind().measure().text(value)
+    }
+
+    /// Whether calls that are there are judged, rather than their absence.
+    pub(crate) fn is_about_calls(&self) -> bool {
+        let kind = self.kind();
+        match kind.about() {
+            About::Outcomes => true,
+            About::Traffic => kind.trusts_what_is_seen(),
+            About::Sight | About::Anything => false,
         }
     }
 }
@@ -217,6 +255,26 @@ pub(crate) fn fields(record: Record) -> Record {
             "outlier",
             declare::Shape::Record(outlier::record()),
             "one part of a function is worse than the others",
+        )
+        .field(
+            "share",
+            declare::Shape::Record(share::record()),
+            "too many or too few calls of one kind",
+        )
+        .field(
+            "compare",
+            declare::Shape::Record(compare::record()),
+            "one version, hop or function is worse than another",
+        )
+        .field(
+            "slo",
+            declare::Shape::Record(slo::record()),
+            "an error budget is used up too fast",
+        )
+        .field(
+            "sql",
+            declare::Shape::Text,
+            "one SELECT; each row is a breach",
         );
     NOT_AVAILABLE.iter().fold(record, |record, name| {
         record.field(name, declare::Shape::Any, "not available in this version")
@@ -235,13 +293,29 @@ pub(crate) fn read(
         }
     }
     if let Some(record) = rule.record("success_rate") {
-        return success_rate::read(&record, problems).map(Condition::SuccessRate);
+        return if record.field("detect").is_some() || record.field("objective").is_some() {
+            fails_early::read(&record, problems).map(Condition::FailsEarly)
+        } else {
+            success_rate::read(&record, problems).map(Condition::SuccessRate)
+        };
     }
     if let Some(record) = rule.record("latency") {
         return latency::read(&record, problems).map(Condition::Latency);
     }
     if let Some(record) = rule.record("outlier") {
         return outlier::read(&record, problems).map(Condition::Outlier);
+    }
+    if let Some(record) = rule.record("share") {
+        return share::read(&record, problems).map(Condition::Share);
+    }
+    if let Some(record) = rule.record("compare") {
+        return compare::read(&record, problems).map(Condition::Compare);
+    }
+    if let Some(record) = rule.record("slo") {
+        return slo::read(&record, problems).map(Condition::Slo);
+    }
+    if rule.field("sql").is_some() {
+        return sql::read(rule, problems).map(Condition::Sql);
     }
     qps::read(&rule.record("qps")?, zone, problems)
 }
@@ -250,7 +324,9 @@ pub(crate) fn read(
 pub(crate) fn not_available(node: &declare::Node, what: &str, problems: &mut Problems) {
     problems
         .error(node, format!("`{what}` is not available in this version"))
-        .hint("`success_rate: {below}`, `qps: {drop | absent_for | below | above | above_capacity}`, `latency: {above}` and `outlier: {worse_by}` are");
+        .hint(
+            "`success_rate`, `qps`, `latency`, `share`, `compare`, `outlier`, `slo` and `sql` are",
+        );
 }
 
 /// Reads a window and checks that it can be evaluated.
@@ -279,16 +355,15 @@ pub(crate) fn read_window(
     over
 }
 
-/// Reads how sure an interval must be: 99.9 % unless declared.
-pub(crate) fn read_confidence(record: &Layers<'_>, problems: &mut Problems) -> Option<Ratio> {
-    let confidence = record.ratio("confidence").or_else(|| Ratio::new(0.999))?;
-    if !(0.5..=0.999_999).contains(&confidence.get()) {
-        problems.error(
-            record.place_of("confidence"),
-            format!("confidence {confidence} is out of range: write 50% to 99.9999%"),
-        );
+/// `30d` for whole days, else as durations are written.
+pub(crate) fn span(duration: Duration) -> String {
+    const DAY_SECONDS: u64 = 86_400;
+    let seconds = duration.as_secs();
+    if seconds > 0 && seconds.is_multiple_of(DAY_SECONDS) {
+        format!("{}d", seconds / DAY_SECONDS)
+    } else {
+        model::format_duration(duration)
     }
-    Some(confidence)
 }
 
 /// `0.712` as `71.2 %`.

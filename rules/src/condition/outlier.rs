@@ -7,7 +7,7 @@ use declare::{Problems, Record, Shape};
 use model::{Ratio, format_duration};
 use serde_json::{Value, json};
 
-use super::{Evidence, Verdict, Why, percent, read_confidence, read_window};
+use super::{About, Enough, Evidence, Kind, Measure, Verdict, Why, enough, percent, read_window};
 use crate::layers::Layers;
 use crate::wilson;
 use crate::windows::{By, GroupKey, Tally};
@@ -29,14 +29,12 @@ pub struct Outlier {
     pub worse_by: Ratio,
     /// The window.
     pub over: Duration,
-    /// The fewest calls of a part, and of the others together, to judge by.
-    pub min_calls: u64,
-    /// Confidence of the two-sided interval.
-    pub confidence: Ratio,
+    /// What it takes to judge: so many calls of a part, and of the others together.
+    pub enough: Enough,
 }
 
 pub(super) fn record() -> Record {
-    Record::new(
+    let record = Record::new(
         "outlier",
         "fires when one part of a function is provably worse than its other parts",
     )
@@ -59,19 +57,10 @@ pub(super) fn record() -> Record {
         "over",
         Shape::Duration,
         "the window, 1s to 15m; 2m if left out",
-    )
-    .field(
-        "min_calls",
-        Shape::Integer {
-            min: 1,
-            max: 1_000_000_000,
-        },
+    );
+    enough::fields(
+        record,
         "the fewest calls of a part and of the others to judge by; 200 if left out",
-    )
-    .field(
-        "confidence",
-        Shape::Ratio,
-        "how sure the interval must be, 50% to 99.9999%; 99.9% if left out",
     )
 }
 
@@ -86,8 +75,7 @@ pub(super) fn read(record: &Layers<'_>, problems: &mut Problems) -> Option<Outli
         across: By::from_word(record.text("across").unwrap_or("unit"))?,
         worse_by: record.ratio("worse_by")?,
         over: read_window(record, "over", Duration::from_mins(2), problems),
-        min_calls: record.whole("min_calls").unwrap_or(200).max(1),
-        confidence: read_confidence(record, problems)?,
+        enough: enough::read(record, 200, problems)?,
     })
 }
 
@@ -95,43 +83,45 @@ impl Outlier {
     /// A verdict for each part. `by` says what the keys hold; parts whose keys differ in `across` alone
     /// belong together.
     pub fn judge(&self, by: &[By], tallies: &[(GroupKey, Tally)]) -> Vec<(GroupKey, Verdict)> {
-        let mut wholes: HashMap<GroupKey, Tally> = HashMap::new();
+        let mut whole_of: HashMap<GroupKey, usize> = HashMap::new();
+        let mut wholes: Vec<Tally> = Vec::new();
+        let mut parts = Vec::with_capacity(tallies.len());
         for (key, tally) in tallies {
-            wholes
+            let at = *whole_of
                 .entry(key.without(by, self.across))
-                .or_default()
-                .merge(tally);
+                .or_insert(wholes.len());
+            if at == wholes.len() {
+                wholes.push(Tally::default());
+            }
+            if let Some(whole) = wholes.get_mut(at) {
+                whole.merge(tally);
+            }
+            parts.push((key, tally, at));
         }
-        let judged = tallies.iter().map(|(key, own)| {
-            let whole = wholes.get(&key.without(by, self.across));
-            let others = whole.map_or_else(Tally::default, |whole| whole.less(own));
-            (key.clone(), self.evaluate(own, &others))
+        let judged = parts.into_iter().map(|(key, own, at)| {
+            let whole = wholes.get(at).copied().unwrap_or_default();
+            (key.clone(), self.evaluate(own, &whole.less(own)))
         });
         judged.collect()
     }
 
     /// The verdict about one part beside the others together.
     pub fn evaluate(&self, own: &Tally, others: &Tally) -> Verdict {
-        let few = |tally: &Tally| tally.counted < self.min_calls;
         if own.weighted == 0 {
             return Verdict::Unknown { why: Why::NoCalls };
         }
-        if few(own) {
-            let why = Why::FewCalls {
-                counted: own.counted,
-                needed: self.min_calls,
-            };
+        if let Some(why) = self.enough.too_few(own.counted) {
             return Verdict::Unknown { why };
         }
-        if few(others) {
+        if self.enough.too_few(others.counted).is_some() {
             let why = Why::FewPeers {
                 counted: others.counted,
-                needed: self.min_calls,
+                needed: self.enough.min_calls,
                 across: self.across.as_str(),
             };
             return Verdict::Unknown { why };
         }
-        let (value, baseline) = (rate(own), rate(others));
+        let (value, baseline) = (own.success_rate(), others.success_rate());
         if self.proven_difference(own, others) <= self.worse_by.get() {
             return Verdict::Ok {
                 value,
@@ -144,21 +134,48 @@ impl Outlier {
                 calls: own.counted,
                 failed: own.failed,
                 baseline: Some(baseline),
-                pods: None,
+                ..Evidence::default()
             },
         }
     }
 
     /// The lower bound of how much worse `own` is than `others`.
     fn proven_difference(&self, own: &Tally, others: &Tally) -> f64 {
-        let z = wilson::z_of(self.confidence.get());
-        let interval = |tally: &Tally| wilson::interval(succeeded(tally), tally.counted, z);
-        let above_own = interval(own).upper - rate(own);
-        let below_others = rate(others) - interval(others).lower;
-        rate(others) - rate(own) - above_own.hypot(below_others)
+        wilson::difference_at_least(
+            (others.succeeded(), others.counted),
+            (own.succeeded(), own.counted),
+            self.enough.z(),
+        )
     }
 
-    pub(super) fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
+    /// `2pp`.
+    fn points(&self) -> String {
+        self.worse_by.to_string().replace('%', "pp")
+    }
+}
+
+impl Kind for Outlier {
+    fn word(&self) -> &'static str {
+        "outlier"
+    }
+
+    fn about(&self) -> About {
+        About::Outcomes
+    }
+
+    fn measure(&self) -> Measure {
+        Measure::Share
+    }
+
+    fn over(&self) -> Duration {
+        self.over
+    }
+
+    fn threshold(&self) -> f64 {
+        self.worse_by.get()
+    }
+
+    fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
         format!(
             "{who}: {} of {} calls succeeded in {}; the other {}s are at {}",
             percent(value),
@@ -169,7 +186,7 @@ impl Outlier {
         )
     }
 
-    pub(super) fn summary(&self) -> String {
+    fn summary(&self) -> String {
         format!(
             "success rate of a {} more than {} under the others' in {}",
             self.across.as_str(),
@@ -178,27 +195,13 @@ impl Outlier {
         )
     }
 
-    pub(super) fn to_json(&self) -> Value {
-        json!({"outlier": {
+    fn to_json(&self) -> Value {
+        let json = json!({
             "across": self.across.as_str(),
             "measure": "success_rate",
             "worse_by": self.points(),
             "over": format_duration(self.over),
-            "min_calls": self.min_calls,
-            "confidence": self.confidence.to_string(),
-        }})
+        });
+        json!({"outlier": self.enough.add_to(json)})
     }
-
-    /// `2pp`.
-    fn points(&self) -> String {
-        self.worse_by.to_string().replace('%', "pp")
-    }
-}
-
-fn succeeded(tally: &Tally) -> u64 {
-    tally.counted.saturating_sub(tally.failed)
-}
-
-fn rate(tally: &Tally) -> f64 {
-    succeeded(tally) as f64 / tally.counted.max(1) as f64
 }

@@ -2,11 +2,17 @@
 
 use declare::{Problems, Record, Shape};
 
-use super::{Condition, above_capacity, absent, not_available, qps_drop, qps_level};
+use super::{Condition, above_capacity, absent, falls_early, qps_drop, qps_level};
 use crate::layers::Layers;
 
-const KINDS: &[&str] = &["drop", "absent_for", "below", "above", "above_capacity"];
-const NOT_AVAILABLE: [&str; 2] = ["detect", "false_pages"];
+const KINDS: &[&str] = &[
+    "detect",
+    "drop",
+    "absent_for",
+    "below",
+    "above",
+    "above_capacity",
+];
 
 pub(super) fn record() -> Record {
     let record = Record::new("qps", "fires on too few or too many calls per second");
@@ -22,9 +28,7 @@ pub(super) fn record() -> Record {
             Shape::Rate,
             "judged only where this much traffic is usual; 1/s if left out",
         );
-    NOT_AVAILABLE.iter().fold(record, |record, name| {
-        record.field(name, Shape::Any, "not available in this version")
-    })
+    falls_early::fields(record)
 }
 
 pub(super) fn read(
@@ -32,18 +36,13 @@ pub(super) fn read(
     zone: chrono_tz::Tz,
     problems: &mut Problems,
 ) -> Option<Condition> {
-    for name in NOT_AVAILABLE {
-        if let Some(node) = record.field(name) {
-            not_available(node, name, problems);
-            return None;
-        }
-    }
     let present: Vec<&str> = KINDS
         .iter()
         .copied()
         .filter(|kind| record.field(kind).is_some())
         .collect();
     match present.as_slice() {
+        ["detect"] => falls_early::read(record, zone, problems).map(Condition::FallsEarly),
         ["drop"] => qps_drop::read(record, zone, problems).map(Condition::QpsDrop),
         ["absent_for"] => absent::read(record, problems).map(Condition::Absent),
         ["below" | "above"] => qps_level::read(record, problems).map(Condition::QpsLevel),
@@ -51,7 +50,7 @@ pub(super) fn read(
         [] => {
             problems
                 .error(record.place(), "`qps` does not say what is wrong")
-                .hint("write one of `drop`, `absent_for`, `below`, `above`, `above_capacity`");
+                .hint("write one of `detect`, `drop`, `absent_for`, `below`, `above`, `above_capacity`");
             None
         }
         several => {

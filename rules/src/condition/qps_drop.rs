@@ -7,7 +7,7 @@ use declare::{Problems, Record, Shape};
 use model::{Rate, Ratio, format_duration};
 use serde_json::{Value, json};
 
-use super::{Evidence, Verdict, Why, per_second, percent, read_window};
+use super::{About, Evidence, Kind, Measure, Verdict, Why, per_second, percent, read_window};
 use crate::layers::Layers;
 use crate::windows::{Against, LagRate, Tally};
 
@@ -209,7 +209,7 @@ impl QpsDrop {
                     calls: tally.weighted,
                     failed: tally.failed,
                     baseline: Some(baseline),
-                    pods: None,
+                    ..Evidence::default()
                 },
             }
         } else {
@@ -219,8 +219,34 @@ impl QpsDrop {
             }
         }
     }
+}
 
-    pub(super) fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
+impl Kind for QpsDrop {
+    fn word(&self) -> &'static str {
+        "qps"
+    }
+
+    fn about(&self) -> About {
+        About::Traffic
+    }
+
+    fn measure(&self) -> Measure {
+        Measure::PerSecond
+    }
+
+    fn over(&self) -> Duration {
+        self.against.over
+    }
+
+    fn threshold(&self) -> f64 {
+        self.drop.get()
+    }
+
+    fn trusts_what_is_seen(&self) -> bool {
+        false
+    }
+
+    fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
         let baseline = evidence.baseline.unwrap_or(0.0);
         let gone = if baseline > 0.0 {
             1.0 - value / baseline
@@ -236,7 +262,7 @@ impl QpsDrop {
         )
     }
 
-    pub(super) fn summary(&self) -> String {
+    fn summary(&self) -> String {
         format!(
             "calls fall by {} over {}",
             percent(self.drop.get()),
@@ -244,7 +270,7 @@ impl QpsDrop {
         )
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    fn to_json(&self) -> Value {
         let days: Vec<String> = self.against.days.iter().map(|d| format!("{d}d")).collect();
         json!({"qps": {
             "drop": self.drop.to_string(),

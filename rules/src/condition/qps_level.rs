@@ -6,7 +6,7 @@ use declare::{Problems, Record, Shape};
 use model::{Rate, format_duration};
 use serde_json::{Value, json};
 
-use super::{Evidence, Verdict, per_second, read_window};
+use super::{About, Evidence, Kind, Measure, Verdict, per_second, read_window};
 use crate::layers::Layers;
 use crate::windows::Tally;
 
@@ -31,7 +31,7 @@ pub enum Side {
 }
 
 impl Side {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Side::Below => "below",
             Side::Above => "above",
@@ -80,8 +80,7 @@ impl QpsLevel {
                 evidence: Evidence {
                     calls: tally.weighted,
                     failed: tally.failed,
-                    baseline: None,
-                    pods: None,
+                    ..Evidence::default()
                 },
             }
         } else {
@@ -91,8 +90,34 @@ impl QpsLevel {
             }
         }
     }
+}
 
-    pub(super) fn describe(&self, who: &str, value: f64) -> String {
+impl Kind for QpsLevel {
+    fn word(&self) -> &'static str {
+        "qps"
+    }
+
+    fn about(&self) -> About {
+        About::Traffic
+    }
+
+    fn measure(&self) -> Measure {
+        Measure::PerSecond
+    }
+
+    fn over(&self) -> Duration {
+        self.over
+    }
+
+    fn threshold(&self) -> f64 {
+        self.threshold.get()
+    }
+
+    fn trusts_what_is_seen(&self) -> bool {
+        self.side == Side::Above
+    }
+
+    fn describe(&self, who: &str, value: f64, _: &Evidence) -> String {
         format!(
             "{who}: {} over {}, {} the limit of {}",
             per_second(value),
@@ -102,7 +127,7 @@ impl QpsLevel {
         )
     }
 
-    pub(super) fn summary(&self) -> String {
+    fn summary(&self) -> String {
         format!(
             "calls {} {} over {}",
             self.side.as_str(),
@@ -111,7 +136,7 @@ impl QpsLevel {
         )
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    fn to_json(&self) -> Value {
         json!({"qps": {
             self.side.as_str(): self.threshold.to_string(),
             "over": format_duration(self.over),

@@ -6,7 +6,9 @@ use declare::{Problems, Record, Shape};
 use model::{Ratio, format_duration};
 use serde_json::{Value, json};
 
-use super::{Evidence, Verdict, Why, not_available, percent, read_confidence, read_window};
+use super::{
+    About, Enough, Evidence, Kind, Measure, Verdict, Why, enough, fails_early, percent, read_window,
+};
 use crate::layers::Layers;
 use crate::wilson;
 use crate::windows::Tally;
@@ -19,18 +21,14 @@ pub struct SuccessRate {
     pub below: Ratio,
     /// The window.
     pub over: Duration,
-    /// The fewest calls to judge by.
-    pub min_calls: u64,
-    /// Confidence of the two-sided interval.
-    pub confidence: Ratio,
+    /// What it takes to judge.
+    pub enough: Enough,
     /// An episode ends only when the observed rate reaches this.
     pub recover_above: Ratio,
 }
 
-const NEVER_AVAILABLE: [&str; 3] = ["objective", "detect", "false_pages"];
-
 pub(super) fn record() -> Record {
-    Record::new(
+    let record = Record::new(
         "success_rate",
         "fires when the success rate is provably below a threshold",
     )
@@ -41,40 +39,19 @@ pub(super) fn record() -> Record {
         "the window, 1s to 15m; 1m if left out",
     )
     .field(
-        "min_calls",
-        Shape::Integer {
-            min: 1,
-            max: 1_000_000_000,
-        },
-        "the fewest calls to judge by; 100 if left out",
-    )
-    .field(
-        "confidence",
-        Shape::Ratio,
-        "how sure the interval must be, 50% to 99.9999%; 99.9% if left out",
-    )
-    .field(
         "recover_above",
         Shape::Ratio,
         "an episode ends only when the rate is back at this; `below` if left out",
-    )
-    .field("objective", Shape::Any, "not available in this version")
-    .field("detect", Shape::Any, "not available in this version")
-    .field("false_pages", Shape::Any, "not available in this version")
+    );
+    let record = fails_early::fields(record);
+    enough::fields(record, "the fewest calls to judge by; 100 if left out")
 }
 
 pub(super) fn read(record: &Layers<'_>, problems: &mut Problems) -> Option<SuccessRate> {
-    let unavailable = NEVER_AVAILABLE
-        .into_iter()
-        .find_map(|name| record.field(name).map(|node| (name, node)));
-    if let Some((name, node)) = unavailable {
-        not_available(node, name, problems);
-        return None;
-    }
     let Some(below) = record.field("below") else {
         problems
             .error(record.place(), "field `below` is missing")
-            .hint("write a threshold: `below: 99%`");
+            .hint("write a threshold, `below: 99%`, or `objective: 99.9%, detect: early`");
         return None;
     };
     let below_node = below;
@@ -88,7 +65,7 @@ pub(super) fn read(record: &Layers<'_>, problems: &mut Problems) -> Option<Succe
             .hint("write the objective that must be kept, such as 99%");
         return None;
     }
-    let confidence = read_confidence(record, problems)?;
+    let enough = enough::read(record, 100, problems)?;
     let recover_above = record.ratio("recover_above").unwrap_or(below);
     if recover_above < below {
         problems
@@ -101,8 +78,7 @@ pub(super) fn read(record: &Layers<'_>, problems: &mut Problems) -> Option<Succe
     Some(SuccessRate {
         below,
         over: read_window(record, "over", Duration::from_mins(1), problems),
-        min_calls: record.whole("min_calls").unwrap_or(100).max(1),
-        confidence,
+        enough,
         recover_above,
     })
 }
@@ -119,18 +95,14 @@ impl SuccessRate {
             };
             return Verdict::Unknown { why };
         }
-        if counted < self.min_calls {
-            return Verdict::Unknown {
-                why: Why::FewCalls {
-                    counted,
-                    needed: self.min_calls,
-                },
-            };
+        if let Some(why) = self.enough.too_few(counted) {
+            return Verdict::Unknown { why };
         }
         let ok = counted.saturating_sub(tally.failed);
         let value = ok as f64 / counted as f64;
         // The upper bound is never below the share itself, so most windows end here.
-        if value >= self.below.get() || self.upper_bound(ok, counted) >= self.below.get() {
+        if value >= self.below.get() || self.enough.interval(ok, counted).upper >= self.below.get()
+        {
             return Verdict::Ok {
                 value,
                 recovered: value >= self.recover_above.get(),
@@ -141,8 +113,7 @@ impl SuccessRate {
             evidence: Evidence {
                 calls: counted,
                 failed: tally.failed,
-                baseline: None,
-                pods: None,
+                ..Evidence::default()
             },
         }
     }
@@ -152,28 +123,42 @@ impl SuccessRate {
     /// failures that the threshold allows. `None` below `min_calls`, where it cannot fire at all.
     pub fn expected_false_breaches(&self, calls_per_minute: f64) -> Option<f64> {
         let calls = (calls_per_minute * self.over.as_secs_f64() / 60.0).floor();
-        if calls < self.min_calls as f64 || calls < 1.0 {
+        if calls < self.enough.min_calls as f64 || calls < 1.0 {
             return None;
         }
         let calls = calls as u64;
         let windows = 1_000.0 * 86_400.0 / self.over.as_secs_f64().max(1.0);
         let healthy_failures = (1.0 - self.below.get()) / 10.0;
-        let chance = wilson::failures_that_prove(
-            calls,
-            self.below.get(),
-            wilson::z_of(self.confidence.get()),
-        )
-        .map_or(0.0, |needed| {
-            wilson::binomial_tail(calls, needed, healthy_failures)
-        });
+        let chance = wilson::failures_that_prove(calls, self.below.get(), self.enough.z())
+            .map_or(0.0, |needed| {
+                wilson::binomial_tail(calls, needed, healthy_failures)
+            });
         Some(windows * chance)
     }
+}
 
-    fn upper_bound(&self, ok: u64, counted: u64) -> f64 {
-        wilson::interval(ok, counted, wilson::z_of(self.confidence.get())).upper
+impl Kind for SuccessRate {
+    fn word(&self) -> &'static str {
+        "success_rate"
     }
 
-    pub(super) fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
+    fn about(&self) -> About {
+        About::Outcomes
+    }
+
+    fn measure(&self) -> Measure {
+        Measure::Share
+    }
+
+    fn over(&self) -> Duration {
+        self.over
+    }
+
+    fn threshold(&self) -> f64 {
+        self.below.get()
+    }
+
+    fn describe(&self, who: &str, value: f64, evidence: &Evidence) -> String {
         format!(
             "{who}: {} of {} calls succeeded in {}; the objective is {}",
             percent(value),
@@ -183,7 +168,7 @@ impl SuccessRate {
         )
     }
 
-    pub(super) fn summary(&self) -> String {
+    fn summary(&self) -> String {
         format!(
             "success rate below {} in {}",
             percent(self.below.get()),
@@ -191,13 +176,12 @@ impl SuccessRate {
         )
     }
 
-    pub(super) fn to_json(&self) -> Value {
-        json!({"success_rate": {
+    fn to_json(&self) -> Value {
+        let json = json!({
             "below": self.below.to_string(),
             "over": format_duration(self.over),
-            "min_calls": self.min_calls,
-            "confidence": self.confidence.to_string(),
             "recover_above": self.recover_above.to_string(),
-        }})
+        });
+        json!({"success_rate": self.enough.add_to(json)})
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::Ratio;
 use serde_json::{Value, json};
 
-use super::{Evidence, Verdict, Why, percent};
+use super::{About, Evidence, Kind, Measure, Verdict, Why, percent};
 use crate::sight::Completeness;
 
 /// Breach: a completeness is known and below the minimum.
@@ -44,8 +44,30 @@ impl TelemetryLate {
             },
         }
     }
+}
 
-    pub(super) fn describe(&self, value: f64) -> String {
+impl Kind for TelemetryLate {
+    fn word(&self) -> &'static str {
+        "completeness"
+    }
+
+    fn about(&self) -> About {
+        About::Sight
+    }
+
+    fn measure(&self) -> Measure {
+        Measure::Share
+    }
+
+    fn over(&self) -> Duration {
+        Self::OVER
+    }
+
+    fn threshold(&self) -> f64 {
+        self.min_completeness.get()
+    }
+
+    fn describe(&self, _: &str, value: f64, _: &Evidence) -> String {
         format!(
             "Rampart is partly blind: {} of the expected data has arrived, {} is needed; rules about missing calls hold",
             percent(value),
@@ -53,14 +75,14 @@ impl TelemetryLate {
         )
     }
 
-    pub(super) fn summary(&self) -> String {
+    fn summary(&self) -> String {
         format!(
             "less than {} of the expected data arrives",
             percent(self.min_completeness.get())
         )
     }
 
-    pub(super) fn to_json(&self) -> Value {
+    fn to_json(&self) -> Value {
         json!({"completeness": {"below": self.min_completeness.to_string()}})
     }
 }

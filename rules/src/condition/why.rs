@@ -61,6 +61,15 @@ pub enum Why {
         /// What parts are told apart by.
         across: &'static str,
     },
+    /// What it is compared with has too few calls.
+    FewToCompare {
+        /// Its calls that count.
+        counted: u64,
+        /// `min_calls`.
+        needed: u64,
+        /// What it is.
+        with: Arc<str>,
+    },
     /// The group was not seen within memory.
     NotSeen,
     /// No load test has measured the function.
@@ -82,6 +91,7 @@ impl Why {
                 | Why::NoneCounted
                 | Why::FewCalls { .. }
                 | Why::FewPeers { .. }
+                | Why::FewToCompare { .. }
                 | Why::NotSeen
         )
     }
@@ -104,6 +114,14 @@ impl fmt::Display for Why {
             } => write!(
                 f,
                 "the other {across}s have {counted} calls in the window, min_calls is {needed}"
+            ),
+            Why::FewToCompare {
+                counted,
+                needed,
+                with,
+            } => write!(
+                f,
+                "{with} has {counted} calls in the window, min_calls is {needed}"
             ),
             Why::Incomplete { share, needed } => write!(
                 f,

@@ -129,7 +129,9 @@ impl Life {
     async fn tick_for(&self, view: &Arc<OneFunction>, clock: &ManualClock, seconds: u64) {
         for _ in 0..seconds {
             clock.advance(Duration::from_secs(1));
-            self.driver.tick(view.clone(), Mode::Daily).await;
+            self.driver
+                .tick(view.clone(), Mode::Daily, Arrivals::default())
+                .await;
         }
     }
 }
@@ -322,13 +324,18 @@ async fn a_rule_that_panics_costs_no_other_rule_its_alerts() {
         let rules = format!("version: rampart/v1\nrules: [{first}, {second}]\n");
         let life = live(&path, &clock, &sink, &rules).await;
         let view: View = Arc::new(BugUnderTravel(OneFunction::new(500)));
-        life.driver.tick(Arc::clone(&view), Mode::Daily).await;
+        life.driver
+            .tick(Arc::clone(&view), Mode::Daily, Arrivals::default())
+            .await;
         life.hand_over.deliver_all().await.unwrap();
         assert_eq!(names(&sink), ["Low firing"], "{rules}");
 
         let functions = ["travel/search", "guide/feed"];
-        let functions = functions.map(|id| id.parse().unwrap()).to_vec();
-        life.driver.look(Arc::clone(&view), functions).await;
+        let mut arrivals = Arrivals::default();
+        for id in functions {
+            arrivals.add(&series(id), &failure());
+        }
+        life.driver.look(Arc::clone(&view), arrivals).await;
         let (shown, _) = life.driver.overview(view, None, 10).await;
         let errors: Vec<(String, Option<String>)> = shown
             .into_iter()
@@ -443,8 +450,71 @@ async fn a_step_that_panics_leaves_the_engine_usable() {
     let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
     let sink = Arc::new(MoodySink::default());
     let life = live(&path, &clock, &sink, RULES).await;
-    life.driver.tick(Arc::new(Broken), Mode::Daily).await;
+    life.driver
+        .tick(Arc::new(Broken), Mode::Daily, Arrivals::default())
+        .await;
     life.tick_for(&OneFunction::new(500), &clock, 1).await;
     life.hand_over.deliver_all().await.unwrap();
     assert_eq!(names(&sink), ["Low firing"]);
+}
+
+fn series(id: &str) -> Arc<store::SeriesKey> {
+    let id: FunctionId = id.parse().unwrap();
+    Arc::new(store::SeriesKey {
+        namespace: id.namespace,
+        function: id.name,
+        version: String::new(),
+        unit: String::new(),
+        zone: String::new(),
+        traffic: model::Traffic::Live,
+    })
+}
+
+fn failure() -> store::Counts {
+    let mut counts = store::Counts::default();
+    counts.add(model::Outcome::FunctionError, 1, false, 1_000);
+    counts
+}
+
+/// What is remembered survives the driver, and damage costs one memory, not the start.
+#[tokio::test]
+async fn memories_are_stored_and_taken_up_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state.db");
+    let state = State::open(&path, &[MIGRATIONS]).await.unwrap();
+    let ledger = Ledger::new(state);
+    let at: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+    let memory = |rule: &str, record: &[u8]| crate::StoredMemory {
+        rule: rule.to_owned(),
+        labels: model::Labels::from_pairs([("function", "feed"), ("namespace", "guide")]),
+        at,
+        record: record.to_vec(),
+    };
+    let first = early::Detector::new(early::Settings::default()).to_record();
+    ledger
+        .write_memories(&[memory("A", &[1, 2]), memory("B", &first)])
+        .await
+        .unwrap();
+    ledger.write_memories(&[memory("A", &[9])]).await.unwrap();
+    let stored = ledger.memories().await.unwrap();
+    assert_eq!(stored, [memory("A", &[9]), memory("B", &first)]);
+
+    let rules = ["A", "B"].map(|name| {
+        format!(
+            "{{alert: {name}, functions: ['*'], success_rate: {{objective: 99.9%, detect: early}}}}"
+        )
+    });
+    let text = format!("version: rampart/v1\nrules: [{}]\n", rules.join(", "));
+    let set = RuleSet::parse("a.yaml", &text).unwrap();
+    let mut engine = Engine::new(&set, "");
+    engine.recall(stored, at);
+    let kept = engine.memories_due(at, true);
+    assert_eq!(kept.len(), 1, "the damaged one is learned anew");
+    assert_eq!(kept[0].rule, "B");
+
+    ledger
+        .prune(at + Duration::from_hours(29 * 24))
+        .await
+        .unwrap();
+    assert_eq!(ledger.memories().await.unwrap(), []);
 }

@@ -8,6 +8,7 @@ use model::{Alert, Labels, Timestamp};
 
 use super::series::{Change, Series, resolved};
 use super::{Engine, RuleState};
+use crate::detection::Detection;
 use crate::phase::Phase;
 use crate::set::RuleSet;
 use crate::windows::{By, GroupKey};
@@ -90,18 +91,31 @@ impl Engine {
             }
             if let Some(successor) = successor.and_then(|index| self.rules.get_mut(index)) {
                 successor.status = state.status;
+                successor.inherit(state.detection, &state.rule.select.by);
             }
         }
         changes.sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
         changes
     }
 
-    fn index(&self) -> HashMap<String, usize> {
+    pub(super) fn index(&self) -> HashMap<String, usize> {
         self.rules
             .iter()
             .enumerate()
             .map(|(index, state)| (state.rule.name.clone(), index))
             .collect()
+    }
+}
+
+impl RuleState {
+    /// Goes on with the memories of the rule's former self, if they are about the same.
+    fn inherit(&mut self, detection: Option<Detection>, by: &[By]) {
+        if let Some(mut detection) = detection
+            && by == self.rule.select.by
+            && detection.declare(&self.rule.daily.condition)
+        {
+            self.detection = Some(detection);
+        }
     }
 }
 

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use model::{FunctionId, Ratio, Timestamp};
 
-use super::sums::Sums;
+use super::{sums::Sums, wider};
 use crate::capacity::Capacity;
 use crate::condition::{
     AboveCapacity, Absent, Condition, Latency, Outlier, QpsDrop, QpsLevel, SuccessRate,
     TelemetryLate,
 };
 use crate::condition::{Side, Verdict, Why};
+use crate::detection::Detection;
 use crate::rule::{NoData, Rule, Settings};
 use crate::sight::Completeness;
 use crate::windows::{EvaluationError, GroupKey, Select, Tally};
@@ -33,11 +34,12 @@ pub(super) struct Span<'a> {
     pub(super) judged_to: &'a Cell<i64>,
 }
 
-type Verdicts = Result<Vec<(GroupKey, Verdict)>, EvaluationError>;
+pub(super) type Verdicts = Result<Vec<(GroupKey, Verdict)>, EvaluationError>;
 
 pub(super) fn evaluate(
     rule: &Rule,
     settings: &Settings,
+    detection: Option<&Detection>,
     sums: &mut Sums<'_>,
     span: Span<'_>,
     only: Option<&FunctionId>,
@@ -46,8 +48,15 @@ pub(super) fn evaluate(
         Condition::SuccessRate(condition) => {
             success_rate(condition, rule, settings, sums, span, only)
         }
+        Condition::FailsEarly(_) | Condition::FallsEarly(_) => {
+            Ok(detection.map_or_else(Vec::new, |detection| detection.verdicts(only, span.now)))
+        }
         Condition::Latency(condition) => Ok(latency(condition, rule, sums, span)),
         Condition::Outlier(condition) => Ok(outlier(condition, rule, sums, span)),
+        Condition::Share(condition) => Ok(wider::share(condition, rule, sums, span)),
+        Condition::Compare(condition) => Ok(wider::compare(condition, rule, sums, span)),
+        Condition::Slo(condition) => wider::slo(condition, rule, sums, span),
+        Condition::Sql(condition) => wider::sql(condition, rule, sums),
         Condition::QpsLevel(condition) => match condition.side {
             Side::Above => Ok(above(condition, rule, sums, span)),
             Side::Below => below(condition, rule, settings, sums, span),
@@ -61,7 +70,7 @@ pub(super) fn evaluate(
 
 /// The window that ends with the current second, which counts although it is not over: failures
 /// seen are facts.
-fn newest(
+pub(super) fn newest(
     select: &Select,
     over: Duration,
     sums: &mut Sums<'_>,
@@ -72,7 +81,7 @@ fn newest(
     sums.get(select, only, to - whole_seconds(over), to)
 }
 
-fn whole_seconds(over: Duration) -> i64 {
+pub(super) fn whole_seconds(over: Duration) -> i64 {
     i64::try_from(over.as_secs()).unwrap_or(i64::MAX)
 }
 

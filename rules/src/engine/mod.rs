@@ -5,9 +5,12 @@ mod carry;
 mod evaluate;
 mod guard;
 mod overview;
+mod remember;
 mod series;
 mod silence;
+mod steps;
 mod sums;
+mod wider;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -16,16 +19,18 @@ use std::time::Duration;
 
 use model::{FunctionId, Mode, Timestamp};
 
+use crate::condition::{Condition, Verdict, Why};
+use crate::detection::{Detection, Moment};
 use crate::events;
 use crate::phase::Phase;
 use crate::rule::{NoData, Rule};
 use crate::set::RuleSet;
 use crate::windows::{EvaluationError, GroupKey, Windows};
-use crate::{condition::Verdict, condition::Why};
 
 pub use carry::StoredPhase;
 pub use overview::{LabelSetView, RuleView};
 pub use series::{Change, Episode};
+pub(crate) use steps::Steps;
 
 use evaluate::Span;
 use guard::guarded;
@@ -49,6 +54,8 @@ pub struct Engine {
     last_tick: Option<Timestamp>,
     watched_since: Option<Timestamp>,
     ticks_missed: u64,
+    /// Whether everything that should have arrived lately has.
+    sees_all: bool,
 }
 
 type Seen = Result<Vec<(GroupKey, Verdict)>, EvaluationError>;
@@ -61,6 +68,8 @@ struct RuleState {
     status: Status,
     /// The latest end (Unix seconds) of a settled window; windows never go back before it.
     judged_to: i64,
+    /// The memories of a sequential test.
+    detection: Option<Detection>,
 }
 
 /// What the last evaluation of a rule saw.
@@ -85,6 +94,7 @@ impl Engine {
             last_tick: None,
             watched_since: None,
             ticks_missed: 0,
+            sees_all: true,
         }
     }
 
@@ -133,10 +143,17 @@ impl Engine {
         let previous = self.last_tick.replace(now);
         self.notice_gap(previous, now);
         let watched_since = *self.watched_since.get_or_insert(now);
+        self.note_sight(view, now);
         let turn = Turn {
             mode: self.mode,
             external_url: &self.external_url,
             now,
+        };
+        let troubled = self.troubled();
+        let moment = Moment {
+            now,
+            everyday: self.mode == Mode::Daily && self.sees_all && !troubled.everything,
+            in_episode: &troubled.functions,
         };
         let mut sums = Sums::new(view);
         let mut changes = Vec::new();
@@ -150,7 +167,11 @@ impl Engine {
                 watched_since,
                 judged_to: &judged_to,
             };
-            state.evaluate(None, &mut sums, span, turn, &mut changes);
+            let advanced = state.advance_detection(&mut sums, span, turn, moment);
+            match advanced {
+                Ok(()) => state.evaluate(None, &mut sums, span, turn, &mut changes),
+                Err(error) => state.take_in(Err(error), true, turn, &mut changes),
+            }
             state.judged_to = judged_to.get();
         }
         changes
@@ -207,6 +228,9 @@ impl Engine {
             for state in &mut self.rules {
                 state.judged_to = i64::MIN;
             }
+            for detection in self.rules.iter_mut().filter_map(|r| r.detection.as_mut()) {
+                detection.interrupt();
+            }
             for series in self.rules.iter_mut().flat_map(|r| r.active.values_mut()) {
                 series.phase = series.phase.resume(now);
             }
@@ -224,10 +248,11 @@ impl Engine {
 impl RuleState {
     fn new(rule: Arc<Rule>) -> Self {
         RuleState {
-            rule,
             active: HashMap::new(),
             status: Status::default(),
             judged_to: i64::MIN,
+            detection: Detection::of(&rule.daily.condition),
+            rule,
         }
     }
 
@@ -241,8 +266,30 @@ impl RuleState {
     fn gains_from_a_look(&self, mode: Mode) -> bool {
         matches!(
             self.rule.settings(mode).condition,
-            crate::condition::Condition::SuccessRate(_)
+            Condition::SuccessRate(_) | Condition::FailsEarly(_)
         ) && self.rule.select.by.contains(&crate::windows::By::Function)
+    }
+
+    /// Lets the memories of a sequential test move.
+    fn advance_detection(
+        &mut self,
+        sums: &mut Sums<'_>,
+        span: Span<'_>,
+        turn: Turn<'_>,
+        moment: Moment<'_>,
+    ) -> Result<(), EvaluationError> {
+        let Some(detection) = &mut self.detection else {
+            return Ok(());
+        };
+        let settings = self.rule.settings(turn.mode);
+        detection.declare(&settings.condition);
+        let mut steps = Steps {
+            sums,
+            now: span.now,
+            watched_since: span.watched_since,
+        };
+        let select = &self.rule.select;
+        guarded(|| detection.advance(select, settings.min_completeness, &mut steps, moment))?
     }
 
     /// Evaluates the rule, as a whole or for one function, and moves its phases. A panic ends this
@@ -258,7 +305,14 @@ impl RuleState {
         let whole = only.is_none();
         let done = guarded(|| {
             let settings = self.rule.settings(turn.mode);
-            let seen = evaluate::evaluate(&self.rule, settings, sums, span, only);
+            let seen = evaluate::evaluate(
+                &self.rule,
+                settings,
+                self.detection.as_ref(),
+                sums,
+                span,
+                only,
+            );
             if whole {
                 silence::note(&self.rule, self.active.iter_mut(), &seen, sums, span, turn);
             }
@@ -381,7 +435,14 @@ impl RuleState {
                 advance.abandon(key, series);
                 continue;
             }
-            let verdict = if series.is_forgotten(turn.now) {
+            // A query tells every group that is ill; the others are well.
+            let well = matches!(self.rule.settings(turn.mode).condition, Condition::Sql(_));
+            let verdict = if well {
+                Verdict::Ok {
+                    value: 0.0,
+                    recovered: true,
+                }
+            } else if series.is_forgotten(turn.now) {
                 Verdict::Ok {
                     value: 0.0,
                     recovered: false,

@@ -15,7 +15,7 @@ use super::{Engine, RuleState};
 use crate::condition::Verdict;
 use crate::phase::{Phase, Timing};
 use crate::rule::Settings;
-use crate::text::{value_text, who};
+use crate::text::who;
 use crate::windows::{EvaluationError, GroupKey, Windows};
 
 /// One rule and where it stands.
@@ -67,6 +67,8 @@ pub struct LabelSetView {
     pub remaining: Option<String>,
     /// Why the newest look could tell nothing, if so.
     pub unknown: Option<String>,
+    /// What a sequential test knows of the label set.
+    pub numbers: Option<String>,
 }
 
 impl Engine {
@@ -116,6 +118,7 @@ impl Engine {
             .filter(|(key, _)| wanted(key))
             .map(|(key, series)| {
                 let mut shown = active_view(key.labels(by), series, &timing, span.now);
+                shown.numbers = state.numbers(key);
                 if let Some(verdict) = &series.verdict {
                     shown.measured(verdict, state, settings, key);
                 }
@@ -123,7 +126,16 @@ impl Engine {
             })
             .collect();
         states.sort_by(|left, right| left.labels.cmp(&right.labels));
-        let looked = guarded(|| evaluate::evaluate(&state.rule, settings, sums, span, None));
+        let looked = guarded(|| {
+            evaluate::evaluate(
+                &state.rule,
+                settings,
+                state.detection.as_ref(),
+                sums,
+                span,
+                None,
+            )
+        });
         let (seen, error) = match looked.and_then(|seen| seen) {
             Ok(seen) => (seen, None),
             Err(EvaluationError::HistoryUnread) => (vec![], None),
@@ -138,6 +150,7 @@ impl Engine {
         keys.sort();
         states.extend(keys.iter().filter_map(|key| {
             let mut shown = blank(key.labels(by), Phase::Inactive);
+            shown.numbers = state.numbers(key);
             shown.measured(quiet.get(*key)?, state, settings, key);
             Some(shown)
         }));
@@ -148,14 +161,7 @@ impl Engine {
             last_evaluation: state.status.evaluated_at,
             label_sets: state.status.label_sets,
             unknown: state.status.unknown,
-            last_unknown: state
-                .status
-                .last_unknown
-                .as_ref()
-                .map(|(key, why)| match key {
-                    Some(key) => format!("{}: {why}", key.labels(by)),
-                    None => why.to_string(),
-                }),
+            last_unknown: state.last_unknown(),
             beyond_limit: state.status.beyond_limit,
             error: (state.status.error.clone().or(error)).or_else(|| state.limit_exceeded()),
             states,
@@ -165,6 +171,19 @@ impl Engine {
 }
 
 impl RuleState {
+    /// One of the reasons why the newest evaluation could not judge.
+    fn last_unknown(&self) -> Option<String> {
+        let (key, why) = self.status.last_unknown.as_ref()?;
+        Some(match key {
+            Some(key) => format!("{}: {why}", key.labels(&self.rule.select.by)),
+            None => why.to_string(),
+        })
+    }
+
+    fn numbers(&self, key: &GroupKey) -> Option<String> {
+        self.detection.as_ref()?.numbers(key)
+    }
+
     fn limit_exceeded(&self) -> Option<String> {
         let beyond = self.status.beyond_limit;
         (beyond > 0).then(|| {
@@ -188,6 +207,7 @@ fn blank(labels: Labels, phase: Phase) -> LabelSetView {
         held: None,
         remaining: None,
         unknown: None,
+        numbers: None,
     }
 }
 
@@ -231,6 +251,6 @@ impl LabelSetView {
             }
         };
         self.value = Some(value);
-        self.value_text = Some(value_text(condition, value));
+        self.value_text = Some(condition.value_text(value));
     }
 }

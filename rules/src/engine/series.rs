@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{Alert, AlertStatus, FunctionId, Labels, Mode, Severity, Timestamp};
 
-use crate::condition::{Condition, Evidence, Verdict};
+use crate::condition::{About, Evidence, Verdict};
 use crate::phase::{Effect, Phase};
 use crate::rule::Rule;
 use crate::text::{self, Occasion};
@@ -164,7 +164,7 @@ impl Advance<'_> {
         since: Timestamp,
     ) -> Alert {
         let (value, evidence) = match verdict {
-            Verdict::Breach { value, evidence } => (*value, *evidence),
+            Verdict::Breach { value, evidence } => (*value, evidence.clone()),
             Verdict::Ok { value, .. } => (*value, Evidence::default()),
             Verdict::Unknown { .. } => (0.0, Evidence::default()),
         };
@@ -190,15 +190,10 @@ impl Advance<'_> {
         to: Timestamp,
     ) -> Option<Episode> {
         let condition = &self.rule.settings(self.turn.mode).condition;
-        let spoils = match condition {
-            Condition::QpsDrop(_)
-            | Condition::Absent(_)
-            | Condition::QpsLevel(_)
-            | Condition::AboveCapacity(_)
-            | Condition::TelemetryLate(_) => true,
-            Condition::SuccessRate(_) | Condition::Latency(_) | Condition::Outlier(_) => {
-                alert.is_some_and(|alert| alert.severity() == Severity::Critical)
-            }
+        let spoils = match condition.kind().about() {
+            About::Traffic | About::Sight => true,
+            About::Outcomes => alert.is_some_and(|alert| alert.severity() == Severity::Critical),
+            About::Anything => false,
         };
         spoils.then(|| Episode {
             function: key.function_id(&self.rule.select.by),

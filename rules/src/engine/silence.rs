@@ -8,7 +8,7 @@ use super::Seen;
 use super::evaluate::{Span, Window};
 use super::series::{Series, Turn};
 use super::sums::Sums;
-use crate::condition::{Condition, Side, Verdict, WINDOW_MAX, Why};
+use crate::condition::{Verdict, WINDOW_MAX, Why};
 use crate::rule::Rule;
 use crate::windows::{GroupKey, Recent};
 
@@ -32,7 +32,7 @@ pub(super) fn note<'a>(
         .filter(|(_, series)| series.phase.episode_since().is_some())
         .peekable();
     let Ok(seen) = seen else { return };
-    if !is_about_calls(&settings.condition) || episodes.peek().is_none() {
+    if !settings.condition.is_about_calls() || episodes.peek().is_none() {
         return;
     }
     let called: HashSet<&GroupKey> = seen
@@ -62,17 +62,5 @@ pub(super) fn note<'a>(
         {
             series.silent += turn.now.since(series.seen_at).min(over);
         }
-    }
-}
-
-/// Whether calls that are there are judged, rather than their absence.
-fn is_about_calls(condition: &Condition) -> bool {
-    match condition {
-        Condition::SuccessRate(_)
-        | Condition::Latency(_)
-        | Condition::Outlier(_)
-        | Condition::AboveCapacity(_) => true,
-        Condition::QpsLevel(condition) => condition.side == Side::Above,
-        Condition::QpsDrop(_) | Condition::Absent(_) | Condition::TelemetryLate(_) => false,
     }
 }

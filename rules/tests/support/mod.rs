@@ -25,10 +25,11 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use model::{Alert, AlertStatus, FunctionId, Labels, Mode, Ratio, Timestamp, parse_duration};
 use rules::{
-    Against, Baselines, By, Capacity, Change, Completeness, Engine, EvaluationError, GroupKey,
-    LagRate, Phase, PodsGauge, Recent, Recents, RuleSet, Select, StoredPhase, Tally, Windows,
+    Against, Arrivals, Baselines, By, Capacity, Change, Completeness, Engine, EvaluationError,
+    GroupKey, LagRate, Phase, PodsGauge, Recent, Recents, RuleSet, Select, StoredMemory,
+    StoredPhase, Tally, Windows,
 };
-use store::Sketch;
+use store::{Counts, SeriesKey, Sketch};
 
 /// Story time 0s: a Friday noon.
 pub(crate) fn origin() -> Timestamp {
@@ -107,6 +108,41 @@ impl World {
         known
             .next()
             .map(|(_, _, _, per_pod, pods)| (*per_pod, *pods))
+    }
+
+    /// What is committed in a second: what it counts, unless its data is late.
+    fn arrivals(&self, second: i64) -> Arrivals {
+        let late = |(from, to, share): &(i64, i64, Option<f64>)| {
+            (*from..*to).contains(&second) && *share == Some(0.0)
+        };
+        let mut arrivals = Arrivals::default();
+        if self.dim.iter().any(late) {
+            return arrivals;
+        }
+        for load in &self.loads {
+            let tally = load.sum(second, second + 1);
+            let series = SeriesKey {
+                namespace: load.function.namespace.clone(),
+                function: load.function.name.clone(),
+                version: String::new(),
+                unit: load.unit.clone(),
+                zone: String::new(),
+                traffic: model::Traffic::Live,
+            };
+            let mut counts = Counts::default();
+            for call in 0..tally.counted {
+                let outcome = if call < tally.failed {
+                    model::Outcome::FunctionError
+                } else {
+                    model::Outcome::Ok
+                };
+                counts.add(outcome, 1, false, 1_000);
+            }
+            if tally.counted > 0 {
+                arrivals.add(&Arc::new(series), &counts);
+            }
+        }
+        arrivals
     }
 
     fn story(timestamp: i64) -> i64 {
@@ -282,6 +318,9 @@ pub(crate) struct Night {
     set: RuleSet,
     world: World,
     stored: BTreeMap<(String, Labels), StoredPhase>,
+    memories: BTreeMap<(String, Labels), StoredMemory>,
+    /// Whether a restart loses what sequential tests remember.
+    pub(crate) forgetful: bool,
     restarts: Vec<(i64, i64)>,
     next: i64,
     /// Everything that was told, in order.
@@ -296,6 +335,8 @@ impl Night {
             set,
             world: World::default(),
             stored: BTreeMap::new(),
+            memories: BTreeMap::new(),
+            forgetful: false,
             restarts: Vec::new(),
             next: 0,
             told: Vec::new(),
@@ -422,8 +463,24 @@ impl Night {
 
     fn tick(&mut self, second: i64) {
         self.world.now = second;
+        let arrivals = self.world.arrivals(second);
+        self.engine.arrive(&arrivals, Self::at(second));
         let changes = self.engine.tick(&self.world, Self::at(second));
         self.take(second, changes);
+        if second % 10 == 0 {
+            for memory in self.engine.memories_due(Self::at(second), false) {
+                let key = (memory.rule.clone(), memory.labels.clone());
+                self.memories.insert(key, memory);
+            }
+        }
+    }
+
+    /// Gives sequential tests what a second brings, and looks at the function, before the tick.
+    pub(crate) fn commit(&mut self, second: i64, id: &str) {
+        self.world.now = second;
+        let arrivals = self.world.arrivals(second);
+        self.engine.arrive(&arrivals, Self::at(second));
+        self.look(second, id);
     }
 
     /// Looks at one function between ticks.
@@ -452,6 +509,14 @@ impl Night {
         self.engine = Engine::new(&self.set, "http://rampart.example");
         let stored = self.stored.values().cloned().collect();
         let changes = self.engine.restore(stored, Self::at(second));
+        let memories = if self.forgetful {
+            Vec::new()
+        } else {
+            self.memories.values().cloned().collect()
+        };
+        self.engine.recall(memories, Self::at(second));
+        self.world.now = second;
+        self.engine.replay(&self.world, Self::at(second));
         self.take(second, changes);
     }
 

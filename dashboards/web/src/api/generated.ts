@@ -256,6 +256,7 @@ export type LabelSet = {
   baseline: number | null;
   held: string | null;
   labels: Labels;
+  numbers: string | null;
   phase: string;
   remaining: string | null;
   said: string | null;

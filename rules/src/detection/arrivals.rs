@@ -1,0 +1,87 @@
+//! Counts that were committed since somebody last looked.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use model::{FunctionId, Traffic};
+use store::{Counts, SeriesKey};
+
+use crate::view::dimension;
+use crate::windows::{GroupKey, Select, Tally};
+
+/// Counts of live traffic by series, in arrival order: what was committed, whenever it happened.
+#[derive(Clone, Debug, Default)]
+pub struct Arrivals {
+    series: HashMap<Arc<SeriesKey>, Tally>,
+    left_out: u64,
+}
+
+impl Arrivals {
+    /// The most series that wait for a look; calls of further ones are not seen by sequential tests.
+    pub const SERIES_MAX: usize = 400_000;
+
+    /// Adds what a commit counted. Traffic that is not live is left out.
+    pub fn add(&mut self, series: &Arc<SeriesKey>, counts: &Counts) {
+        if series.traffic != Traffic::Live {
+            return;
+        }
+        if self.series.len() >= Self::SERIES_MAX && !self.series.contains_key(series) {
+            self.left_out += counts.counted();
+            return;
+        }
+        let tally = self.series.entry(Arc::clone(series)).or_default();
+        tally.merge(&Tally {
+            counted: counts.counted(),
+            failed: counts.failed(),
+            weighted: counts.weighted,
+        });
+    }
+
+    /// Whether nothing has arrived.
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+
+    /// Calls that were left out for lack of room.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Functions with failures among what arrived, at most so many.
+    pub fn failing(&self, functions_max: usize) -> Vec<FunctionId> {
+        let mut functions: Vec<FunctionId> = Vec::new();
+        let failing = self.series.iter().filter(|(_, tally)| tally.failed > 0);
+        for (series, _) in failing {
+            let id = series.function_id();
+            if functions.len() >= functions_max {
+                break;
+            }
+            if !functions.contains(&id) {
+                functions.push(id);
+            }
+        }
+        functions
+    }
+
+    /// What arrived, by the groups of a selection.
+    pub(super) fn groups(
+        &self,
+        select: &Select,
+    ) -> impl Iterator<Item = (GroupKey, FunctionId, Tally)> {
+        let everything = select.functions.iter().any(|glob| glob.as_str() == "*");
+        let mut groups: BTreeMap<GroupKey, (FunctionId, Tally)> = BTreeMap::new();
+        for (series, tally) in &self.series {
+            let id = series.function_id();
+            if !everything && !select.takes(&id.to_string()) {
+                continue;
+            }
+            let values = select.by.iter().map(|by| series.get(dimension(*by)));
+            let key = GroupKey::new(values.map(str::to_owned).collect());
+            let group = groups.entry(key).or_insert((id, Tally::default()));
+            group.1.merge(tally);
+        }
+        groups
+            .into_iter()
+            .map(|(key, (function, tally))| (key, function, tally))
+    }
+}
