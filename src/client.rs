@@ -132,13 +132,12 @@ impl Client {
         Ok(truncated)
     }
 
-    /// `DELETE path`, whose answer says nothing but that it is done.
-    pub async fn delete(&self, path: &str) -> Result<(), ClientError> {
+    /// `DELETE path`; the answer may say nothing but that it is done.
+    pub async fn delete(&self, path: &str) -> Result<Value, ClientError> {
         let request = self.http.delete(format!("{}{path}", self.server));
         match self.send(request).await {
-            Ok(_) => Ok(()),
-            Err(ClientError::Foreign { detail, .. }) if detail.is_empty() => Ok(()),
-            Err(error) => Err(error),
+            Err(ClientError::Foreign { detail, .. }) if detail.is_empty() => Ok(Value::Null),
+            answer => answer,
         }
     }
 

@@ -63,7 +63,9 @@ async fn add(
     let made = client.post("/api/v2/silences", &silence).await?;
     Ok(match remote.output {
         Output::Json => say(&format!("{made:#}\n")),
-        Output::Table | Output::Csv => say(&format!("{}\n", cell(&made["silenceID"]))),
+        Output::Table | Output::Csv | Output::Arrow => {
+            say(&format!("{}\n", cell(&made["silenceID"])))
+        }
     })
 }
 

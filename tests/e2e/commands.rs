@@ -229,7 +229,10 @@ fn scenarios_come_true_or_say_what_there_was_instead() {
         "version: rampart/v1\nrules:\n  - alert: Low\n    functions: [\"*\"]\n    success_rate: {below: 99%}\n",
     );
     let story = "rules rules.yaml\nload function guide/feed\n  0s..1m qps 100\n  1m..2m qps 100 success 50%\n";
-    let fine = folder.write("fine.scn", &format!("{story}at 59s expect nothing\nat 90s expect Low firing\n"));
+    let fine = folder.write(
+        "fine.scn",
+        &format!("{story}at 59s expect nothing\nat 90s expect Low firing\n"),
+    );
     let tested = rampart(&["test", &fine, "--told"]);
     let said = text(&tested.stdout);
     assert_eq!(tested.status.code(), Some(0), "{}", text(&tested.stderr));
@@ -252,7 +255,11 @@ fn scenarios_come_true_or_say_what_there_was_instead() {
     let mistaken = folder.write("mistaken.scn", "rules absent.yaml\nat 1m expect nothing\n");
     let tested = rampart(&["test", &mistaken]);
     assert_eq!(tested.status.code(), Some(78));
-    assert!(text(&tested.stderr).contains("mistaken.scn:1:7: "), "{}", text(&tested.stderr));
+    assert!(
+        text(&tested.stderr).contains("mistaken.scn:1:7: "),
+        "{}",
+        text(&tested.stderr)
+    );
 }
 
 #[test]

@@ -141,10 +141,7 @@ impl Core {
     /// Follows the file as it is now; one with mistakes changes nothing.
     async fn reload(&self) -> Result<(), String> {
         let (config, _) = super::load(&self.file, self.external_url.as_deref(), self.clock.now())?;
-        let policy = Policy {
-            config,
-            teams: Teams::default(),
-        };
+        let policy = Policy::new(config, Teams::default());
         let done = self.handle.reload(Arc::new(policy)).await;
         done.map_err(|error| error.to_string())
     }
