@@ -52,7 +52,13 @@ bench: setup-test ## measure the figures of the README on this machine
 bench-loadtest: setup-bench ## measure the load tester beside wrk, h2load, oha and hey
 	@scripts/bench-loadtest
 
+bench-alerting: setup ## measure a storm, deliveries and the way of one alert
+	@scripts/bench-alerting
+
+soak: setup ## simulate more than 10,000 days of alerting; SOAK_NIGHTS=n for another length
+	@RAMPART_NIGHTS=$(or $(SOAK_NIGHTS),60000) $(CARGO) test --locked --release -p alerting --lib night::seeds -- --nocapture
+
 clean: ## remove what was built
 	$(CARGO) clean
 
-.PHONY: help setup setup-test setup-bench build run fmt lint unit test pages screenshots bench-page bench bench-loadtest clean
+.PHONY: help setup setup-test setup-bench build run fmt lint unit test pages screenshots bench-page bench bench-loadtest bench-alerting soak clean

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod channel;
+pub mod chart;
 pub mod config;
 pub mod delivery;
 mod engine;
@@ -15,9 +16,12 @@ pub mod message;
 pub mod oncall;
 pub mod page;
 pub mod pipeline;
+pub mod replay;
 mod tables;
 #[cfg(test)]
 mod testing;
+
+pub use chart::{ChartSource, Curves, Panel};
 
 pub use api::{AlertAnswer, IncidentAnswer, IncidentList, OnCallAnswer, openapi, routes};
 pub use config::{Config, Teams};

@@ -6,6 +6,7 @@
 mod advice;
 mod endpoint;
 mod escalation;
+mod heartbeat;
 mod people;
 mod route;
 mod schedule;
@@ -27,6 +28,7 @@ use crate::oncall::Schedule;
 
 pub use endpoint::{Endpoint, Receiver};
 pub use escalation::{Escalation, Medium, Repeat, Step, Target, Whom};
+pub use heartbeat::Heartbeat;
 pub use route::{Destination, GroupBy, Route, Timing};
 pub use team::{Team, Teams};
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub schedules: BTreeMap<String, Schedule>,
     /// People by their key.
     pub people: BTreeMap<String, Person>,
+    /// Who notices from outside when Rampart dies.
+    pub heartbeat: Option<Heartbeat>,
     /// The language of messages where neither receiver nor person says another.
     pub language: Language,
     /// The zone of times in messages and on the phone page.
@@ -85,6 +89,7 @@ impl Config {
             escalations: BTreeMap::new(),
             schedules: BTreeMap::new(),
             people: BTreeMap::new(),
+            heartbeat: None,
             language: Language::En,
             time_zone: Tz::UTC,
         }
@@ -131,6 +136,11 @@ impl Config {
             "people",
             Shape::map("person", people::record()),
             "who can be told, and where",
+        )
+        .field(
+            "heartbeat",
+            heartbeat::record().into(),
+            "who notices from outside when Rampart dies",
         )
         .into()
     }
@@ -188,6 +198,7 @@ impl Config {
             escalations,
             schedules,
             people,
+            heartbeat: heartbeat::read(node.field("heartbeat"), surroundings, problems),
             language,
             time_zone: surroundings.time_zone,
         };

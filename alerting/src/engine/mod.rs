@@ -2,8 +2,13 @@
 //! messages to their channels.
 
 mod actor;
+mod attempts;
 mod duty;
 mod handle;
+mod heartbeat;
+mod own;
+mod presses;
+mod sending;
 mod steady;
 #[cfg(test)]
 mod tests;
@@ -22,6 +27,7 @@ use crate::pipeline::{Links, Memory, Policy};
 use crate::{events, tables};
 use actor::{Actor, Command};
 
+pub(crate) use attempts::CodeRefusal;
 pub(crate) use duty::Duty;
 pub use handle::{Handle, TestResult};
 
@@ -120,7 +126,11 @@ impl Alerting {
             Arc::clone(&clock),
             links,
         );
-        let actor = Actor::new(memory, state, outbound, clock, sender, receiver, mode);
+        let painter = handle.painter();
+        tokio::spawn(heartbeat::beat(handle.clone(), outbound.clone()));
+        let actor = Actor::new(
+            memory, state, outbound, clock, sender, receiver, mode, painter,
+        );
         let task = tokio::spawn(actor.run(interrupted));
         Ok(Alerting { handle, task })
     }

@@ -1,20 +1,25 @@
 //! What the pipeline remembers, and the journal of what of it must be stored.
 
+mod restore;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::{Mode, Timestamp};
 
+use super::codes::{Code, Codes};
 use super::deliver::Gate;
 use super::duty::Duty;
 use super::escalate::PassedOver;
 use super::event::{Count, Dispatch, Effect, Event, Policy, Write};
 use super::incident::{Entry, HeldAlert, Incident};
-use super::outbox::{OutboxRow, PATIENCE, RowState};
-use super::progress::shifted;
+use super::outbox::{Address, OutboxRow};
+use super::quota::Used;
+use super::receipts::Receipts;
 use super::receive::Seen;
-use super::record::{AttemptRow, AttemptState};
-use crate::delivery::{Attempt, IncidentStatus, MessageKind};
+use super::record::AttemptRow;
+use super::watch::Health;
+use crate::delivery::{Attempt, Quota};
 use crate::oncall::Overrides;
 
 /// What links in messages are made of.
@@ -49,6 +54,10 @@ pub struct Stored {
     pub attempts: Vec<AttemptRow>,
     /// Who took over from whom.
     pub overrides: Overrides,
+    /// Codes that may still be good.
+    pub codes: Vec<Code>,
+    /// When addresses were used within the last day, oldest first.
+    pub used: Vec<(Address, Timestamp)>,
     /// Who was last seen on call, by schedule.
     pub duty: Vec<(String, Option<String>)>,
     /// Arrivals: fingerprint, episode, whether it fires, when it came.
@@ -83,6 +92,10 @@ pub struct Memory {
     pub(super) journal: Journal,
     pub(super) numbers: Numbers,
     pub(super) duty: Duty,
+    pub(super) receipts: Receipts,
+    pub(super) codes: Codes,
+    pub(super) health: Health,
+    pub(super) used: Used,
     timers: BTreeSet<(Timestamp, String)>,
 }
 
@@ -142,6 +155,10 @@ impl Memory {
             journal: Journal::default(),
             numbers: Numbers::default(),
             duty: Duty::default(),
+            receipts: Receipts::default(),
+            codes: Codes::default(),
+            health: Health::default(),
+            used: Used::default(),
             timers: BTreeSet::new(),
         }
     }
@@ -161,7 +178,7 @@ impl Memory {
             ..Policy::clone(&policy)
         });
         let mut memory = Memory::new(policy, mode, links);
-        memory.duty = Duty::remembered(stored.duty);
+        memory.restore_lately(stored.duty, stored.codes, stored.used, now);
         let (incident, row, attempt) = stored.numbers;
         memory.numbers = Numbers {
             incident,
@@ -205,53 +222,13 @@ impl Memory {
             memory.restore_attempt(attempt);
         }
         memory.restore_indexes();
+        memory.restore_health(now);
         memory.forgive_clock(now);
-        for (fingerprint, starts_at, firing, _) in &stored.seen {
-            if !firing {
-                homeless.remove(&(*fingerprint, *starts_at));
-            }
-        }
-        homeless.retain(|(fingerprint, _), _| !memory.firing.contains_key(fingerprint));
-        for (fingerprint, starts_at, firing, received_at) in stored.seen {
-            if !homeless.contains_key(&(fingerprint, starts_at)) {
-                memory
-                    .seen
-                    .remember(fingerprint, starts_at, firing, received_at);
-            }
-        }
+        memory.restore_seen(stored.seen, &mut homeless);
         if !homeless.is_empty() {
             events.push(Event::Alerts(homeless.into_values().collect()));
         }
         (memory, events)
-    }
-
-    /// With an attempt for each message that was on its way and whose attempt is lost, so that its
-    /// outcome is unknown as well.
-    fn with_lost_attempts(
-        &mut self,
-        mut attempts: Vec<AttemptRow>,
-        now: Timestamp,
-    ) -> Vec<AttemptRow> {
-        let carried: BTreeSet<u64> = attempts
-            .iter()
-            .flat_map(|attempt| attempt.rows.iter().copied())
-            .collect();
-        for row in self.outbox.values() {
-            if row.state == RowState::InFlight && !carried.contains(&row.id) {
-                self.numbers.attempt += 1;
-                attempts.push(AttemptRow {
-                    id: self.numbers.attempt,
-                    endpoint: row.address.endpoint.clone(),
-                    rows: vec![row.id],
-                    started_at: now,
-                    ended_at: None,
-                    state: AttemptState::InFlight,
-                    detail: String::new(),
-                    provider_id: None,
-                });
-            }
-        }
-        attempts
     }
 
     /// Brings an incident that was let go back, for a late remark. The next step lets it go again.
@@ -275,6 +252,11 @@ impl Memory {
     /// The unfinished messages.
     pub fn outbox(&self) -> impl Iterator<Item = &OutboxRow> {
         self.outbox.values()
+    }
+
+    /// What a code opens at `now`.
+    pub fn code(&self, code: &str, now: Timestamp) -> Option<&Code> {
+        self.codes.find(code, now)
     }
 
     /// The configuration in force.
@@ -305,6 +287,7 @@ impl Memory {
         let attempts = self.attempts.values().cloned().map(Box::new);
         writes.extend(attempts.map(Write::Attempt));
         writes.extend(super::duty::everything(self));
+        writes.extend(self.codes.all().cloned().map(Write::Code));
         writes
     }
 
@@ -316,13 +299,20 @@ impl Memory {
             .gates
             .iter()
             .filter_map(|(name, gate)| gate.next_due(self.limits_of(name), now));
-        let duty = self.duty.changes_at();
+        let duty = [self.duty.changes_at(), self.health.next_due()];
+        let duty = duty.into_iter().flatten();
         gates.chain(timer).chain(patience).chain(duty).min()
     }
 
     pub(super) fn limits_of(&self, endpoint: &str) -> Option<crate::delivery::Limits> {
         let endpoint = self.policy.config.endpoint(endpoint)?;
         Some(endpoint.limits)
+    }
+
+    /// How often this way may be used for one number.
+    pub(super) fn quotas_of(&self, endpoint: &str) -> &'static [Quota] {
+        let endpoint = self.policy.config.endpoint(endpoint);
+        endpoint.map_or(&[], |endpoint| endpoint.quotas)
     }
 
     /// Takes in what changes the rules of the game.
@@ -343,7 +333,11 @@ impl Memory {
                 self.duty.look_again();
             }
             Event::Duty(change) => super::duty::change(self, change, now),
-            Event::Alerts(_) | Event::Act { .. } | Event::Outcome { .. } | Event::Tick => {}
+            Event::Alerts(_)
+            | Event::Act { .. }
+            | Event::Outcome { .. }
+            | Event::Receipt { .. }
+            | Event::Tick => {}
         }
     }
 
@@ -412,87 +406,6 @@ impl Memory {
                 }
             }
         }
-    }
-
-    fn restore_row(&mut self, row: OutboxRow) {
-        // A message whose incident cannot be read has nothing to say.
-        let Some(incident) = self.incidents.get_mut(&row.incident) else {
-            return;
-        };
-        incident.rows.insert(row.id);
-        if row.state == RowState::Pending {
-            let gate = self.gates.entry(row.address.endpoint.clone()).or_default();
-            gate.queue.insert((row.due_at, row.id));
-        }
-        if row.kind == MessageKind::Firing && !row.passed_over {
-            self.patience.insert((row.created_at + PATIENCE, row.id));
-        }
-        self.outbox.insert(row.id, row);
-    }
-
-    fn restore_attempt(&mut self, attempt: AttemptRow) {
-        let gate = self.gates.entry(attempt.endpoint.clone()).or_default();
-        gate.in_flight += 1;
-        self.attempts.insert(attempt.id, attempt);
-    }
-
-    fn restore_indexes(&mut self) {
-        for (id, incident) in &self.incidents {
-            self.journal.touched.insert(id.clone());
-            if !incident.closed {
-                self.groups.insert(incident.group.clone(), id.clone());
-            }
-            for held in incident.alerts.values() {
-                if held.quieted {
-                    self.quiet.insert(held.fingerprint, id.clone());
-                } else if held.is_firing() && incident.status != IncidentStatus::Resolved {
-                    self.firing
-                        .entry(held.fingerprint)
-                        .or_default()
-                        .insert(id.clone());
-                }
-            }
-        }
-        self.reindex();
-    }
-
-    /// A clock that stands before what it stamped was set back while Rampart was down. Waiting for
-    /// it to catch up would lose pages, so everything moves back with it.
-    fn forgive_clock(&mut self, now: Timestamp) {
-        let latest = self
-            .incidents
-            .values()
-            .map(|incident| incident.changed_at)
-            .max();
-        if let Some(latest) = latest
-            && latest > now
-        {
-            self.shift(now.as_micros().saturating_sub(latest.as_micros()));
-        }
-    }
-
-    fn shift(&mut self, by_micros: i64) {
-        let moved = |at: Timestamp| shifted(at, by_micros);
-        for (id, incident) in &mut self.incidents {
-            incident.shift(by_micros);
-            self.journal.touch(id);
-        }
-        for row in self.outbox.values_mut() {
-            row.created_at = moved(row.created_at);
-            row.due_at = moved(row.due_at);
-            row.give_up_at = moved(row.give_up_at);
-            self.journal
-                .writes
-                .push(Write::Outbox(Box::new(row.clone())));
-        }
-        for gate in self.gates.values_mut() {
-            gate.shift(moved);
-        }
-        let patience = std::mem::take(&mut self.patience);
-        self.patience = patience
-            .into_iter()
-            .map(|(at, row)| (moved(at), row))
-            .collect();
     }
 }
 
