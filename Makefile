@@ -37,7 +37,7 @@ unit: setup ## every test except the end-to-end ones
 test: setup-test ## every check, the same as CI
 	@scripts/test
 
-soak: setup ## kill the server a hundred times, lose power in thousands of seeds, damage every byte
+soak: setup ## kill the server a hundred times, lose power in thousands of seeds, damage every byte, alert for 10,000 days
 	@scripts/soak
 
 fuzz: ## fuzz the log, the manifest, NDJSON and exposition text; needs nightly Rust and cargo-fuzz; SECONDS_EACH=60
@@ -64,7 +64,10 @@ bench-store: setup-bench ## measure the store, its SQL beside DuckDB on the same
 bench-faults: setup ## measure early detection on simulated faults; UPDATE=1 writes docs/early-bench.md
 	@$(CARGO) run --quiet --locked --release -p early --example bench-faults
 
+bench-alerting: setup ## measure a storm, deliveries and the way of one alert
+	@scripts/bench-alerting
+
 clean: ## remove what was built
 	$(CARGO) clean
 
-.PHONY: help setup setup-test setup-bench build run fmt lint unit test soak fuzz pages screenshots bench-page bench bench-loadtest bench-store bench-faults clean
+.PHONY: help setup setup-test setup-bench build run fmt lint unit test soak fuzz pages screenshots bench-page bench bench-loadtest bench-store bench-faults bench-alerting clean

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::adapters::{CollectorSight, Tested, ToAlerting};
+use crate::adapters::{CollectorSight, PerMinute, Tested, ToAlerting};
 use crate::config::Config;
 use crate::reload::{Origin, Reload, Running};
 use crate::reserve;
@@ -297,6 +297,9 @@ async fn start_rooms(
         Some(external_url.clone()),
     )
     .await?;
+    alerting
+        .handle()
+        .set_charts(Arc::new(PerMinute(store.clone())));
     let collector = Collector::start(
         config.collector.clone(),
         store.clone(),

@@ -86,6 +86,8 @@ pub enum Command {
     /// Show who is on call, or take over for a while
     #[command(subcommand)]
     Oncall(OncallCommand),
+    /// Show who would be told when, if an alert fired at some time and nobody answered
+    Replay(ReplayArguments),
     /// Send load to a pod and find out what it carries
     #[command(subcommand)]
     Loadtest(LoadtestCommand),
@@ -247,6 +249,31 @@ pub enum IncidentCommand {
     },
 }
 
+/// Flags of `replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArguments {
+    /// When it fires: local time such as 2026-10-25T02:15, in the alerting file's time zone
+    #[arg(long, value_name = "LOCAL TIME", value_parser = local_time)]
+    pub at: chrono::NaiveDateTime,
+    /// Labels of the alert, NAME=VALUE each; a critical alert named Replay when not given
+    #[arg(long, value_name = "NAME=VALUE", num_args = 1.., value_parser = label)]
+    pub alert: Vec<(String, String)>,
+    /// How long to look ahead
+    #[arg(long = "for", value_name = "DURATION", default_value = "2h", value_parser = duration)]
+    pub length: std::time::Duration,
+    /// The mode it fires in
+    #[arg(long, default_value = "daily", value_parser = ["daily", "rush"])]
+    pub mode: String,
+    /// The configuration
+    #[arg(
+        long,
+        env = "RAMPART_CONFIG",
+        value_name = "FILE",
+        default_value = "rampart.yaml"
+    )]
+    pub config: PathBuf,
+}
+
 /// What to do about who is on call.
 #[derive(Debug, Clone, Subcommand)]
 pub enum OncallCommand {
@@ -387,6 +414,21 @@ pub enum SchemaKind {
     Loadtest,
     /// The HTTP API, as OpenAPI 3.1
     Openapi,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("a label is written NAME=VALUE, such as function=feed")?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+fn local_time(text: &str) -> Result<chrono::NaiveDateTime, String> {
+    let text = text.trim().replacen(' ', "T", 1);
+    ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+        .into_iter()
+        .find_map(|form| chrono::NaiveDateTime::parse_from_str(&text, form).ok())
+        .ok_or_else(|| "write a local time such as 2026-10-25T02:15".to_owned())
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {

@@ -64,6 +64,8 @@ const SEVERAL_VERSIONS: &[(&str, &str)] = &[
         "prometheus-parse (tests only), object_store, datafusion",
     ),
     ("num-bigint", "the tests' jsonschema, and arrow"),
+    ("phf", "cron's 0.11, chrono-tz's own"),
+    ("phf_shared", "follows phf"),
     ("r-efi", "not built on Linux; follows getrandom"),
     ("rand", "ours and proptest's"),
     ("rand_core", "follows rand"),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::chart::Chart;
 use model::{Alert, Labels, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -112,10 +113,14 @@ pub struct IncidentView {
     pub alerts: Vec<Alert>,
     /// How many alerts it has in all.
     pub alerts_total: usize,
+    /// The signed address of the picture of its function.
+    pub chart_url: Option<String>,
     /// Its page, when an external address is known.
     pub url: Option<String>,
     /// The signed link that acknowledges it from a phone.
     pub acknowledge_url: Option<String>,
+    /// The short code that opens it where a message cannot hold a link.
+    pub code: Option<String>,
     /// Which step of how many; both count from 1.
     pub step: Option<(usize, usize)>,
     /// One more sentence: it fires again, or the message stands for many incidents.
@@ -224,6 +229,9 @@ pub struct Delivery {
     pub language: Language,
     /// When it was handed to the channel.
     pub now: Timestamp,
+    /// The picture of its function, when one was ready in time.
+    #[serde(skip)]
+    pub chart: Option<Chart>,
 }
 
 /// What became of one attempt.
@@ -274,4 +282,28 @@ pub struct Limits {
     pub min_gap: Duration,
     /// How long the provider shuts the door after too many.
     pub penalty: Duration,
+}
+
+/// How often one number may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Messages or calls…
+    pub most: u32,
+    /// …within any stretch of this length.
+    pub per: Duration,
+}
+
+/// What a provider says later about a message it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// It arrived; a call was answered, if only by a mailbox.
+    Arrived {
+        /// The provider's word for it.
+        detail: String,
+    },
+    /// It did not, and will not.
+    Failed {
+        /// The provider's reason.
+        reason: String,
+    },
 }

@@ -83,3 +83,14 @@ pub(crate) fn send_panicked(channel: &'static str) {
 pub(crate) fn expire_failed(cause: &dyn Display) {
     tracing::warn!(%cause, "old incidents were not deleted; tried again in an hour");
 }
+
+pub(crate) fn heartbeat_failed(failed_before: bool, cause: &dyn Display) {
+    metrics::counter!("rampart_heartbeat_failures_total").increment(1);
+    if !failed_before {
+        tracing::warn!(%cause, "the heartbeat was not taken; tried again at its next time");
+    }
+}
+
+pub(crate) fn heartbeat_left_out() {
+    tracing::error!("alerting does not answer; the heartbeat is left out");
+}

@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod channel;
+pub mod chart;
 pub mod config;
 pub mod delivery;
 mod engine;
@@ -16,6 +17,7 @@ pub mod message;
 pub mod oncall;
 pub mod page;
 pub mod pipeline;
+pub mod replay;
 mod tables;
 #[cfg(test)]
 mod testing;
@@ -24,6 +26,7 @@ pub use api::v2::About;
 pub use api::{
     AlertAnswer, IncidentAnswer, IncidentList, OnCallAnswer, alertmanager_routes, openapi, routes,
 };
+pub use chart::{ChartSource, Curves, Panel};
 pub use config::{Config, Teams};
 pub use engine::{Alerting, AlertingError, Handle, TestResult};
 pub use intervals::{Period, TimeInterval};

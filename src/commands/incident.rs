@@ -71,9 +71,10 @@ fn list_path(status: Option<&str>, limit: Option<usize>) -> String {
     let status = status.map(|status| format!("status={}", path_part(status)));
     let limit = limit.map(|limit| format!("limit={limit}"));
     let query: Vec<String> = status.into_iter().chain(limit).collect();
-    match query.is_empty() {
-        true => "/api/v1/incidents".to_owned(),
-        false => format!("/api/v1/incidents?{}", query.join("&")),
+    if query.is_empty() {
+        "/api/v1/incidents".to_owned()
+    } else {
+        format!("/api/v1/incidents?{}", query.join("&"))
     }
 }
 

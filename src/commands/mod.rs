@@ -12,6 +12,7 @@ mod mode;
 mod notify;
 mod oncall;
 mod query;
+mod replay;
 mod rules;
 mod schema;
 mod serve;
@@ -47,6 +48,7 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Loadtest(loadtest) => loadtest::run(remote, loadtest).await,
         Command::Notify(notify) => notify::run(remote, notify).await,
         Command::Oncall(oncall) => oncall::run(remote, oncall).await,
+        Command::Replay(replay) => replay::run(remote, &replay),
         Command::Limits(limits) => limits::run(remote, limits).await,
         Command::Mode(mode) => mode::run(remote, mode).await,
         Command::Rules(command) => rules::run(remote, command).await,

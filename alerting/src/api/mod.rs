@@ -2,10 +2,13 @@
 //! page that links in messages open.
 
 mod answer;
+mod callback;
+mod code;
 mod duty;
 mod form;
 mod incidents;
 mod phone;
+mod picture;
 #[cfg(test)]
 mod tests;
 pub mod v2;
@@ -75,12 +78,15 @@ fn own_routes(handle: Handle) -> Routes {
             delete(duty::end_override),
         )
         .route(Access::Administer, "/api/v1/notify/test", post(test))
+        .route(Access::Public, "/a", get(code::show).post(code::open))
         .route(
             Access::Public,
             "/a/{token}",
             get(phone::show).post(phone::act),
         )
+        .route(Access::Public, "/chart/{name}", get(picture::show))
         .route(Access::Public, "/a/{token}/keys", post(phone::keys))
+        .route(Access::Public, "/a/{token}/status", post(phone::status))
         .with_state(handle)
 }
 

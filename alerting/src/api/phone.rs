@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use inbound::{BodyLimits, Path, read_body};
 
-use super::form;
+use super::{callback, form};
 use crate::delivery::{IncidentStatus, Language};
 use crate::engine::{AlertingError, Handle};
 use crate::message::twiml;
@@ -18,9 +18,13 @@ use crate::pipeline::{Action, How, Incident, Policy};
 const FORM_BYTES_MAX: usize = 4_096;
 
 pub(super) async fn show(State(handle): State<Handle>, Path(token): Path<String>) -> Response {
-    let opened = open(&handle, &token).await;
-    match opened {
-        Ok(opened) => opened.page(&handle, &token, None),
+    opened(&handle, &token, &token).await
+}
+
+/// The page of a token whose buttons post to `action`.
+pub(super) async fn opened(handle: &Handle, token: &str, action: &str) -> Response {
+    match open(handle, token).await {
+        Ok(opened) => opened.page(handle, action, None),
         Err(refusal) => refusal,
     }
 }
@@ -45,7 +49,7 @@ pub(super) async fn act(
 }
 
 /// A key pressed in a call: 4 takes the incident, 6 asks for the next step, any other asks again.
-/// What the link may do, the key may; the link itself is signed.
+/// The link is signed by us, what is posted to it by the provider.
 pub(super) async fn keys(
     State(handle): State<Handle>,
     Path(token): Path<String>,
@@ -56,16 +60,47 @@ pub(super) async fn keys(
         Ok(opened) => opened,
         Err((notice, language)) => return say(notice, language),
     };
-    let form = read_body(&headers, body, &BodyLimits::small(FORM_BYTES_MAX)).await;
-    let fields = form.map(|bytes| form::fields(&bytes)).unwrap_or_default();
-    let action = match form::value(&fields, "Digits") {
-        Some("4") => PageAction::Acknowledge,
-        Some("6") => PageAction::Escalate,
+    let path = format!("/a/{token}/keys");
+    let Some(fields) = callback::signed(&handle, &path, &headers, body).await else {
+        return StatusCode::FORBIDDEN.into_response();
+    };
+    let digits = form::value(&fields, "Digits").unwrap_or_default();
+    let (action, already) = match digits {
+        "4" => (PageAction::Acknowledge, Notice::Acknowledged),
+        "6" => (PageAction::Escalate, Notice::Escalated),
         // Relative: the same address again.
         _ => return xml(twiml::ask(&[], "keys", opened.language)),
     };
+    let call = form::value(&fields, "CallSid").unwrap_or_default();
+    if !handle.is_first_press(call, digits) {
+        return say(already, opened.language);
+    }
     let done = opened.perform(&handle, action, "", How::Key).await;
     say(done, opened.language)
+}
+
+/// What became of a message or a call, as its provider says later.
+pub(super) async fn status(
+    State(handle): State<Handle>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if find(&handle, &token).await.is_err() {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let path = format!("/a/{token}/status");
+    let Some(fields) = callback::signed(&handle, &path, &headers, body).await else {
+        return StatusCode::FORBIDDEN.into_response();
+    };
+    let taken = match callback::receipt(&fields) {
+        Some((provider_id, receipt)) => handle.receipt(provider_id, receipt).await,
+        None => Ok(()),
+    };
+    match taken {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
 }
 
 /// A voice speaks only what comes with 200, even that the link is too old.
@@ -179,7 +214,7 @@ impl Opened {
         self.incident.next_step(&self.policy)
     }
 
-    fn page(&self, handle: &Handle, token: &str, done: Option<Notice>) -> Response {
+    fn page(&self, handle: &Handle, action: &str, done: Option<Notice>) -> Response {
         let now = handle.now();
         let incident = &self.incident;
         let known = self.policy.config.people.get(&self.claim.person);
@@ -201,7 +236,7 @@ impl Opened {
                 })
                 .collect(),
             // Relative, so that it holds below any path Rampart is published at.
-            action: token.to_owned(),
+            action: action.to_owned(),
             done,
             now,
             zone: self.policy.config.time_zone,

@@ -28,6 +28,8 @@ pub(super) fn about() -> crate::About {
 struct Api {
     alerting: Alerting,
     hook: fakes::Webhook,
+    twilio: fakes::Provider,
+    aliyun: fakes::Provider,
     router: Router,
     _directory: TempDir,
 }
@@ -35,9 +37,17 @@ struct Api {
 impl Api {
     async fn new(steps: &str) -> Self {
         let hook = fakes::Webhook::start(None).await.unwrap();
+        let twilio = fakes::Provider::start(fakes::accounts::twilio("AC1", "canary"));
+        let twilio = twilio.await.unwrap();
+        let aliyun = fakes::Provider::start(fakes::accounts::aliyun("canary", json!([])));
+        let aliyun = aliyun.await.unwrap();
         let yaml = format!(
             "
-receivers: [{{name: hook, webhook: {{url: '{}'}}}}]
+receivers:
+  - {{name: hook, webhook: {{url: '{}'}}}}
+  - {{name: caller, twilio-voice: {{account_sid: AC1, auth_token: canary, from: '+14155550100', to: '+14155550101', url: '{}'}}}}
+  - {{name: texter, aliyun-sms: {{access_key_id: LTAI, access_key_secret: canary, sign_name: Guard, template: SMS_1,
+      to: '+8613800000002', url: '{}', variables: {{text: text, code: code}}}}}}
 route: {{receiver: hook, escalation: night}}
 escalations: {{night: {{steps: {steps}, acknowledged_for: 30m}}}}
 schedules: {{guide: {{time_zone: Asia/Shanghai, rotations: [{{name: all, start: 2026-01-01T00:00, every: 1w, people: [ann]}}]}}}}
@@ -45,6 +55,8 @@ people: {{ann: {{name: Ann}}, ben: {{name: Ben, sms: '+8613800000002'}}}}
 channels: {{sms: {{webhook: {{url: '{}'}}}}, phone: {{webhook: {{url: '{}'}}}}}}
 ",
             hook.url(),
+            twilio.url(),
+            aliyun.url(),
             hook.url(),
             hook.url()
         );
@@ -66,6 +78,8 @@ channels: {{sms: {{webhook: {{url: '{}'}}}}, phone: {{webhook: {{url: '{}'}}}}}}
         Api {
             alerting,
             hook,
+            twilio,
+            aliyun,
             router,
             _directory: directory,
         }
@@ -349,13 +363,48 @@ async fn the_link_shows_on_get_and_acts_on_post() {
     assert_eq!(status, StatusCode::OK, "pressing again is harmless");
 }
 
+/// What the provider's account of these tests would send as `X-Twilio-Signature`.
+fn signature(path: &str, form: &str) -> String {
+    use base64::Engine as _;
+    use hmac::{Hmac, Mac};
+    let mut fields: Vec<(&str, &str)> = form.split('&').filter_map(|f| f.split_once('=')).collect();
+    fields.sort_unstable();
+    let mut mac = Hmac::<sha1::Sha1>::new_from_slice(b"canary").unwrap();
+    mac.update(format!("https://rampart.example.com{path}").as_bytes());
+    for (name, value) in fields {
+        mac.update(name.as_bytes());
+        mac.update(value.as_bytes());
+    }
+    base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes())
+}
+
+impl Api {
+    /// Posts a form as the provider of calls does.
+    async fn call_back(&self, path: &str, form: &str, signature: &str) -> (StatusCode, String) {
+        use tower::ServiceExt;
+        let request = Request::post(path)
+            .header("x-twilio-signature", signature)
+            .body(Body::from(form.to_owned()))
+            .unwrap();
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        let status = answer.status();
+        let (parts, body) = answer.into_parts();
+        let bytes = read_body(&parts.headers, body, &BodyLimits::small(1 << 20)).await;
+        (status, String::from_utf8(bytes.unwrap().to_vec()).unwrap())
+    }
+
+    async fn press(&self, path: &str, form: &str) -> (StatusCode, String) {
+        self.call_back(path, form, &signature(path, form)).await
+    }
+}
+
 #[tokio::test]
 async fn a_key_pressed_in_a_call_acts_and_is_answered_aloud() {
     let api = Api::new(ONE).await;
     let id = api.fire().await;
     let keys = format!("/a/{}/keys", api.token());
     let path = format!("/api/v1/incidents/{id}");
-    let (status, asked) = api.call(None, "POST", &keys, "CallSid=CA1&Digits=9").await;
+    let (status, asked) = api.press(&keys, "CallSid=CA1&Digits=9").await;
     assert_eq!(status, StatusCode::OK);
     assert!(
         asked.contains("<Gather") && asked.contains("action=\"keys\""),
@@ -364,7 +413,7 @@ async fn a_key_pressed_in_a_call_acts_and_is_answered_aloud() {
     let (_, incident) = api.json("GET", &path, json!({})).await;
     assert_eq!(incident["status"], "open");
     for _ in 0..2 {
-        let (status, said) = api.call(None, "POST", &keys, "CallSid=CA1&Digits=4").await;
+        let (status, said) = api.press(&keys, "CallSid=CA1&Digits=4").await;
         assert_eq!(status, StatusCode::OK);
         assert!(
             said.contains("You have it.") && !said.contains("<Gather"),
@@ -374,10 +423,17 @@ async fn a_key_pressed_in_a_call_acts_and_is_answered_aloud() {
     let (_, incident) = api.json("GET", &path, json!({})).await;
     assert_eq!(incident["status"], "acknowledged");
     assert_eq!(incident["acknowledged"]["how"], "key");
-    let (status, said) = api.call(None, "POST", &keys, "Digits=6").await;
+    let (status, said) = api.press(&keys, "CallSid=CA1&Digits=6").await;
     assert_eq!(status, StatusCode::OK);
     assert!(said.contains("<Say"), "{said}");
-    let (status, said) = api.call(None, "POST", "/a/x/keys", "Digits=4").await;
+    let (_, incident) = api.json("GET", &path, json!({})).await;
+    assert_eq!(incident["status"], "open");
+    // The first press, recorded and played again: answered, and nothing more.
+    let (status, said) = api.press(&keys, "CallSid=CA1&Digits=4").await;
+    assert!(status == StatusCode::OK && said.contains("<Say"), "{said}");
+    let (_, incident) = api.json("GET", &path, json!({})).await;
+    assert_eq!(incident["status"], "open", "a replay acts on nothing");
+    let (status, said) = api.press("/a/x/keys", "Digits=4").await;
     assert_eq!(status, StatusCode::OK);
     assert!(said.contains("damaged or incomplete"), "{said}");
     let (status, _) = api.call(None, "GET", &keys, "").await;
@@ -385,6 +441,139 @@ async fn a_key_pressed_in_a_call_acts_and_is_answered_aloud() {
         status,
         StatusCode::METHOD_NOT_ALLOWED,
         "looking is not acting"
+    );
+}
+
+#[tokio::test]
+async fn a_callback_that_the_provider_did_not_sign_does_nothing() {
+    let api = Api::new(ONE).await;
+    let id = api.fire().await;
+    let keys = format!("/a/{}/keys", api.token());
+    let status_path = format!("/a/{}/status", api.token());
+    let form = "CallSid=CA1&Digits=4";
+    let (status, _) = api.call(None, "POST", &keys, form).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "unsigned");
+    for signature in [
+        String::new(),
+        "forged".into(),
+        signature(&keys, "CallSid=CA1&Digits=6"),
+        signature("/a/another/keys", form),
+    ] {
+        let (status, _) = api.call_back(&keys, form, &signature).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{signature}");
+        let (status, _) = api.call_back(&status_path, form, &signature).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{signature}");
+    }
+    let (_, incident) = api
+        .json("GET", &format!("/api/v1/incidents/{id}"), json!({}))
+        .await;
+    assert_eq!(incident["status"], "open");
+    // A link that is over opens nothing, however well it is signed.
+    let handle = api.alerting.handle();
+    let before = handle.now() - Duration::from_secs(1);
+    let token = page::sign(&handle.links().key, &id, "", before);
+    let (status, said) = api.press(&format!("/a/{token}/keys"), form).await;
+    assert!(
+        status == StatusCode::OK && said.contains("expired"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_picks_up_brings_the_next_step() {
+    let api = Api::new("[{after: 0s, notify: [caller]}, {after: 1h, notify: [hook]}]").await;
+    let handle = api.alerting.handle();
+    handle
+        .receive(vec![failing("feed", handle.now())])
+        .await
+        .unwrap();
+    let calls = api.twilio.wait_for(1).await;
+    let form = calls[0].form();
+    let field = |name: &str| form.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+    let callback = field("StatusCallback").unwrap();
+    let path = callback
+        .strip_prefix("https://rampart.example.com")
+        .unwrap();
+    assert!(
+        path.starts_with("/a/") && path.ends_with("/status"),
+        "{path}"
+    );
+    let incident = async || {
+        let (_, list) = api.json("GET", "/api/v1/incidents", json!({})).await;
+        list["incidents"][0].clone()
+    };
+    while incident().await["reach"] != "reached" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    for word in ["ringing", "no-answer", "no-answer"] {
+        let form = format!("CallSid=CA1&CallStatus={word}");
+        let (status, _) = api.press(path, &form).await;
+        assert_eq!(status, StatusCode::NO_CONTENT);
+    }
+    api.hook.wait_for(1).await;
+    let id = incident().await["id"].as_str().unwrap().to_owned();
+    let (_, whole) = api
+        .json("GET", &format!("/api/v1/incidents/{id}"), json!({}))
+        .await;
+    let story = whole["timeline"].to_string();
+    assert_eq!(
+        story.matches("did not arrive: no-answer").count(),
+        1,
+        "{story}"
+    );
+    assert!(
+        story.contains("caller did not get the message; the next step comes at once"),
+        "{story}"
+    );
+}
+
+#[tokio::test]
+async fn the_code_of_a_text_message_opens_the_incident_as_its_person() {
+    let api = Api::new("[{after: 0s, notify: [hook, texter]}]").await;
+    let id = api.fire().await;
+    let calls = api.aliyun.wait_for(1).await;
+    let query = calls[0].query();
+    let (_, variables) = query
+        .iter()
+        .find(|(name, _)| name == "TemplateParam")
+        .unwrap();
+    let variables: Value = serde_json::from_str(variables).unwrap();
+    let code = variables["code"].as_str().unwrap().to_owned();
+    assert_eq!(code.len(), 6, "{variables}");
+    let (status, form) = api.call(None, "GET", "/a", "").await;
+    assert!(
+        status == StatusCode::OK && form.contains("name=\"code\""),
+        "{form}"
+    );
+    let typed = format!("code=+{}+", code.to_lowercase());
+    let (status, page) = api.call(None, "POST", "/a", &typed).await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    let (_, rest) = page
+        .split_once("<form method=\"post\" action=\"a/")
+        .unwrap();
+    let token = rest.split('"').next().unwrap();
+    let (_, incident) = api
+        .json("GET", &format!("/api/v1/incidents/{id}"), json!({}))
+        .await;
+    assert_eq!(incident["status"], "open", "a code shows, its buttons act");
+    api.call(None, "POST", &format!("/a/{token}"), "do=acknowledge")
+        .await;
+    let (_, incident) = api
+        .json("GET", &format!("/api/v1/incidents/{id}"), json!({}))
+        .await;
+    assert_eq!(incident["status"], "acknowledged");
+    for n in 0..5 {
+        let (status, page) = api
+            .call(None, "POST", "/a", &format!("code=22222{}", n + 2))
+            .await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{page}");
+        assert!(page.contains("opens nothing"), "{page}");
+    }
+    let (status, page) = api.call(None, "POST", "/a", &typed).await;
+    assert_eq!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS,
+        "not even the right one: {page}"
     );
 }
 
@@ -575,4 +764,73 @@ async fn a_test_message_goes_to_a_person_too() {
     assert_eq!(tested["results"][0]["endpoint"], "channels.sms");
     let text = api.hook.requests()[0].body.to_string();
     assert!(text.contains(r#""person":"ben""#), "{text}");
+}
+
+struct Flat;
+
+impl crate::ChartSource for Flat {
+    fn curves<'a>(
+        &'a self,
+        function: &'a str,
+        from: model::Timestamp,
+        to: model::Timestamp,
+    ) -> crate::chart::Fetching<'a> {
+        Box::pin(async move {
+            let line = vec![Some(1.0); 10];
+            let panel = crate::Panel {
+                name: "calls per second".to_owned(),
+                is_share: false,
+                now: line.clone(),
+                yesterday: line.clone(),
+                last_week: line,
+            };
+            let known = function == "guide/feed";
+            known.then(|| crate::Curves {
+                title: function.to_owned(),
+                from,
+                to,
+                panels: vec![panel],
+            })
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_picture_has_an_address_that_shows_and_does_nothing() {
+    let api = Api::new(ONE).await;
+    api.fire().await;
+    let body = api.hook.requests()[0].body.clone();
+    let address = body["chart_url"].as_str().unwrap();
+    let path = address
+        .strip_prefix("https://rampart.example.com")
+        .unwrap()
+        .to_owned();
+    assert!(path.starts_with("/chart/"), "{path}");
+    let get = async |path: &str| {
+        use tower::ServiceExt;
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = api.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let bytes = read_body(&parts.headers, body, &BodyLimits::small(1 << 20)).await;
+        (parts, bytes.unwrap())
+    };
+    let (parts, _) = get(&path).await;
+    assert_eq!(
+        parts.status,
+        StatusCode::NOT_FOUND,
+        "nobody knows the numbers"
+    );
+    api.alerting.handle().set_charts(Arc::new(Flat));
+    let (parts, picture) = get(&path).await;
+    assert_eq!(parts.status, StatusCode::OK);
+    assert_eq!(parts.headers["content-type"], "image/png");
+    assert_eq!(&picture[..8], b"\x89PNG\r\n\x1a\n");
+    // Neither token is the other's.
+    let token = path.trim_start_matches("/chart/").trim_end_matches(".png");
+    let (status, _) = api
+        .call(None, "POST", &format!("/a/{token}"), "do=acknowledge")
+        .await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let (parts, _) = get(&format!("/chart/{}.png", api.token())).await;
+    assert_eq!(parts.status, StatusCode::NOT_FOUND);
 }

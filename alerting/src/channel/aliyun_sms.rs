@@ -18,10 +18,16 @@ use super::number::{self, Number};
 use super::read::{self, Common};
 use super::variables::{Variables, with_variables};
 use super::{ReadSecret, answer};
-use crate::delivery::{AddressKind, Attempt, Delivery, Limits, Retry};
+use crate::delivery::{AddressKind, Attempt, Delivery, Limits, Quota, Receipt as Fate, Retry};
 use crate::message::cut_bytes;
 
 /// The provider's own limits are a number's: 1 a minute, 5 an hour, 10 a day for one template.
+/// The provider's limit for notifications to one number.
+pub(super) const QUOTAS: &[Quota] = &[Quota {
+    most: 50,
+    per: Duration::from_hours(24),
+}];
+
 pub(super) const LIMITS: Limits = Limits {
     burst: 60,
     per: Duration::from_mins(1),
@@ -136,6 +142,10 @@ impl AliyunSms {
         })
     }
 
+    pub(super) fn carries_codes(&self) -> bool {
+        self.variables.hold("code")
+    }
+
     pub(super) fn goes_to_person(&self) -> bool {
         self.to.is_none()
     }
@@ -191,36 +201,58 @@ impl AliyunSms {
         number: &Number,
         outbound: &Outbound,
     ) -> Option<Attempt> {
+        for round in 0..RECEIPT_QUERIES_MAX {
+            if round > 0 {
+                tokio::time::sleep(RECEIPT_PAUSE).await;
+            }
+            if let Some(found) = self.listed(delivery, number, outbound).await {
+                return Some(found.attempt());
+            }
+        }
+        None
+    }
+
+    /// What became of a message that was taken; `None` while it is on its way.
+    pub(super) async fn later_receipt(
+        &self,
+        delivery: &Delivery,
+        outbound: &Outbound,
+    ) -> Option<Fate> {
+        let number = number::of(delivery, self.to.as_ref(), AddressKind::Sms).ok()?;
+        let found = self.listed(delivery, &number, outbound).await?;
+        match found.send_status {
+            2 => Some(Fate::Failed {
+                reason: answer::short_reason(&found.err_code),
+            }),
+            3 => Some(Fate::Arrived {
+                detail: "delivered".to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The receipt of this message, if the provider has one.
+    async fn listed(
+        &self,
+        delivery: &Delivery,
+        number: &Number,
+        outbound: &Outbound,
+    ) -> Option<Receipt> {
         let parameters = [
             ("PhoneNumber", number.national()),
             ("SendDate", day(delivery.now)),
             ("PageSize", RECEIPTS_PER_PAGE.to_owned()),
             ("CurrentPage", "1".to_owned()),
         ];
-        for round in 0..RECEIPT_QUERIES_MAX {
-            if round > 0 {
-                tokio::time::sleep(RECEIPT_PAUSE).await;
-            }
-            let answer = self
-                .account
-                .call(
-                    QUERY,
-                    &parameters,
-                    delivery.now,
-                    outbound,
-                    self.common.deadline / 2,
-                )
-                .await;
-            let known = answer
-                .ok()
-                .and_then(|answer| acs::body::<Receipts>(&answer));
-            let listed = known.map(|known| known.details.list).unwrap_or_default();
-            let id = out_id(delivery);
-            if let Some(found) = listed.into_iter().find(|receipt| receipt.out_id == id) {
-                return Some(found.attempt());
-            }
-        }
-        None
+        let half = self.common.deadline / 2;
+        let answer = self
+            .account
+            .call(QUERY, &parameters, delivery.now, outbound, half)
+            .await;
+        let known = acs::body::<Receipts>(&answer.ok()?)?;
+        let id = out_id(delivery);
+        let mut listed = known.details.list.into_iter();
+        listed.find(|receipt| receipt.out_id == id)
     }
 }
 

@@ -16,9 +16,25 @@ use super::read::{self, Common};
 use super::sign::sha256_hex;
 use super::variables::{Variables, with_variables};
 use super::{ReadSecret, answer};
-use crate::delivery::{AddressKind, Attempt, Delivery, Limits, Retry};
+use crate::delivery::{AddressKind, Attempt, Delivery, Limits, Quota, Retry};
 
 /// An account's calls; a number's own limits are the provider's to keep.
+/// The provider's limits for one number; calls that failed count.
+pub(super) const QUOTAS: &[Quota] = &[
+    Quota {
+        most: 1,
+        per: Duration::from_mins(1),
+    },
+    Quota {
+        most: 5,
+        per: Duration::from_hours(1),
+    },
+    Quota {
+        most: 20,
+        per: Duration::from_hours(24),
+    },
+];
+
 pub(super) const LIMITS: Limits = Limits {
     burst: 20,
     per: Duration::from_mins(1),

@@ -6,8 +6,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use declare::{Node, Problems, Record, Shape};
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
 use model::Secret;
 use outbound::Outbound;
@@ -17,8 +17,9 @@ use super::ReadSecret;
 use super::read::{self, Common};
 use super::sign::hex;
 use super::smtp::{Security, Smtp};
+use crate::chart::Chart;
 use crate::delivery::{Attempt, Delivery, Limits, Retry};
-use crate::message::{self, one_line};
+use crate::message::{self, Message, one_line};
 
 pub(super) const LIMITS: Limits = Limits {
     burst: 60,
@@ -174,10 +175,8 @@ impl Email {
         for to in self.recipients(delivery)? {
             builder = builder.to(to);
         }
-        let body =
-            MultiPart::alternative_plain_html(message::plain(&message), message::html(&message));
         builder
-            .multipart(body)
+            .multipart(body(&message, delivery.chart.as_ref()))
             .map_err(|error| format!("cannot compose the mail: {error}"))
     }
 
@@ -188,6 +187,31 @@ impl Email {
         let hex = hex(digest);
         format!("<{what}.{hex}@{}>", self.from.email.domain())
     }
+}
+
+/// Text and HTML; the picture, if there is one, inside the HTML.
+fn body(message: &Message, chart: Option<&Chart>) -> MultiPart {
+    const PICTURE: &str = "chart";
+    let (plain, html) = (message::plain(message), message::html(message));
+    let Some(chart) = chart else {
+        return MultiPart::alternative_plain_html(plain, html);
+    };
+    let image = format!(
+        "<p><img src=\"cid:{PICTURE}\" width=\"720\" style=\"max-width:100%\" alt=\"\"></p>"
+    );
+    let html = match html.rfind("</body>") {
+        Some(end) => format!("{}{image}{}", &html[..end], &html[end..]),
+        None => format!("{html}{image}"),
+    };
+    let png = ContentType::parse("image/png").unwrap_or(ContentType::TEXT_PLAIN);
+    let picture = Attachment::new_inline(PICTURE.to_owned()).body(chart.bytes().to_vec(), png);
+    MultiPart::alternative()
+        .singlepart(SinglePart::plain(plain))
+        .multipart(
+            MultiPart::related()
+                .singlepart(SinglePart::html(html))
+                .singlepart(picture),
+        )
 }
 
 fn mailbox(node: &Node, problems: &mut Problems) -> Option<Mailbox> {

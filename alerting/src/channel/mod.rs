@@ -31,7 +31,9 @@ use chrono_tz::Tz;
 use declare::{Field, Node, Problems, Shape};
 use outbound::Outbound;
 
-use crate::delivery::{AddressKind, Attempt, Delivery, IncidentView, Limits};
+use crate::delivery::{AddressKind, Attempt, Delivery, IncidentView, Limits, Quota, Receipt};
+
+pub(crate) use read::{url as read_url, with_url};
 
 pub use aliyun_sms::AliyunSms;
 pub use aliyun_voice::AliyunVoice;
@@ -161,6 +163,14 @@ macro_rules! channels {
                 }
             }
 
+            /// The zone of times in its messages.
+            pub fn zone(&self) -> Tz {
+                let own = match self {
+                    $(Channel::$kind(channel) => channel.common.zone,)*
+                };
+                own.unwrap_or(Tz::UTC)
+            }
+
             /// The zone for times in messages, where the channel's own `time_zone` says nothing.
             pub fn set_default_time_zone(&mut self, zone: Tz) {
                 let own = match self {
@@ -231,6 +241,48 @@ impl Channel {
         match self {
             Channel::Webhook(webhook) => webhook.alerts_max(),
             _ => IncidentView::ALERTS_MAX,
+        }
+    }
+
+    /// How often it may be used for one number, as its provider says.
+    pub fn quotas(&self) -> &'static [Quota] {
+        match self {
+            Channel::AliyunVoice(_) => aliyun_voice::QUOTAS,
+            Channel::AliyunSms(_) => aliyun_sms::QUOTAS,
+            _ => &[],
+        }
+    }
+
+    /// Whether it carries the picture itself, not only its address.
+    pub fn carries_pictures(&self) -> bool {
+        matches!(self, Channel::Email(_))
+    }
+
+    /// Whether its messages hold a code that opens the incident.
+    pub fn carries_codes(&self) -> bool {
+        matches!(self, Channel::AliyunSms(sms) if sms.carries_codes())
+    }
+
+    /// Whether [`Channel::receipt`] may know more some time after a message was taken.
+    pub fn is_asked_for_receipts(&self) -> bool {
+        matches!(self, Channel::AliyunSms(_))
+    }
+
+    /// What became of a message that the provider took; `None` while it is on its way.
+    pub async fn receipt(&self, delivery: &Delivery, outbound: &Outbound) -> Option<Receipt> {
+        match self {
+            Channel::AliyunSms(sms) => sms.later_receipt(delivery, outbound).await,
+            _ => None,
+        }
+    }
+
+    /// Whether a provider that signs what it posts back has signed this, by the account's secret;
+    /// never for the others. The URL is the one the provider was told.
+    pub fn has_signed(&self, url: &str, fields: &[(String, String)], signature: &str) -> bool {
+        match self {
+            Channel::TwilioSms(sms) => sms.account.has_signed(url, fields, signature),
+            Channel::TwilioVoice(voice) => voice.account.has_signed(url, fields, signature),
+            _ => false,
         }
     }
 

@@ -19,6 +19,8 @@ struct Own<'a> {
     text: String,
     recipient: OwnRecipient<'a>,
     acknowledge_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chart_url: Option<&'a str>,
     incident: OwnIncident<'a>,
 }
 
@@ -81,6 +83,7 @@ pub(super) fn rampart(delivery: &Delivery, message: &Message) -> Vec<u8> {
                 .collect(),
         },
         acknowledge_url: incident.acknowledge_url.as_deref(),
+        chart_url: incident.chart_url.as_deref(),
         incident: OwnIncident {
             id: &incident.id,
             title: &incident.title,

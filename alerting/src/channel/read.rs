@@ -39,7 +39,7 @@ impl Common {
 }
 
 /// Adds the address that a channel cannot do without; `doc` says whose it is.
-pub(super) fn with_url(record: Record, doc: &'static str) -> Record {
+pub(crate) fn with_url(record: Record, doc: &'static str) -> Record {
     record
         .field("url", Shape::Url, doc)
         .field("url_file", Shape::Text, "a file that holds the address")
@@ -111,7 +111,7 @@ pub(super) fn secret(
 }
 
 /// The http or https address in `url` or `url_file`.
-pub(super) fn url(
+pub(crate) fn url(
     node: &Node,
     problems: &mut Problems,
     secrets: ReadSecret<'_>,

@@ -102,6 +102,9 @@ impl Teams {
         if !words.is_empty() {
             elements.push(block(&words));
         }
+        if let Some(url) = &delivery.incident.chart_url {
+            elements.push(json!({"type": "Image", "url": url, "altText": message.headline}));
+        }
         let links = message.acknowledge.iter().chain(&message.page);
         let actions: Vec<Value> = links
             .map(|link| json!({"type": "Action.OpenUrl", "title": link.text, "url": link.url}))

@@ -5,15 +5,18 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use declare::{Node, Problems, Record, Shape};
+use hmac::{Hmac, Mac};
 use model::{Secret, Timestamp};
 use outbound::{Answer, Outbound};
 use serde::Deserialize;
+use sha1::Sha1;
 
 use super::answer::{self, Meaning, means};
 use super::mention::is_plain;
 use super::sign::percent_encoded;
 use super::{ReadSecret, read};
 use crate::delivery::{Attempt, Retry};
+use crate::message::Link;
 
 const URL_DEFAULT: &str = "https://api.twilio.com";
 
@@ -166,6 +169,39 @@ impl Account {
     }
 }
 
+impl Account {
+    /// Whether Twilio signed what it posted to `url`: `base64(HMAC-SHA1(token, url + each field's name
+    /// and value, in order of names))`. Compared in constant time.
+    pub(super) fn has_signed(
+        &self,
+        url: &str,
+        fields: &[(String, String)],
+        signature: &str,
+    ) -> bool {
+        let token = self.token.expose();
+        if token.is_empty() {
+            return false;
+        }
+        let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(token.as_bytes()) else {
+            return false;
+        };
+        let mut sorted: Vec<&(String, String)> = fields.iter().collect();
+        sorted.sort();
+        mac.update(url.as_bytes());
+        for (name, value) in sorted {
+            mac.update(name.as_bytes());
+            mac.update(value.as_bytes());
+        }
+        let signature = STANDARD.decode(signature.trim());
+        signature.is_ok_and(|signature| mac.verify_slice(&signature).is_ok())
+    }
+}
+
+/// Where Twilio says what became of a message or call: below the message's own link.
+pub(super) fn status_callback(link: &Link) -> (&'static str, String) {
+    ("StatusCallback", format!("{}/status", link.url))
+}
+
 /// A form as it is posted.
 pub(super) fn encoded(form: &[(&str, String)]) -> String {
     let pairs: Vec<String> = form
@@ -206,5 +242,44 @@ fn judge(answer: &Answer, now: Timestamp) -> Attempt {
             }
             _ => answer::refusal(answer, now),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_signature_is_made_and_no_other_is_taken() {
+        let account = Account {
+            url: Secret::new(URL_DEFAULT.to_owned()),
+            sid: "AC1".to_owned(),
+            token: Secret::new("12345".to_owned()),
+        };
+        let url = "https://mycompany.com/myapp.php?foo=1&bar=2";
+        let mut fields: Vec<(String, String)> = [
+            ("To", "+18005551212"),
+            ("CallSid", "CA1234567890ABCDE"),
+            ("From", "+14158675309"),
+            ("Digits", "1234"),
+            ("Caller", "+14158675309"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+        let published = "RSOYDt4T1cUTdK1PDd93/VVr8B8=";
+        assert!(account.has_signed(url, &fields, published));
+        assert!(!account.has_signed("https://mycompany.com/myapp.php", &fields, published));
+        assert!(!account.has_signed(url, &fields, ""));
+        assert!(!account.has_signed(url, &fields, "not base64"));
+        fields[3].1 = "1235".to_owned();
+        assert!(!account.has_signed(url, &fields, published));
+        let nobody = Account {
+            token: Secret::new(String::new()),
+            ..account
+        };
+        assert!(
+            !nobody.has_signed(url, &fields, published),
+            "an empty secret proves nothing"
+        );
     }
 }

@@ -36,7 +36,7 @@ enum Sender {
 /// An account for text messages.
 #[derive(Clone, Debug)]
 pub struct TwilioSms {
-    account: Account,
+    pub(super) account: Account,
     from: Sender,
     to: Option<Number>,
     pub(super) common: Common,
@@ -108,6 +108,7 @@ impl TwilioSms {
         let mut message = self.common.compose(delivery);
         message.keep_links_within(LINKS_BYTES_MAX);
         let mut text = short(&message, TEXT_CHARS_MAX);
+        let status = message.acknowledge.as_ref().map(twilio::status_callback);
         // One link is enough, and each character costs.
         if let Some(link) = message.acknowledge.or(message.page) {
             text.push('\n');
@@ -117,7 +118,9 @@ impl TwilioSms {
             Sender::Number(from) => ("From", from.clone()),
             Sender::Service(sid) => ("MessagingServiceSid", sid.clone()),
         };
-        vec![("To", number.e164()), from, ("Body", text)]
+        let mut form = vec![("To", number.e164()), from, ("Body", text)];
+        form.extend(status);
+        form
     }
 }
 

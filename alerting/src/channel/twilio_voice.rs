@@ -30,7 +30,7 @@ const RING_SECONDS: &str = "30";
 /// An account for calls.
 #[derive(Clone, Debug)]
 pub struct TwilioVoice {
-    account: Account,
+    pub(super) account: Account,
     from: Number,
     to: Option<Number>,
     pub(super) common: Common,
@@ -84,12 +84,14 @@ impl TwilioVoice {
     pub(super) fn form(&self, delivery: &Delivery, number: &Number) -> Vec<(&'static str, String)> {
         let mut message = self.common.compose(delivery);
         message.keep_links_within(LINKS_BYTES_MAX);
-        vec![
+        let mut form = vec![
             ("To", number.e164()),
             ("From", self.from.e164()),
             ("Timeout", RING_SECONDS.to_owned()),
             ("Twiml", said(&message)),
-        ]
+        ];
+        form.extend(message.acknowledge.as_ref().map(twilio::status_callback));
+        form
     }
 }
 

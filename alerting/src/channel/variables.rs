@@ -15,6 +15,7 @@ const WORDS: &[&str] = &[
     "title",
     "since",
     "recipient",
+    "code",
 ];
 /// The provider takes 35 characters in a variable of most templates.
 const CHARS_MAX_DEFAULT: usize = 35;
@@ -61,6 +62,11 @@ impl Variables {
         }
     }
 
+    /// Whether one of them holds this.
+    pub(super) fn hold(&self, word: &str) -> bool {
+        self.named.iter().any(|(_, held)| held == word)
+    }
+
     /// The variables as a JSON object in a text; no value is empty, holds a link or is too long.
     pub(super) fn json(&self, delivery: &Delivery, message: &Message) -> String {
         let mut values = Map::new();
@@ -81,6 +87,7 @@ impl Variables {
             "function" => incident.function.clone().unwrap_or_default(),
             "title" => incident.title.clone(),
             "since" => message.since.clone(),
+            "code" => incident.code.clone().unwrap_or_default(),
             "recipient" => {
                 let person = delivery.recipient.person.as_ref();
                 person.map_or_else(

@@ -7,7 +7,7 @@ use declare::{Node, Problems, Record, Shape};
 
 use super::{Medium, Surroundings};
 use crate::channel::{self, Channel};
-use crate::delivery::{Language, Limits};
+use crate::delivery::{Language, Limits, Quota};
 
 /// One way out.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Endpoint {
     pub channel: Channel,
     /// How fast it may be used.
     pub limits: Limits,
+    /// How often it may be used for one number.
+    pub quotas: &'static [Quota],
     /// Whether a message that may have arrived must not be sent again: people wake up from it.
     pub once_only: bool,
     /// Whether it hears that an incident is over.
@@ -134,6 +136,7 @@ fn read_endpoint(
     Some(Endpoint {
         name,
         limits: channel.limits(),
+        quotas: channel.quotas(),
         once_only: channel.is_once_only(),
         sends_resolved: true,
         language: node.text_of("language").and_then(Language::from_word),

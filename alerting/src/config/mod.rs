@@ -8,6 +8,7 @@ mod alertmanager;
 mod endpoint;
 mod escalation;
 mod export;
+mod heartbeat;
 mod inhibit;
 mod interval;
 mod people;
@@ -33,6 +34,7 @@ use crate::oncall::Schedule;
 pub use endpoint::{Endpoint, Receiver};
 pub use escalation::{Escalation, Medium, Repeat, Step, Target, Whom};
 pub use export::as_alertmanager;
+pub use heartbeat::Heartbeat;
 pub use inhibit::InhibitRule;
 pub use route::{Destination, GroupBy, Route, Timing};
 pub use team::{Team, Teams};
@@ -58,6 +60,8 @@ pub struct Config {
     pub time_intervals: BTreeMap<String, TimeInterval>,
     /// How long an alert from outside holds that names no end.
     pub resolve_timeout: Duration,
+    /// Who notices from outside when Rampart dies.
+    pub heartbeat: Option<Heartbeat>,
     /// The language of messages where neither receiver nor person says another.
     pub language: Language,
     /// The zone of times in messages and on the phone page.
@@ -104,6 +108,7 @@ impl Config {
             inhibit_rules: Vec::new(),
             time_intervals: BTreeMap::new(),
             resolve_timeout: Config::RESOLVE_TIMEOUT,
+            heartbeat: None,
             language: Language::En,
             time_zone: Tz::UTC,
         }
@@ -171,6 +176,11 @@ impl Config {
             Shape::map("person", people::record()),
             "who can be told, and where",
         )
+        .field(
+            "heartbeat",
+            heartbeat::record().into(),
+            "who notices from outside when Rampart dies",
+        )
         .into()
     }
 
@@ -233,6 +243,7 @@ impl Config {
             inhibit_rules,
             time_intervals,
             resolve_timeout: resolve_timeout.unwrap_or(Config::RESOLVE_TIMEOUT),
+            heartbeat: heartbeat::read(node.field("heartbeat"), surroundings, problems),
             language,
             time_zone: surroundings.time_zone,
         };

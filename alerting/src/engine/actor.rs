@@ -7,15 +7,18 @@ use std::time::Duration;
 use model::{Alert, Mode, SharedClock, Timestamp};
 use outbound::Outbound;
 use state::{State, Statement};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::AlertingError;
 use super::outside::OutsideCommand;
+use super::own;
+use super::sending::{RECEIPTS_ASKED_MAX, Sending};
 use super::steady::Steady;
-use crate::delivery::{Attempt, IncidentStatus};
+use crate::chart::Painter;
+use crate::delivery::{Attempt, IncidentStatus, Receipt};
 use crate::oncall::Override;
 use crate::pipeline::{
-    Action, Dispatch, DutyChange, Effect, Event, How, Incident, Memory, Policy, Write, step,
+    Action, Code, Dispatch, DutyChange, Effect, Event, How, Incident, Memory, Policy, Write, step,
 };
 use crate::{events, tables};
 
@@ -44,6 +47,15 @@ pub(super) enum Command {
     Firing(oneshot::Sender<Vec<(String, Alert)>>),
     Policy(oneshot::Sender<Arc<Policy>>),
     Outside(OutsideCommand),
+    /// What a code opens.
+    Code {
+        code: String,
+        reply: oneshot::Sender<Option<Code>>,
+    },
+    Receipt {
+        provider_id: String,
+        receipt: Receipt,
+    },
     Duty {
         change: DutyChange,
         reply: oneshot::Sender<Result<Option<Override>, AlertingError>>,
@@ -72,8 +84,6 @@ pub(super) enum Acted {
 const COMMANDS_PER_WRITE_MAX: usize = 64;
 /// The longest wait for the disk before messages leave without it.
 const STORE_DEADLINE: Duration = Duration::from_secs(5);
-/// Longer than any channel's own deadline.
-const SEND_DEADLINE: Duration = Duration::from_secs(90);
 /// Writes kept for another try while the disk fails.
 const UNSAVED_WRITES_MAX: usize = if cfg!(test) { 200 } else { 200_000 };
 /// The task looks at its timers at least this often.
@@ -99,12 +109,21 @@ pub(super) struct Actor {
     disk_is_behind: bool,
     writes: Vec<Write>,
     sends: Vec<Dispatch>,
+    /// Bounds the tasks that ask for receipts.
+    asking: Arc<Semaphore>,
+    painter: Painter,
     in_flight: usize,
     stopping: bool,
     expired_at: Option<Timestamp>,
+    /// Since when the database takes nothing, if that was told.
+    storage_failed_since: Option<Timestamp>,
 }
 
 impl Actor {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another thing of the outside"
+    )]
     pub(super) fn new(
         memory: Memory,
         state: State,
@@ -113,8 +132,10 @@ impl Actor {
         outcomes: mpsc::Sender<Command>,
         commands: mpsc::Receiver<Command>,
         mode: watch::Receiver<Mode>,
+        painter: Painter,
     ) -> Self {
         Actor {
+            storage_failed_since: own::storage_failed_since(&memory),
             memory,
             state,
             outbound,
@@ -126,6 +147,8 @@ impl Actor {
             disk_is_behind: false,
             writes: Vec::new(),
             sends: Vec::new(),
+            asking: Arc::new(Semaphore::new(RECEIPTS_ASKED_MAX)),
+            painter,
             in_flight: 0,
             stopping: false,
             expired_at: None,
@@ -226,6 +249,16 @@ impl Actor {
                 self.in_flight = self.in_flight.saturating_sub(1);
                 self.step(Event::Outcome { attempt, outcome }, now);
             }
+            Command::Receipt {
+                provider_id,
+                receipt,
+            } => {
+                let event = Event::Receipt {
+                    provider_id,
+                    receipt,
+                };
+                self.step(event, now);
+            }
             Command::Duty { change, reply } => {
                 return Some(self.change_duty(change, reply, now));
             }
@@ -284,12 +317,17 @@ impl Actor {
                 });
                 reply.send(firing.collect()).ok();
             }
+            Command::Code { code, reply } => {
+                let now = self.steady.last();
+                reply.send(self.memory.code(&code, now).cloned()).ok();
+            }
             Command::Policy(reply) => {
                 reply.send(Arc::clone(self.memory.policy())).ok();
             }
             Command::Receive { .. }
             | Command::Act { .. }
             | Command::Duty { .. }
+            | Command::Receipt { .. }
             | Command::Outcome { .. }
             | Command::Reload { .. }
             | Command::Outside(_)
@@ -319,6 +357,7 @@ impl Actor {
     /// keep messages back: waking a person twice is better than not at all.
     async fn flush(&mut self, replies: Vec<Reply>) {
         let stored = self.store().await;
+        self.tell_of_storage(&stored);
         for reply in replies {
             reply(&self.memory, stored.clone());
         }
@@ -368,6 +407,19 @@ impl Actor {
         stored
     }
 
+    /// A database that fails is an incident that needs none: memory knows whom to call.
+    fn tell_of_storage(&mut self, stored: &Result<(), String>) {
+        let since = match (stored, self.storage_failed_since) {
+            (Err(_), None) => self.steady.last(),
+            (Ok(()), Some(since)) => since,
+            _ => return,
+        };
+        self.storage_failed_since = stored.is_err().then_some(since);
+        let now = self.steady.last();
+        let alert = own::storage_alert(since, now, stored.as_ref().err());
+        self.step(Event::Alerts(vec![alert]), now);
+    }
+
     /// What makes the disk agree with memory.
     fn statements(&self) -> Result<Vec<Statement>, serde_json::Error> {
         if !self.disk_is_behind {
@@ -381,34 +433,14 @@ impl Actor {
 
     /// A task an attempt; the pipeline bounds how many are under way for each channel.
     fn send(&mut self, dispatch: Dispatch) {
-        let outbound = self.outbound.clone();
-        let outcomes = self.outcomes.clone();
+        let sending = Sending {
+            outbound: self.outbound.clone(),
+            answers: self.outcomes.clone(),
+            asking: Arc::clone(&self.asking),
+            painter: self.painter.clone(),
+        };
         self.in_flight += 1;
-        tokio::spawn(async move {
-            let channel = dispatch.endpoint.kind();
-            let attempt = dispatch.attempt;
-            let sending = tokio::spawn(async move {
-                let sent = dispatch
-                    .endpoint
-                    .channel
-                    .send(&dispatch.delivery, &outbound);
-                tokio::time::timeout(SEND_DEADLINE, sent).await
-            });
-            let outcome = match sending.await {
-                Ok(Ok(outcome)) => outcome,
-                Ok(Err(_)) => Attempt::Unknown {
-                    reason: "no answer".to_owned(),
-                },
-                Err(_) => {
-                    events::send_panicked(channel);
-                    Attempt::Unknown {
-                        reason: "the channel failed unexpectedly".to_owned(),
-                    }
-                }
-            };
-            let outcome = Command::Outcome { attempt, outcome };
-            outcomes.send(outcome).await.ok();
-        });
+        tokio::spawn(sending.run(dispatch));
     }
 
     /// Deletes old incidents now and then, beside the work.

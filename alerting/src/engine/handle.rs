@@ -1,7 +1,9 @@
 //! What other rooms and the API speak to.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{Alert, Labels, Severity, SharedClock, Timestamp};
 use outbound::Outbound;
@@ -12,11 +14,14 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::AlertingError;
 use super::actor::{Acted, Command};
+use super::attempts::{Attempts, CodeRefusal};
+use super::presses::Presses;
+use crate::chart::{Chart, ChartSource, Painter};
 use crate::config::{Endpoint, Medium};
 use crate::delivery::{
-    Attempt, Delivery, IncidentStatus, IncidentView, MessageKind, Recipient, Retry,
+    Attempt, Delivery, IncidentStatus, IncidentView, MessageKind, Receipt, Recipient, Retry,
 };
-use crate::pipeline::{Action, How, Incident, Links, Policy};
+use crate::pipeline::{Action, Code, How, Incident, Links, Policy};
 use crate::tables;
 
 /// Alerts handed over in one step.
@@ -33,6 +38,9 @@ pub struct Handle {
     clock: SharedClock,
     links: Links,
     tests: Arc<Semaphore>,
+    presses: Arc<Presses>,
+    attempts: Arc<Attempts>,
+    painter: Painter,
 }
 
 impl std::fmt::Debug for Handle {
@@ -71,6 +79,9 @@ impl Handle {
             clock,
             links,
             tests: Arc::new(Semaphore::new(TESTS_IN_FLIGHT_MAX)),
+            presses: Arc::default(),
+            attempts: Arc::default(),
+            painter: Painter::default(),
         }
     }
 
@@ -190,6 +201,70 @@ impl Handle {
         Ok(results)
     }
 
+    /// Whether a provider whose account is configured has signed what was posted to `url`.
+    pub async fn is_signed(
+        &self,
+        url: &str,
+        fields: &[(String, String)],
+        signature: &str,
+    ) -> Result<bool, AlertingError> {
+        let policy = self.policy().await?;
+        let mut ways = policy.config.endpoints();
+        Ok(ways.any(|way| way.channel.has_signed(url, fields, signature)))
+    }
+
+    /// Takes in what a provider says of a message it took before.
+    pub async fn receipt(&self, provider_id: &str, receipt: Receipt) -> Result<(), AlertingError> {
+        let provider_id = provider_id.to_owned();
+        let receipt = Command::Receipt {
+            provider_id,
+            receipt,
+        };
+        self.command(receipt).await
+    }
+
+    /// Whether this key of this call is pressed for the first time; a recording that is played to
+    /// us again is not.
+    pub(crate) fn is_first_press(&self, call: &str, digits: &str) -> bool {
+        self.presses.is_first(&format!("{call} {digits}"))
+    }
+
+    /// What a typed code opens. Whoever guesses too often is refused before the code is looked at.
+    pub(crate) async fn open_code(&self, typed: &str, from: IpAddr) -> Result<Code, CodeRefusal> {
+        let now = self.now();
+        self.attempts.allow(from, now)?;
+        let found = match Code::typed(typed) {
+            Some(code) => {
+                let asked = self.ask(|reply| Command::Code { code, reply }).await;
+                asked.map_err(|_| CodeRefusal::Failed)?
+            }
+            None => None,
+        };
+        found.ok_or_else(|| {
+            self.attempts.failed(from, now);
+            CodeRefusal::Wrong
+        })
+    }
+
+    /// Says who knows the numbers that pictures are drawn from; without, messages have none.
+    pub fn set_charts(&self, source: Arc<dyn ChartSource>) {
+        self.painter.set_source(source);
+    }
+
+    pub(super) fn painter(&self) -> Painter {
+        self.painter.clone()
+    }
+
+    /// The picture of an incident's function up to now.
+    pub(crate) async fn picture(&self, incident: &Incident) -> Option<Chart> {
+        /// Whoever fetches a picture waits for it, unlike a message.
+        const DEADLINE: Duration = Duration::from_secs(5);
+        let function = incident.function.as_deref()?;
+        let zone = self.policy().await.ok()?.config.time_zone;
+        let times = (incident.opened_at, self.now());
+        self.painter.paint(function, times, zone, DEADLINE).await
+    }
+
     /// The time as alerting sees it.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -251,12 +326,15 @@ impl Handle {
                 alerts_total: 1,
                 url: self.links.external_url.clone(),
                 acknowledge_url: None,
+                code: None,
+                chart_url: None,
                 step: None,
                 note: None,
                 group: None,
             },
             recipient: Recipient::default(),
             language: crate::delivery::Language::En,
+            chart: None,
             now,
         }
     }

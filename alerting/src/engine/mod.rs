@@ -2,9 +2,14 @@
 //! messages to their channels.
 
 mod actor;
+mod attempts;
 mod duty;
 mod handle;
+mod heartbeat;
 mod outside;
+mod own;
+mod presses;
+mod sending;
 mod steady;
 #[cfg(test)]
 mod tests;
@@ -23,6 +28,7 @@ use crate::pipeline::{Links, Memory, Policy};
 use crate::{events, tables};
 use actor::{Actor, Command};
 
+pub(crate) use attempts::CodeRefusal;
 pub(crate) use duty::Duty;
 pub use handle::{Handle, TestResult};
 
@@ -127,7 +133,11 @@ impl Alerting {
             Arc::clone(&clock),
             links,
         );
-        let actor = Actor::new(memory, state, outbound, clock, sender, receiver, mode);
+        let painter = handle.painter();
+        tokio::spawn(heartbeat::beat(handle.clone(), outbound.clone()));
+        let actor = Actor::new(
+            memory, state, outbound, clock, sender, receiver, mode, painter,
+        );
         let task = tokio::spawn(actor.run(interrupted));
         Ok(Alerting { handle, task })
     }

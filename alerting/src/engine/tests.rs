@@ -212,8 +212,46 @@ async fn a_failing_disk_keeps_no_message_back() {
         matches!(answer, Err(AlertingError::NotDurable(_))),
         "{answer:?}"
     );
-    assert_eq!(house.hook.wait_for(1).await.len(), 1);
+    // What was to be said, and that the database fails, to whom memory knows.
+    let said: Vec<String> = house
+        .hook
+        .wait_for(2)
+        .await
+        .iter()
+        .map(|hook| hook.body["title"].to_string())
+        .collect();
+    assert!(said[0].contains("guide/feed"), "{said:?}");
+    assert!(said[1].contains("AlertingStorageFailed"), "{said:?}");
+    let again = handle
+        .receive(vec![failing("cart", house.clock.now())])
+        .await;
+    assert!(again.is_err());
+    assert!(
+        house.hook.wait_for(3).await[2].body["title"]
+            .to_string()
+            .contains("guide/cart")
+    );
     alerting.stop(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
+async fn the_heart_beats_while_alerting_answers() {
+    let house = House::new().await;
+    let watcher = fakes::Provider::start(|call| {
+        let fits = call.method == "GET" && call.path() == "/ping/token";
+        let said = fakes::Said::new(200, "OK");
+        if fits { Ok(said) } else { Err(said) }
+    });
+    let watcher = watcher.await.unwrap();
+    let yaml = format!(
+        "{}heartbeat: {{url: '{}/ping/token', every: 5s}}\n",
+        house.yaml(),
+        watcher.url()
+    );
+    let (alerting, state) = house.open(&yaml).await;
+    watcher.wait_for(1).await;
+    assert!(watcher.refusals().is_empty());
+    stop(alerting, state).await;
 }
 
 #[tokio::test]

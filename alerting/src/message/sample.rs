@@ -61,6 +61,8 @@ pub(crate) fn incident() -> IncidentView {
         alerts_total: 1,
         url: Some("https://rampart.example.com/guard/incidents/k3x9".to_owned()),
         acknowledge_url: Some("https://rampart.example.com/guard/a/token".to_owned()),
+        code: None,
+        chart_url: None,
         step: Some((2, 4)),
         note: None,
         group: None,
@@ -86,6 +88,7 @@ pub(crate) fn delivery(kind: MessageKind, language: Language) -> Delivery {
             mentions: vec![person("first", "First On Call", "13800000001")],
         },
         language,
+        chart: None,
         now: at("2026-11-10T18:14:30Z"),
     }
 }

@@ -15,9 +15,9 @@ use model::Timestamp;
 
 use crate::delivery::IncidentView;
 
-pub use render::{notice_sentence, render, render_message};
+pub use render::{notice_sentence, render, render_code_form, render_message};
 pub use style::headers;
-pub use token::{Claim, PageError, sign, verify};
+pub use token::{Claim, PageError, sign, sign_picture, verify, verify_picture};
 
 /// What the page shows. All texts are foreign and are escaped here.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +87,8 @@ pub enum PageAction {
 impl PageAction {
     /// The form's field.
     pub const FIELD: &'static str = "do";
+    /// The field of the form that takes a code.
+    pub const CODE_FIELD: &'static str = "code";
     /// The form's field with the words of a remark.
     pub const TEXT_FIELD: &'static str = "text";
     /// How long "ring again" waits.
@@ -137,6 +139,10 @@ pub enum Notice {
     NobodyLeft,
     /// Noted as a false alarm.
     FalseAlarm,
+    /// The code opens nothing.
+    WrongCode,
+    /// Too many wrong codes came.
+    TooManyCodes,
     /// Quiet for half an hour.
     Snoozed,
     /// Closed for good.

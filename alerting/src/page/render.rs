@@ -63,6 +63,22 @@ pub fn render_message(notice: Notice, language: Language) -> String {
     document(own, class, own.rampart, own.notice(notice), "")
 }
 
+/// The page on which the code of a text message is typed.
+pub fn render_code_form(notice: Option<Notice>, language: Language) -> String {
+    let own = page_words(language);
+    let card = notice.map_or_else(String::new, |notice| notice_card(notice, own));
+    // Relative, so that it holds below any path Rampart is published at.
+    let form = format!(
+        "{card}<form method=\"post\" action=\"a\">\n<label>{}\n<input name=\"{}\" maxlength=\"20\" \
+         autocomplete=\"one-time-code\" autocapitalize=\"characters\" spellcheck=\"false\" required autofocus></label>\n\
+         <button class=\"first\">{}</button>\n</form>\n",
+        own.code,
+        PageAction::CODE_FIELD,
+        own.code_open
+    );
+    document(own, "info", own.rampart, own.code, &form)
+}
+
 fn document(own: &PageWords, class: &str, tag: &str, headline: &str, body: &str) -> String {
     let headline = text(headline);
     format!(
@@ -85,7 +101,13 @@ fn text(foreign: &str) -> String {
 fn is_bad(notice: Notice) -> bool {
     matches!(
         notice,
-        Notice::Expired | Notice::Forged | Notice::Unknown | Notice::NobodyLeft | Notice::Failed
+        Notice::Expired
+            | Notice::Forged
+            | Notice::Unknown
+            | Notice::NobodyLeft
+            | Notice::Failed
+            | Notice::WrongCode
+            | Notice::TooManyCodes
     )
 }
 

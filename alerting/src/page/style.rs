@@ -31,6 +31,8 @@ dt{color:var(--soft)}dd{margin:0}\
 form{margin:0}\
 button,summary{display:block;width:100%;min-height:52px;padding:12px 16px;border-radius:12px;font:inherit;font-weight:600;\
 text-align:center;cursor:pointer}\
+input,textarea{display:block;box-sizing:border-box;width:100%;min-height:52px;margin:6px 0 10px;padding:10px 14px;\
+border:1px solid var(--line);border-radius:12px;background:var(--card);color:var(--ink);font:inherit}\
 button{margin:0 0 10px;border:1px solid var(--line);background:var(--card);color:var(--ink)}\
 button.first{min-height:60px;border-color:var(--act);background:var(--act);color:var(--on);font-size:19px}\
 button.danger{margin:0;border-color:var(--loud);color:var(--ink)}\

@@ -12,8 +12,10 @@ use model::Timestamp;
 use sha2::Sha256;
 
 const VERSION: u8 = 1;
-/// Keeps a tag made for another purpose with the same key from being a page's tag.
-const PURPOSE: &[u8] = b"rampart phone page\0";
+/// Keeps a tag made for one purpose from being another's, though the key is the same.
+const PAGE: &[u8] = b"rampart phone page\0";
+/// Whoever may see a picture may do nothing: it is fetched by the servers of chats.
+const PICTURE: &[u8] = b"rampart picture\0";
 const HEAD_BYTES: usize = 11;
 /// Longer than any token made here; more is not even decoded.
 const TOKEN_BYTES_MAX: usize = 1024;
@@ -45,13 +47,28 @@ pub enum PageError {
 
 /// Makes a token. `person` is empty for a link that a whole room sees.
 pub fn sign(key: &[u8], incident_id: &str, person: &str, expires: Timestamp) -> String {
+    sign_for(PAGE, key, incident_id, person, expires)
+}
+
+/// Makes a token that shows the picture of an incident and does nothing else.
+pub fn sign_picture(key: &[u8], incident_id: &str, expires: Timestamp) -> String {
+    sign_for(PICTURE, key, incident_id, "", expires)
+}
+
+fn sign_for(
+    purpose: &[u8],
+    key: &[u8],
+    incident_id: &str,
+    person: &str,
+    expires: Timestamp,
+) -> String {
     let id_bytes = u16::try_from(incident_id.len()).unwrap_or(u16::MAX);
     let mut payload = vec![VERSION];
     payload.extend_from_slice(&expires.as_seconds().to_be_bytes());
     payload.extend_from_slice(&id_bytes.to_be_bytes());
     payload.extend_from_slice(incident_id.as_bytes());
     payload.extend_from_slice(person.as_bytes());
-    let tag = mac(key, &payload).map(|mac| mac.finalize().into_bytes());
+    let tag = mac(purpose, key, &payload).map(|mac| mac.finalize().into_bytes());
     let tag = tag.unwrap_or_default();
     format!(
         "{}.{}",
@@ -62,6 +79,15 @@ pub fn sign(key: &[u8], incident_id: &str, person: &str, expires: Timestamp) -> 
 
 /// Reads a token; the tag is compared in constant time and before anything in it is believed.
 pub fn verify(key: &[u8], token: &str, now: Timestamp) -> Result<Claim, PageError> {
+    verify_for(PAGE, key, token, now)
+}
+
+/// Reads a token of [`sign_picture`].
+pub fn verify_picture(key: &[u8], token: &str, now: Timestamp) -> Result<Claim, PageError> {
+    verify_for(PICTURE, key, token, now)
+}
+
+fn verify_for(purpose: &[u8], key: &[u8], token: &str, now: Timestamp) -> Result<Claim, PageError> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(PageError::Malformed);
     }
@@ -72,7 +98,7 @@ pub fn verify(key: &[u8], token: &str, now: Timestamp) -> Result<Claim, PageErro
             .map_err(|_| PageError::Malformed)
     };
     let (payload, tag) = (decode(payload)?, decode(tag)?);
-    let mac = mac(key, &payload).ok_or(PageError::Forged)?;
+    let mac = mac(purpose, key, &payload).ok_or(PageError::Forged)?;
     mac.verify_slice(&tag).map_err(|_| PageError::Forged)?;
     let claim = read(&payload).ok_or(PageError::Malformed)?;
     if now >= claim.expires {
@@ -97,12 +123,12 @@ fn read(payload: &[u8]) -> Option<Claim> {
 }
 
 /// `None` never happens (HMAC takes keys of any length), but an empty key must not sign anything.
-fn mac(key: &[u8], payload: &[u8]) -> Option<Hmac<Sha256>> {
+fn mac(purpose: &[u8], key: &[u8], payload: &[u8]) -> Option<Hmac<Sha256>> {
     if key.is_empty() {
         return None;
     }
     let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    mac.update(PURPOSE);
+    mac.update(purpose);
     mac.update(payload);
     Some(mac)
 }

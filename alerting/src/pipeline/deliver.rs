@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use model::Timestamp;
 
+use super::codes;
 use super::escalate::PassedOver;
 use super::event::{Dispatch, Write};
 use super::memory::Memory;
 use super::outbox::{self, Address, OutboxRow, PATIENCE, RowState};
-use super::record::{AttemptRow, AttemptState};
+use super::record::{self, AttemptRow, AttemptState};
 use super::view;
 use crate::delivery::{Limits, MessageKind};
 
@@ -114,6 +115,7 @@ fn dispatch_gate(memory: &mut Memory, name: &str, now: Timestamp) {
     let Some(limits) = memory.limits_of(name) else {
         return;
     };
+    spare_full_numbers(memory, name, now);
     let mut batches = ready_batches(memory, name, &limits, now);
     // Taken from the end, so the most urgent comes last.
     while let Some(rows) = batches.pop() {
@@ -122,10 +124,72 @@ fn dispatch_gate(memory: &mut Memory, name: &str, now: Timestamp) {
             .get(name)
             .and_then(|gate| gate.opens_at(&limits, now));
         if opens_at != Some(now) {
-            return;
+            break;
         }
-        send(memory, name, &limits, rows, now);
+        let is_full = rows
+            .first()
+            .and_then(|id| memory.outbox.get(id))
+            .is_some_and(|row| {
+                let full = memory.used.full(&row.address, memory.quotas_of(name), now);
+                full.is_some()
+            });
+        if !is_full {
+            send(memory, name, &limits, rows, now);
+        }
     }
+    spare_full_numbers(memory, name, now);
+}
+
+/// Messages to numbers that were used as often as their provider allows wait, and the next step does
+/// not wait for them; those that would wait too long are given up.
+fn spare_full_numbers(memory: &mut Memory, name: &str, now: Timestamp) {
+    let quotas = memory.quotas_of(name);
+    let Some(gate) = memory.gates.get(name).filter(|_| !quotas.is_empty()) else {
+        return;
+    };
+    let due: Vec<u64> = gate
+        .queue
+        .range(..=(now, u64::MAX))
+        .map(|(_, id)| *id)
+        .collect();
+    for id in due {
+        let Some(row) = memory.outbox.get(&id).cloned() else {
+            continue;
+        };
+        let Some((quota, free_at)) = memory.used.full(&row.address, quotas, now) else {
+            continue;
+        };
+        let full = format!(
+            "{} was used {} times within {}, as often as the provider allows",
+            row.address,
+            quota.most,
+            model::format_duration(quota.per)
+        );
+        if free_at > row.give_up_at {
+            record::give_up(memory, &row, RowState::Undeliverable, &full, now);
+            continue;
+        }
+        outbox::note(
+            memory,
+            &row.incident,
+            now,
+            &format!("{full}; waits until {free_at}"),
+        );
+        put_off(memory, row, free_at);
+        let passed = pass_over(memory, id, |_| full.clone());
+        memory.passed_over.extend(passed);
+    }
+}
+
+/// Moves a waiting message to a later time.
+fn put_off(memory: &mut Memory, mut row: OutboxRow, due_at: Timestamp) {
+    if let Some(gate) = memory.gates.get_mut(&row.address.endpoint) {
+        gate.queue.remove(&(row.due_at, row.id));
+        gate.queue.insert((due_at, row.id));
+    }
+    row.due_at = due_at;
+    outbox::store(memory, row.clone());
+    memory.outbox.insert(row.id, row);
 }
 
 /// What is due at a way, as messages; the most urgent last. One row is one message while the way
@@ -147,6 +211,8 @@ fn ready_batches(memory: &Memory, name: &str, limits: &Limits, now: Timestamp) -
     let takes_digests = endpoint.is_some_and(|endpoint| endpoint.channel.takes_digests());
     let crowded =
         takes_digests && ready.len() > 1 && ready.len() as f64 > gate.tokens(limits, now) / 2.0;
+    // A number that may be called once a minute hears of everything in one call.
+    let by_number = takes_digests && endpoint.is_some_and(|way| !way.quotas.is_empty());
     // The key's first part orders by urgency, the last keeps single rows apart.
     let mut batches: BTreeMap<(u8, &Address, Option<u64>, u64), Vec<u64>> = BTreeMap::new();
     for row in ready {
@@ -157,7 +223,7 @@ fn ready_batches(memory: &Memory, name: &str, limits: &Limits, now: Timestamp) -
         };
         let apart = match row.bundle {
             Some(_) => 0,
-            None if crowded => 0,
+            None if crowded || by_number => 0,
             None => row.id,
         };
         batches
@@ -177,15 +243,29 @@ fn send(memory: &mut Memory, name: &str, limits: &Limits, rows: Vec<u64>, now: T
     };
     memory.numbers.attempt += 1;
     let attempt = memory.numbers.attempt;
-    let Some(delivery) = view::delivery(memory, &rows, &endpoint, now) else {
+    let Some(mut delivery) = view::delivery(memory, &rows, &endpoint, now) else {
         return;
     };
+    if endpoint.channel.carries_codes() && rows.len() == 1 {
+        let person = delivery.recipient.person.as_ref();
+        let person = person.map_or("", |person| person.id.as_str()).to_owned();
+        let incident = delivery.incident.id.clone();
+        delivery.incident.code = codes::give(memory, &incident, &person, now);
+    }
     for id in &rows {
         let Some(row) = memory.outbox.get_mut(id) else {
             continue;
         };
         if let Some(gate) = memory.gates.get_mut(name) {
             gate.queue.remove(&(row.due_at, *id));
+        }
+        if !memory
+            .policy
+            .config
+            .endpoint(name)
+            .is_none_or(|way| way.quotas.is_empty())
+        {
+            memory.used.note(&row.address, now);
         }
         row.state = RowState::InFlight;
         row.attempts += 1;

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use model::{Alert, AlertStatus, Mode, Timestamp};
 
+use super::codes::Code;
 use super::incident::{Entry, HeldAlert, Incident};
 use super::mute::Silence;
 use super::outbox::OutboxRow;
 use super::record::AttemptRow;
 use crate::config::{Config, Endpoint, Teams};
-use crate::delivery::{Attempt, Delivery};
+use crate::delivery::{Attempt, Delivery, Receipt};
 use crate::oncall::{Override, Overrides, Schedule, Shift};
 
 /// What the pipeline hears.
@@ -39,6 +40,13 @@ pub enum Event {
         attempt: u64,
         /// Its result.
         outcome: Attempt,
+    },
+    /// What a provider says later about a message it took.
+    Receipt {
+        /// The provider's number for it.
+        provider_id: String,
+        /// What it says.
+        receipt: Receipt,
     },
     /// Somebody takes a schedule over, or gives it back.
     Duty(DutyChange),
@@ -262,6 +270,8 @@ pub enum Write {
         /// Which.
         id: String,
     },
+    /// A code that opens an incident.
+    Code(Code),
     /// Somebody takes over, as it now stands.
     Override(Override),
     /// Who was on call when a schedule was last looked at, so that a hand-over while nothing ran is

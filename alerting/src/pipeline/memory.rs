@@ -1,23 +1,28 @@
 //! What the pipeline remembers, and the journal of what of it must be stored.
 
+mod restore;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::{Alert, Mode, Timestamp};
+use model::{Mode, Timestamp};
 
+use super::codes::{Code, Codes};
 use super::deliver::Gate;
 use super::duty::Duty;
 use super::escalate::PassedOver;
 use super::event::{Count, Dispatch, Effect, Event, Policy, Write};
 use super::incident::{Entry, HeldAlert, Incident};
 use super::mute::{Mutes, Silence};
-use super::outbox::{OutboxRow, PATIENCE, RowState};
+use super::outbox::{Address, OutboxRow};
 use super::outside::Outside;
-use super::progress::shifted;
+use super::quota::Used;
+use super::receipts::Receipts;
 use super::receive::Seen;
-use super::record::{AttemptRow, AttemptState};
+use super::record::AttemptRow;
 use super::view::Links;
-use crate::delivery::{Attempt, IncidentStatus, MessageKind};
+use super::watch::Health;
+use crate::delivery::{Attempt, Quota};
 use crate::oncall::Overrides;
 
 /// An arrival: fingerprint, episode, whether it fires, when it came.
@@ -42,6 +47,10 @@ pub struct Stored {
     pub silences: Vec<Silence>,
     /// Who took over from whom.
     pub overrides: Overrides,
+    /// Codes that may still be good.
+    pub codes: Vec<Code>,
+    /// When addresses were used within the last day, oldest first.
+    pub used: Vec<(Address, Timestamp)>,
     /// Who was last seen on call, by schedule.
     pub duty: Vec<(String, Option<String>)>,
     /// The highest number given to an incident, a message and an attempt.
@@ -78,6 +87,10 @@ pub struct Memory {
     pub(super) journal: Journal,
     pub(super) numbers: Numbers,
     pub(super) duty: Duty,
+    pub(super) receipts: Receipts,
+    pub(super) codes: Codes,
+    pub(super) health: Health,
+    pub(super) used: Used,
     timers: BTreeSet<(Timestamp, String)>,
 }
 
@@ -140,6 +153,10 @@ impl Memory {
             journal: Journal::default(),
             numbers: Numbers::default(),
             duty: Duty::default(),
+            receipts: Receipts::default(),
+            codes: Codes::default(),
+            health: Health::default(),
+            used: Used::default(),
             timers: BTreeSet::new(),
         }
     }
@@ -159,7 +176,7 @@ impl Memory {
             ..Policy::clone(&policy)
         });
         let mut memory = Memory::new(policy, mode, links);
-        memory.duty = Duty::remembered(stored.duty);
+        memory.restore_lately(stored.duty, stored.codes, stored.used, now);
         let (incident, row, attempt) = stored.numbers;
         memory.numbers = Numbers {
             incident,
@@ -204,61 +221,13 @@ impl Memory {
         }
         memory.restore_indexes();
         memory.restore_mutes(stored.silences, now);
+        memory.restore_health(now);
         memory.forgive_clock(now);
-        events.extend(memory.take_homeless(stored.seen, homeless));
+        memory.restore_seen(stored.seen, &mut homeless);
+        if !homeless.is_empty() {
+            events.push(Event::Alerts(homeless.into_values().collect()));
+        }
         (memory, events)
-    }
-
-    /// Remembers what arrived. Alerts that fire and have lost their incident come in anew, unless they
-    /// resolved since.
-    fn take_homeless(
-        &mut self,
-        seen: Vec<Arrival>,
-        mut homeless: BTreeMap<(u64, Timestamp), Alert>,
-    ) -> Option<Event> {
-        for (fingerprint, starts_at, firing, _) in &seen {
-            if !firing {
-                homeless.remove(&(*fingerprint, *starts_at));
-            }
-        }
-        homeless.retain(|(fingerprint, _), _| !self.firing.contains_key(fingerprint));
-        for (fingerprint, starts_at, firing, received_at) in seen {
-            if !homeless.contains_key(&(fingerprint, starts_at)) {
-                self.seen
-                    .remember(fingerprint, starts_at, firing, received_at);
-            }
-        }
-        let alerts: Vec<Alert> = homeless.into_values().collect();
-        (!alerts.is_empty()).then_some(Event::Alerts(alerts))
-    }
-
-    /// With an attempt for each message that was on its way and whose attempt is lost, so that its
-    /// outcome is unknown as well.
-    fn with_lost_attempts(
-        &mut self,
-        mut attempts: Vec<AttemptRow>,
-        now: Timestamp,
-    ) -> Vec<AttemptRow> {
-        let carried: BTreeSet<u64> = attempts
-            .iter()
-            .flat_map(|attempt| attempt.rows.iter().copied())
-            .collect();
-        for row in self.outbox.values() {
-            if row.state == RowState::InFlight && !carried.contains(&row.id) {
-                self.numbers.attempt += 1;
-                attempts.push(AttemptRow {
-                    id: self.numbers.attempt,
-                    endpoint: row.address.endpoint.clone(),
-                    rows: vec![row.id],
-                    started_at: now,
-                    ended_at: None,
-                    state: AttemptState::InFlight,
-                    detail: String::new(),
-                    provider_id: None,
-                });
-            }
-        }
-        attempts
     }
 
     /// Brings an incident that was let go back, for a late remark. The next step lets it go again.
@@ -282,6 +251,11 @@ impl Memory {
     /// The unfinished messages.
     pub fn outbox(&self) -> impl Iterator<Item = &OutboxRow> {
         self.outbox.values()
+    }
+
+    /// What a code opens at `now`.
+    pub fn code(&self, code: &str, now: Timestamp) -> Option<&Code> {
+        self.codes.find(code, now)
     }
 
     /// The configuration in force.
@@ -314,6 +288,7 @@ impl Memory {
         let attempts = self.attempts.values().cloned().map(Box::new);
         writes.extend(attempts.map(Write::Attempt));
         writes.extend(super::duty::everything(self));
+        writes.extend(self.codes.all().cloned().map(Write::Code));
         writes
     }
 
@@ -328,13 +303,20 @@ impl Memory {
         let mutes = self.next_mute_change(now);
         let lapses = self.outside.next_end();
         let duty = self.duty.changes_at();
-        let others = [timer, patience, mutes, lapses, duty].into_iter().flatten();
-        gates.chain(others).min()
+        let watch = self.health.next_due();
+        let others = [timer, patience, mutes, lapses, duty, watch];
+        gates.chain(others.into_iter().flatten()).min()
     }
 
     pub(super) fn limits_of(&self, endpoint: &str) -> Option<crate::delivery::Limits> {
         let endpoint = self.policy.config.endpoint(endpoint)?;
         Some(endpoint.limits)
+    }
+
+    /// How often this way may be used for one number.
+    pub(super) fn quotas_of(&self, endpoint: &str) -> &'static [Quota] {
+        let endpoint = self.policy.config.endpoint(endpoint);
+        endpoint.map_or(&[], |endpoint| endpoint.quotas)
     }
 
     /// Takes in what changes the rules of the game.
@@ -362,6 +344,7 @@ impl Memory {
             | Event::Posted(_)
             | Event::Act { .. }
             | Event::Outcome { .. }
+            | Event::Receipt { .. }
             | Event::Tick => {}
         }
     }
@@ -431,88 +414,6 @@ impl Memory {
                 }
             }
         }
-    }
-
-    fn restore_row(&mut self, row: OutboxRow) {
-        // A message whose incident cannot be read has nothing to say.
-        let Some(incident) = self.incidents.get_mut(&row.incident) else {
-            return;
-        };
-        incident.rows.insert(row.id);
-        if row.state == RowState::Pending {
-            let gate = self.gates.entry(row.address.endpoint.clone()).or_default();
-            gate.queue.insert((row.due_at, row.id));
-        }
-        if row.kind == MessageKind::Firing && !row.passed_over {
-            self.patience.insert((row.created_at + PATIENCE, row.id));
-        }
-        self.outbox.insert(row.id, row);
-    }
-
-    fn restore_attempt(&mut self, attempt: AttemptRow) {
-        let gate = self.gates.entry(attempt.endpoint.clone()).or_default();
-        gate.in_flight += 1;
-        self.attempts.insert(attempt.id, attempt);
-    }
-
-    fn restore_indexes(&mut self) {
-        for (id, incident) in &self.incidents {
-            self.journal.touched.insert(id.clone());
-            if !incident.closed {
-                self.groups.insert(incident.group.clone(), id.clone());
-            }
-            for held in incident.alerts.values() {
-                if held.quieted {
-                    self.quiet.insert(held.fingerprint, id.clone());
-                } else if held.is_firing() && incident.status != IncidentStatus::Resolved {
-                    self.firing
-                        .entry(held.fingerprint)
-                        .or_default()
-                        .insert(id.clone());
-                }
-            }
-        }
-        self.reindex();
-    }
-
-    /// A clock that stands before what it stamped was set back while Rampart was down. Waiting for
-    /// it to catch up would lose pages, so everything moves back with it.
-    fn forgive_clock(&mut self, now: Timestamp) {
-        let latest = self
-            .incidents
-            .values()
-            .map(|incident| incident.changed_at)
-            .max();
-        if let Some(latest) = latest
-            && latest > now
-        {
-            self.shift(now.as_micros().saturating_sub(latest.as_micros()));
-        }
-    }
-
-    fn shift(&mut self, by_micros: i64) {
-        let moved = |at: Timestamp| shifted(at, by_micros);
-        for (id, incident) in &mut self.incidents {
-            incident.shift(by_micros);
-            self.journal.touch(id);
-        }
-        for row in self.outbox.values_mut() {
-            row.created_at = moved(row.created_at);
-            row.due_at = moved(row.due_at);
-            row.give_up_at = moved(row.give_up_at);
-            self.journal
-                .writes
-                .push(Write::Outbox(Box::new(row.clone())));
-        }
-        for gate in self.gates.values_mut() {
-            gate.shift(moved);
-        }
-        self.outside.shift(moved);
-        let patience = std::mem::take(&mut self.patience);
-        self.patience = patience
-            .into_iter()
-            .map(|(at, row)| (moved(at), row))
-            .collect();
     }
 }
 

@@ -5,6 +5,7 @@
 //! be stored and sent. The same events from the same memory always give the same effects.
 
 mod active;
+mod codes;
 mod deliver;
 mod duty;
 mod escalate;
@@ -16,16 +17,20 @@ mod mute;
 mod outbox;
 mod outside;
 mod progress;
+mod quota;
 mod reach;
+mod receipts;
 mod receive;
 mod record;
 mod route;
 mod view;
+mod watch;
 
 #[cfg(test)]
 mod night;
 
 pub use active::{ActiveAlert, ActiveGroup};
+pub use codes::Code;
 pub use event::{Action, Count, Dispatch, DutyChange, Effect, Event, How, Policy, Write};
 pub use incident::{
     Acknowledgement, Entry, EntryKind, HeldAlert, Incident, Reach, Resolution, Told,
@@ -44,7 +49,9 @@ pub fn step(memory: &mut Memory, event: Event, now: Timestamp) -> Vec<Effect> {
     memory.hear(&event, now);
     // An answer comes first: a refusal brings the next step forward.
     record::settle(memory, &event, now);
-    let admitted = receive::admit(memory, event, now);
+    receipts::settle(memory, &event, now);
+    let mut admitted = receive::admit(memory, event, now);
+    admitted.alerts.extend(watch::alerts(memory, now));
     let routed = route::assign(memory, admitted.alerts);
     let grouped = group::collect(memory, routed);
     mute::watch(memory, &grouped, now);

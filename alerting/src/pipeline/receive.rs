@@ -56,6 +56,7 @@ pub(super) fn admit(memory: &mut Memory, event: Event, now: Timestamp) -> Admitt
         }
         Event::Silences(_)
         | Event::Outcome { .. }
+        | Event::Receipt { .. }
         | Event::Duty(_)
         | Event::Tick
         | Event::Mode(_)

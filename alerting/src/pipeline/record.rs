@@ -97,6 +97,17 @@ pub(super) fn settle(memory: &mut Memory, event: &Event, now: Timestamp) {
         .writes
         .push(Write::Attempt(Box::new(record.clone())));
     count(memory, &record, now);
+    let throttled = matches!(
+        outcome,
+        Attempt::Refused {
+            retry: Retry::After(_),
+            ..
+        }
+    );
+    let (way, reason) = (&record.endpoint, &record.detail);
+    memory
+        .health
+        .note(way, record.state, throttled, reason, now);
     if let Attempt::Refused {
         retry: Retry::After(pause),
         ..
@@ -153,6 +164,12 @@ fn what(row: &OutboxRow, record: &AttemptRow) -> String {
 
 fn accepted(memory: &mut Memory, row: &OutboxRow, record: &AttemptRow, now: Timestamp) {
     outbox::finish(memory, row.id, RowState::Accepted, now);
+    let endpoint = memory.policy.config.endpoint(&record.endpoint);
+    if let Some(id) = &record.provider_id
+        && endpoint.is_some_and(|endpoint| endpoint.once_only)
+    {
+        memory.receipts.wait_for(id, row.clone(), now);
+    }
     let number = record
         .provider_id
         .as_ref()
@@ -186,6 +203,7 @@ pub(super) fn told(memory: &mut Memory, row: &OutboxRow, certain: bool, now: Tim
     {
         Some(known) => {
             known.at = now;
+            known.messages += 1;
             known.certain |= certain;
             known.owed_resolved = true;
         }
@@ -195,6 +213,7 @@ pub(super) fn told(memory: &mut Memory, row: &OutboxRow, certain: bool, now: Tim
             at: now,
             certain,
             owed_resolved: true,
+            messages: 1,
         }),
     }
     // The news that it is over has left already: this one hears it too.
@@ -291,7 +310,13 @@ fn try_again(memory: &mut Memory, mut row: OutboxRow, due_at: Timestamp) {
     memory.outbox.insert(row.id, row);
 }
 
-fn give_up(memory: &mut Memory, row: &OutboxRow, state: RowState, said: &str, now: Timestamp) {
+pub(super) fn give_up(
+    memory: &mut Memory,
+    row: &OutboxRow,
+    state: RowState,
+    said: &str,
+    now: Timestamp,
+) {
     let text = match state {
         RowState::Unknown => format!("{said}; not sent again"),
         _ => format!("{said}; undeliverable after {} attempts", row.attempts),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use model::{Alert, AlertStatus, Labels};
 
 use super::memory::Memory;
+use super::watch;
 use crate::config::{Destination, Route, Timing};
 
 /// Alerts with their ways.
@@ -39,13 +40,11 @@ pub(super) fn assign(memory: &Memory, alerts: Vec<Alert>) -> Routed {
             receiver: route.receiver.clone(),
             destination: route.destination(memory.mode).clone(),
         };
-        let ways = policy
-            .config
-            .root
-            .find(&alert.labels)
-            .into_iter()
-            .map(way)
-            .collect();
+        let found = policy.config.root.find(&alert.labels);
+        let mut ways: Vec<Way> = found.into_iter().map(way).collect();
+        for way in &mut ways {
+            watch::lead_around(memory, &alert, way);
+        }
         routed.firing.push((alert, ways));
     }
     routed

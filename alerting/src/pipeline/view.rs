@@ -38,6 +38,8 @@ impl Incident {
     /// What messages and the phone page say about it.
     pub fn view(&self, links: &Links, person: &str, now: Timestamp) -> IncidentView {
         let address = links.external_url.as_deref();
+        let picture = || page::sign_picture(&links.key, &self.id, now + LINK_VALID_FOR);
+        let has_picture = address.filter(|_| self.function.is_some());
         let token = || page::sign(&links.key, &self.id, person, now + LINK_VALID_FOR);
         IncidentView {
             id: self.id.clone(),
@@ -51,6 +53,8 @@ impl Incident {
             alerts_total: self.alerts_total.saturating_sub(self.hidden()),
             url: address.map(|address| format!("{address}/incidents/{}", self.id)),
             acknowledge_url: address.map(|address| format!("{address}/a/{}", token())),
+            code: None,
+            chart_url: has_picture.map(|address| format!("{address}/chart/{}.png", picture())),
             step: None,
             note: None,
             group: Some(GroupView {
@@ -158,6 +162,7 @@ pub(super) fn delivery(
             mentions,
         },
         language,
+        chart: None,
         now,
     })
 }
@@ -224,6 +229,8 @@ fn digest(found: &[(&OutboxRow, &Incident)], links: &Links, kind: MessageKind) -
         alerts_total: incidents.iter().map(|incident| incident.alerts_total).sum(),
         url: url.map(|address| format!("{address}/incidents")),
         acknowledge_url: None,
+        code: None,
+        chart_url: None,
         step: None,
         note: Some(format!(
             "{total} incidents in one message, because many came at once; {}",

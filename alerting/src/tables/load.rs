@@ -57,6 +57,8 @@ pub(crate) async fn load(state: &State) -> Result<Stored, LoadError> {
         entries: contents(state, "alerting_timeline", "sequence").await?,
         overrides: super::duty::load_overrides(state).await?,
         duty: super::duty::load_duty(state).await?,
+        used: super::used::load(state).await?,
+        codes: super::codes::load(state).await?,
         ..Stored::default()
     };
     let seen = state

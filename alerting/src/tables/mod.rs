@@ -1,8 +1,10 @@
 //! Alerting's tables: how the pipeline's writes become statements, and the way back.
 
+mod codes;
 mod duty;
 mod load;
 mod query;
+mod used;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +22,7 @@ pub(crate) use query::{find_incident, list_incidents};
 /// Alerting's tables, for [`state::State::open`].
 pub const MIGRATIONS: Migrations = Migrations {
     room: "alerting",
-    steps: &[VERSION_1, SILENCES, duty::VERSION],
+    steps: &[VERSION_1, SILENCES, duty::VERSION, codes::VERSION],
 };
 
 // Documents are JSON; columns beside them are what is searched by. `active` incidents are those
@@ -106,6 +108,7 @@ struct Batch {
     forgotten_silences: Vec<String>,
     overrides: BTreeMap<u64, Value>,
     duty: BTreeMap<String, Value>,
+    codes: BTreeMap<String, Value>,
     forget_before: Option<Timestamp>,
 }
 
@@ -170,6 +173,9 @@ impl Batch {
                 self.silences.remove(id);
                 self.forgotten_silences.push(id.clone());
             }
+            Write::Code(code) => {
+                self.codes.insert(code.code.clone(), codes::row(code));
+            }
             Write::Override(made) => {
                 self.overrides.insert(made.id, duty::row(made)?);
             }
@@ -221,6 +227,7 @@ impl Batch {
             3,
             self.overrides.into_values().collect(),
         )?;
+        put("alerting_codes", 4, self.codes.into_values().collect())?;
         put("alerting_duty", 2, self.duty.into_values().collect())?;
         if !self.forgotten_silences.is_empty() {
             let sql = "delete from alerting_silences
@@ -300,6 +307,7 @@ pub(crate) fn expire(resolved_before: Timestamp) -> Vec<Statement> {
         .bind(resolved_before),
     );
     statements.push(duty::expire(resolved_before));
+    statements.push(codes::expire(resolved_before));
     statements
 }
 

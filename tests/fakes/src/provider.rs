@@ -157,6 +157,11 @@ impl Provider {
         self.shared.taken.count()
     }
 
+    /// The first `count` requests taken, once there are that many.
+    pub async fn wait_for(&self, count: u64) -> Vec<Call> {
+        self.shared.taken.wait_for(count).await
+    }
+
     /// What was answered to those that were refused, oldest first.
     pub fn refusals(&self) -> Vec<Said> {
         self.shared.refused.all()

@@ -168,6 +168,7 @@ async fn twilio_sends_the_link_and_speaks_with_keys() {
         pairs(&[
             ("Body", &text),
             ("From", "+14155550100"),
+            ("StatusCallback", &format!("{ACKNOWLEDGE}/status")),
             ("To", "+8613800000001")
         ])
     );
@@ -362,5 +363,38 @@ async fn nobody_without_a_number_is_called() {
             all.iter().any(|(_, value)| value.ends_with("85250000000")),
             "{all:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn what_became_of_a_text_is_asked_for_later() {
+    use crate::delivery::Receipt;
+    for (status, expected) in [
+        (1, None),
+        (
+            2,
+            Some(Receipt::Failed {
+                reason: "MOBILE_NOT_ON_SERVICE".to_owned(),
+            }),
+        ),
+        (
+            3,
+            Some(Receipt::Arrived {
+                detail: "delivered".to_owned(),
+            }),
+        ),
+    ] {
+        let receipts = json!([
+            {"OutId": "another", "SendStatus": 2, "ErrCode": "X"},
+            {"OutId": "k3x9/2/team-chat", "SendStatus": status, "ErrCode": "MOBILE_NOT_ON_SERVICE"},
+        ]);
+        let fake = Provider::start(accounts::aliyun("canary-2", receipts))
+            .await
+            .unwrap();
+        let channel = Case::named("aliyun-sms").channel(&fake.url(), "");
+        assert!(channel.is_asked_for_receipts());
+        let delivery = to_someone(MessageKind::Firing, Language::En);
+        let outbound = Outbound::new(AllowList::default(), outbound::Limits::default());
+        assert_eq!(channel.receipt(&delivery, &outbound).await, expected);
     }
 }

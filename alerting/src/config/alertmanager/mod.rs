@@ -81,6 +81,7 @@ impl Config {
             people: BTreeMap::new(),
             inhibit_rules: inhibit::read(node.field("inhibit_rules"), problems),
             time_intervals,
+            heartbeat: None,
             resolve_timeout: timeout.unwrap_or(Config::RESOLVE_TIMEOUT),
             language: Language::En,
             time_zone: surroundings.time_zone,

@@ -105,6 +105,7 @@ impl Reader<'_> {
         Some(Endpoint {
             name,
             limits: channel.limits(),
+            quotas: channel.quotas(),
             once_only: channel.is_once_only(),
             sends_resolved: sends_resolved.unwrap_or(self.kind.sends_resolved),
             language: None,

@@ -157,6 +157,13 @@ pub struct Told {
     pub certain: bool,
     /// Whether they are owed the news that it is over.
     pub owed_resolved: bool,
+    /// How many messages they got, less those that turned out not to have arrived.
+    #[serde(skip, default = "once")]
+    pub(super) messages: u32,
+}
+
+fn once() -> u32 {
+    1
 }
 
 /// Whether anybody was reached.

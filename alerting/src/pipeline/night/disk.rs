@@ -6,7 +6,7 @@ use model::{AlertStatus, Timestamp};
 
 use crate::oncall::{Override, Overrides};
 use crate::pipeline::{
-    AttemptRow, AttemptState, Entry, HeldAlert, Incident, OutboxRow, Silence, Stored, Write,
+    AttemptRow, AttemptState, Code, Entry, HeldAlert, Incident, OutboxRow, Silence, Stored, Write,
 };
 
 #[derive(Default)]
@@ -19,6 +19,7 @@ pub(super) struct Disk {
     pub(super) unreadable: BTreeSet<String>,
     overrides: BTreeMap<u64, Override>,
     duty: BTreeMap<String, Option<String>>,
+    codes: BTreeMap<String, Code>,
     alerts: BTreeMap<(String, u64), HeldAlert>,
     silences: BTreeMap<String, Silence>,
     seen: BTreeMap<(u64, Timestamp, bool), Timestamp>,
@@ -62,6 +63,9 @@ impl Disk {
                 }
                 Write::ForgetSilence { id } => {
                     self.silences.remove(&id);
+                }
+                Write::Code(code) => {
+                    self.codes.insert(code.code.clone(), code);
                 }
                 Write::Override(made) => {
                     self.overrides.insert(made.id, made);
@@ -111,6 +115,13 @@ impl Disk {
                 .duty
                 .iter()
                 .map(|(schedule, person)| (schedule.clone(), person.clone()))
+                .collect(),
+            codes: self.codes.values().cloned().collect(),
+            used: self
+                .attempts
+                .values()
+                .flat_map(|attempt| attempt.rows.iter().map(|row| (row, attempt.started_at)))
+                .map(|(row, at)| (self.outbox[row].address.clone(), at))
                 .collect(),
             seen: self
                 .seen

@@ -4,13 +4,17 @@
 //! providers are a table of moods. What a provider truly took is written down apart from what the
 //! pipeline believes, so that duplicates and losses show.
 
+mod cases;
 mod disk;
 mod duty;
 mod invariants;
 mod mutes;
+mod phones;
+mod providers;
 mod returns;
 mod seeds;
 mod stories;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock};
@@ -22,7 +26,7 @@ use rand::{Rng, SeedableRng};
 
 use super::{Action, Address, Effect, Event, How, Links, Memory, Policy, Silence, step};
 use crate::config::{Config, Teams};
-use crate::delivery::{Attempt, Delivery, IncidentStatus, Limits, MessageKind, Retry};
+use crate::delivery::{Attempt, Delivery, IncidentStatus, Limits, MessageKind, Receipt, Retry};
 use crate::testing::{at, config, failing, resolved};
 use disk::Disk;
 
@@ -66,6 +70,9 @@ people:
 ";
 const TEAMS: &str = "team-guide: {owns: ['guide/*'], im: team-chat, schedule: guide}";
 
+/// When nights begin that say nothing else.
+const START: &str = "2026-11-10T18:00:00Z";
+
 /// What a provider does with the next message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
@@ -83,6 +90,8 @@ enum Mood {
     TakesSilently,
     /// Takes nothing and answers nothing.
     Hangs,
+    /// Takes it, and says after so many seconds that it did not arrive; for texts and calls only.
+    Loses(u64),
 }
 
 /// Where the process dies.
@@ -122,16 +131,30 @@ struct Flight {
     outcome: Attempt,
 }
 
+/// A receipt on its way.
+struct Lost {
+    lands_at: Timestamp,
+    attempt: u64,
+}
+
 struct Night {
     seed: u64,
     rng: StdRng,
     now: Timestamp,
+    start: Timestamp,
+    /// Time that passed, whatever the wall clock was set to.
+    slept: Duration,
+    /// Events the pipeline was given.
+    events: u64,
+    /// Whether the wall clock was set on the way.
+    clock_was_set: bool,
     memory: Memory,
     policy: Arc<Policy>,
     disk: Disk,
     moods: BTreeMap<String, VecDeque<Mood>>,
     mood: BTreeMap<String, Mood>,
     flights: Vec<Flight>,
+    lost: Vec<Lost>,
     heard: Vec<Heard>,
     /// Messages, as a provider counts them: one for many incidents is one.
     messages: usize,
@@ -164,7 +187,11 @@ fn links() -> Links {
 impl Night {
     fn seeded(seed: u64) -> Self {
         static READ: OnceLock<(Config, Teams)> = OnceLock::new();
-        let (mut config, teams) = READ.get_or_init(|| config(ALERTING, TEAMS)).clone();
+        let (config, teams) = READ.get_or_init(|| config(ALERTING, TEAMS)).clone();
+        Night::new(seed, config, teams, at(START))
+    }
+
+    fn new(seed: u64, mut config: Config, teams: Teams, start: Timestamp) -> Self {
         let mut endpoint = config.receivers["team-chat"].endpoints[0].as_ref().clone();
         endpoint.limits = Limits {
             burst: 20,
@@ -178,13 +205,18 @@ impl Night {
         Night {
             seed,
             rng: StdRng::seed_from_u64(seed),
-            now: at("2026-11-10T18:00:00Z"),
+            now: start,
+            start,
+            slept: Duration::ZERO,
+            events: 0,
+            clock_was_set: false,
             memory: Memory::new(Arc::clone(&policy), Mode::Daily, links()),
             policy,
             disk: Disk::default(),
             moods: BTreeMap::new(),
             mood: BTreeMap::new(),
             flights: Vec::new(),
+            lost: Vec::new(),
             heard: Vec::new(),
             messages: 0,
             said: Vec::new(),
@@ -269,12 +301,14 @@ impl Night {
 
     /// Lets time pass until `end`; everything due on the way happens at its moment.
     fn run_until(&mut self, end: Timestamp) {
+        self.slept += end.since(self.now);
         // Far more than any plan needs; a pipeline that asks to be woken for ever fails here.
         for _ in 0..200_000 {
             self.hand_over_again();
             let landing = self.flights.iter().map(|flight| flight.lands_at).min();
+            let receipt = self.lost.iter().map(|lost| lost.lands_at).min();
             let due = self.memory.next_due(self.now);
-            let next = [landing, due].into_iter().flatten().min();
+            let next = [landing, receipt, due].into_iter().flatten().min();
             let Some(next) = next.filter(|next| *next <= end) else {
                 self.now = end;
                 return;
@@ -286,6 +320,7 @@ impl Night {
                 .position(|flight| flight.lands_at <= self.now)
             {
                 Some(index) => self.land(index),
+                None if self.receipt_lands() => {}
                 None => {
                     self.step(Event::Tick);
                 }
@@ -316,6 +351,7 @@ impl Night {
     /// Runs one step to its end, or to the point where the process dies. Whether what was handed in
     /// is on disk.
     fn step(&mut self, event: Event) -> bool {
+        self.events += 1;
         let effects = step(&mut self.memory, event, self.now);
         self.carry_out(effects)
     }
@@ -346,83 +382,15 @@ impl Night {
         true
     }
 
-    fn call(&mut self, endpoint: &str, attempt: u64) {
-        let queued = self.moods.get_mut(endpoint).and_then(VecDeque::pop_front);
-        let usual = self.mood.get(endpoint).copied().unwrap_or(Mood::Takes);
-        let mood = queued.unwrap_or(usual);
-        let rows = self.disk.attempts[&attempt].rows.clone();
-        for id in &rows {
-            let row = &self.disk.outbox[id];
-            let incident = &self.disk.incidents[&row.incident].0;
-            // What joined is news to whoever has it; that it is still open is not.
-            let unwanted = match row.kind {
-                MessageKind::Reminder if row.note.is_some() => {
-                    incident.status == IncidentStatus::Resolved
-                }
-                MessageKind::Firing | MessageKind::Reminder => {
-                    incident.status != IncidentStatus::Open
-                }
-                MessageKind::Resolved | MessageKind::Test => false,
-            };
-            let function = incident.labels.get("function").unwrap_or_default();
-            let muted = row.kind != MessageKind::Resolved && self.is_surely_muted(function);
-            if unwanted || muted {
-                self.wrongly_paged.push(format!(
-                    "{} {:?} to {}",
-                    row.incident, row.kind, row.address
-                ));
-            }
-        }
-        let takes = matches!(mood, Mood::Takes | Mood::Slow(_) | Mood::TakesSilently);
-        if takes {
-            self.messages += 1;
-            for id in &rows {
-                let row = &self.disk.outbox[id];
-                self.heard.push(Heard {
-                    at: self.now,
-                    row: *id,
-                    incident: row.incident.clone(),
-                    address: row.address.clone(),
-                    kind: row.kind,
-                    attempt,
-                });
-            }
-        }
-        let accepted = Attempt::Accepted {
-            detail: "ok".into(),
-            provider_id: None,
-        };
-        let refused = |retry| Attempt::Refused {
-            reason: format!("{mood:?}"),
-            retry,
-        };
-        let (seconds, outcome) = match mood {
-            Mood::Takes => (0, accepted),
-            Mood::Slow(seconds) => (seconds, accepted),
-            Mood::Fails => (0, refused(Retry::Backoff)),
-            Mood::Refuses => (0, refused(Retry::Never)),
-            Mood::Shuts(seconds) => (0, refused(Retry::After(Duration::from_secs(seconds)))),
-            Mood::TakesSilently | Mood::Hangs => {
-                let reason = "no answer".to_owned();
-                (10, Attempt::Unknown { reason })
-            }
-        };
-        if matches!(outcome, Attempt::Unknown { .. }) {
-            self.doubts.extend(&rows);
-        }
-        self.flights.push(Flight {
-            lands_at: self.now + Duration::from_secs(seconds) + Duration::from_millis(50),
-            attempt,
-            outcome,
-        });
-    }
-
     /// The wall clock is set; no time passes.
     fn set_clock(&mut self, by_seconds: i64) {
         let by_micros = by_seconds * 1_000_000;
         self.now = Timestamp::from_micros(self.now.as_micros() + by_micros);
         for flight in &mut self.flights {
             flight.lands_at = self.now;
+        }
+        for lost in &mut self.lost {
+            lost.lands_at = self.now;
         }
         self.step(Event::ClockSet { by_micros });
     }
@@ -441,6 +409,10 @@ impl Night {
         for flight in self.flights.drain(..) {
             self.doubts
                 .extend(&self.disk.attempts[&flight.attempt].rows);
+        }
+        // Receipts are not waited for over a restart; let those messages have arrived after all.
+        for lost in std::mem::take(&mut self.lost) {
+            self.hear(lost.attempt);
         }
         let stored = self.disk.stored();
         for attempt in &stored.attempts {
@@ -462,9 +434,23 @@ impl Night {
 
     // What was seen.
 
+    /// A hash of everything that happened: who truly heard what when, and every line written down.
+    fn trace(&self) -> [u8; 32] {
+        use sha2::{Digest, Sha256};
+        let mut hash = Sha256::new();
+        for heard in &self.heard {
+            hash.update(format!("{heard:?}"));
+        }
+        for (of, entry) in &self.disk.entries {
+            hash.update(format!("{of:?} {entry:?}"));
+        }
+        hash.update(format!("{} {} {}", self.now, self.events, self.messages));
+        hash.finalize().into()
+    }
+
     /// Every message that was truly taken: `seconds since the start, kind, to whom`.
     fn pages(&self) -> Vec<String> {
-        let start = at("2026-11-10T18:00:00Z");
+        let start = self.start;
         let line = |heard: &Heard| {
             let seconds = heard.at.since(start).as_secs();
             let (minutes, seconds) = (seconds / 60, seconds % 60);

@@ -114,7 +114,7 @@ fn what_nobody_takes_is_visible_and_tried_again() {
     night.fire("feed");
     night.run_for(60 * 60);
     assert_eq!(night.pages().len(), 0);
-    let id = night.only_incident();
+    let id = night.only_of("feed");
     assert_eq!(night.disk.incidents[&id].0.reach, Reach::Unreached);
     assert!(night.disk.story(&id).contains("nobody was reached"));
     for way in ["team-chat", "war-room", "channels.sms", "channels.phone"] {

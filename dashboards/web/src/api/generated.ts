@@ -341,6 +341,13 @@ export type ModeStatus = {
   until: null | Timestamp;
 };
 
+export type NextShift = {
+  from: Timestamp;
+  name: string | null;
+  person: string;
+  rotation: string;
+};
+
 export type Note = {
   by: string | null;
   text: string;
@@ -351,9 +358,27 @@ export type OnCall = {
   schedules: OnCallShift[];
 };
 
+export type OnCallGap = {
+  from: Timestamp;
+  to: Timestamp;
+};
+
+export type OnCallOverride = {
+  by: string;
+  from: Timestamp;
+  id: number;
+  made_at: Timestamp;
+  person: string;
+  schedule: string;
+  to: Timestamp;
+};
+
 export type OnCallShift = {
   from: null | Timestamp;
+  gaps: OnCallGap[];
   name: string | null;
+  next: null | NextShift;
+  overrides: OnCallOverride[];
   person: string | null;
   rotation: string | null;
   schedule: string;
@@ -577,6 +602,14 @@ export type TableStats = {
   file_rows: number;
   files: number;
   memory_rows: number;
+};
+
+export type TakeOver = {
+  by: string | null;
+  for: string | null;
+  from: null | Timestamp;
+  person: string | null;
+  to: null | Timestamp;
 };
 
 export type TestMessage = {
