@@ -165,14 +165,7 @@ impl Batch {
                 let value = json!([row.id, row.state.as_str(), started, document(row)?]);
                 self.attempts.insert(row.id, value);
             }
-            Write::Silence(silence) => {
-                let row = json!([silence.id, document(silence)?]);
-                self.silences.insert(silence.id.clone(), row);
-            }
-            Write::ForgetSilence { id } => {
-                self.silences.remove(id);
-                self.forgotten_silences.push(id.clone());
-            }
+            Write::Silence(_) | Write::ForgetSilence { .. } => self.add_silence(write)?,
             Write::Code(code) => {
                 self.codes.insert(code.code.clone(), codes::row(code));
             }
@@ -183,6 +176,21 @@ impl Batch {
                 self.duty
                     .insert(schedule.clone(), json!([schedule, person]));
             }
+        }
+        Ok(())
+    }
+
+    fn add_silence(&mut self, write: &Write) -> Result<(), serde_json::Error> {
+        match write {
+            Write::Silence(silence) => {
+                let row = json!([silence.id, document(silence)?]);
+                self.silences.insert(silence.id.clone(), row);
+            }
+            Write::ForgetSilence { id } => {
+                self.silences.remove(id);
+                self.forgotten_silences.push(id.clone());
+            }
+            _ => {}
         }
         Ok(())
     }

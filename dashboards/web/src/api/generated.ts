@@ -35,6 +35,66 @@ export type AlertList = {
 
 export type AlertStatus = "firing" | "resolved";
 
+export type AlertmanagerAlert = {
+  annotations: Record<string, string>;
+  endsAt: Timestamp;
+  fingerprint: string;
+  generatorURL?: string;
+  labels: Labels;
+  receivers: AlertmanagerReceiver[];
+  startsAt: Timestamp;
+  status: AlertmanagerAlertStatus;
+  updatedAt: Timestamp;
+};
+
+export type AlertmanagerAlertGroup = {
+  alerts: AlertmanagerAlert[];
+  labels: Labels;
+  receiver: AlertmanagerReceiver;
+};
+
+export type AlertmanagerAlertStatus = {
+  inhibitedBy: string[];
+  mutedBy: string[];
+  silencedBy: string[];
+  state: string;
+};
+
+export type AlertmanagerCluster = {
+  name: string;
+  peers: AlertmanagerPeer[];
+  status: string;
+};
+
+export type AlertmanagerConfig = {
+  original: string;
+};
+
+export type AlertmanagerPeer = {
+  address: string;
+  name: string;
+};
+
+export type AlertmanagerReceiver = {
+  name: string;
+};
+
+export type AlertmanagerStatus = {
+  cluster: AlertmanagerCluster;
+  config: AlertmanagerConfig;
+  uptime: Timestamp;
+  versionInfo: AlertmanagerVersion;
+};
+
+export type AlertmanagerVersion = {
+  branch: string;
+  buildDate: string;
+  buildUser: string;
+  goVersion: string;
+  revision: string;
+  version: string;
+};
+
 export type ApproveLimits = {
   of: string | null;
 };
@@ -59,7 +119,7 @@ export type Destination = {
   escalation: string;
 };
 
-export type EntryKind = "condition" | "routed" | "step" | "delivery" | "acknowledged" | "reopened" | "resolved" | "note";
+export type EntryKind = "condition" | "routed" | "step" | "delivery" | "acknowledged" | "reopened" | "resolved" | "muted" | "note";
 
 export type Explanation = {
   calls_share: number | null;
@@ -189,6 +249,7 @@ export type Incident = {
   function: string | null;
   id: string;
   labels: Labels;
+  muted: null | Muting;
   next_step_at: null | Timestamp;
   number: number;
   opened_at: Timestamp;
@@ -341,6 +402,14 @@ export type ModeStatus = {
   until: null | Timestamp;
 };
 
+export type Muting = {
+  inhibited: boolean;
+  over?: boolean;
+  paused_at: Timestamp;
+  since: Timestamp;
+  why: string;
+};
+
 export type NextShift = {
   from: Timestamp;
   name: string | null;
@@ -399,6 +468,23 @@ export type PodLimits = {
   loadtest: string;
   qps: number;
   version: string | null;
+};
+
+export type PostableAlert = {
+  annotations?: Record<string, string>;
+  endsAt: string | null;
+  generatorURL?: string;
+  labels: Record<string, string>;
+  startsAt: string | null;
+};
+
+export type PostableSilence = {
+  comment: string;
+  createdBy: string;
+  endsAt: string;
+  id: string | null;
+  matchers: SilenceMatcher[];
+  startsAt: string;
 };
 
 export type Problem = {
@@ -503,6 +589,32 @@ export type ShareStats = {
   bytes_max: number;
   peak_bytes: number;
   refused: number;
+};
+
+export type Silence = {
+  comment: string;
+  createdBy: string;
+  endsAt: Timestamp;
+  id: string;
+  matchers: SilenceMatcher[];
+  startsAt: Timestamp;
+  status: SilenceStatus;
+  updatedAt: Timestamp;
+};
+
+export type SilenceId = {
+  silenceID: string;
+};
+
+export type SilenceMatcher = {
+  isEqual?: boolean;
+  isRegex?: boolean;
+  name: string;
+  value: string;
+};
+
+export type SilenceStatus = {
+  state: string;
 };
 
 export type Slice = {
