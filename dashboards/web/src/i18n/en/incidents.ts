@@ -86,6 +86,8 @@ export default {
   'incident.kindDelivery': 'Message',
   'incident.kindAcknowledged': 'Taken',
   'incident.kindReopened': 'Again',
+  'incident.kindMuted': 'Muted',
+  'incident.mutedNow': 'Muted since {at}, {why}: nobody is told.',
   'incident.kindResolved': 'Over',
   'incident.kindNote': 'Note',
 

@@ -86,6 +86,8 @@ export default {
   'incident.kindDelivery': '消息',
   'incident.kindAcknowledged': '接手',
   'incident.kindReopened': '复发',
+  'incident.kindMuted': '静默',
+  'incident.mutedNow': '自 {at} 起静默，{why}：不通知任何人。',
   'incident.kindResolved': '结束',
   'incident.kindNote': '备注',
 

@@ -127,7 +127,8 @@ function standing(incident: Incident, zone: string, now: number): string {
 
 /** What comes next if nobody does anything, counting down. */
 function Next({ incident, zone, now }: { incident: Incident; zone: string; now: number }) {
-  const { acknowledged } = incident;
+  const { acknowledged, muted } = incident;
+  if (muted) return <p data-testid="muted">{t('incident.mutedNow', { at: pointLabel(parseInstant(muted.since), zone), why: muted.why })}</p>;
   const left = countdown(incident.next_step_at, now);
   if (acknowledged) {
     const quiet = countdown(acknowledged.until, now);

@@ -15,6 +15,7 @@ const KINDS = {
   acknowledged: ['✓', 'incident.kindAcknowledged'],
   reopened: ['↻', 'incident.kindReopened'],
   resolved: ['■', 'incident.kindResolved'],
+  muted: ['∅', 'incident.kindMuted'],
   note: ['✎', 'incident.kindNote'],
 } as const;
 
