@@ -17,6 +17,17 @@ use crate::schema::Table;
 /// hour's file, which would move again.
 pub(super) const MOVED_AFTER: Duration = Duration::from_hours(1);
 
+/// Counts per minute stay on the machine's disk this long whatever is asked for: baselines read four weeks, and
+/// whether somebody is paged must not depend on an object store.
+const MINUTES_STAY: Duration = Duration::from_hours(29 * 24);
+
+fn stays(table: Table, keep_local: Duration) -> Duration {
+    match table {
+        Table::Minutes => keep_local.max(MINUTES_STAY),
+        _ => keep_local,
+    }
+}
+
 impl Flusher {
     /// Files of closed hours that only this machine has and that nobody merges any more, the oldest first.
     pub(super) fn to_move(&self) -> Vec<Arc<TableFile>> {
@@ -80,7 +91,7 @@ impl Flusher {
         Ok(true)
     }
 
-    /// Lets go of local copies whose hour ended `keep_local` ago. Says how many.
+    /// Lets go of local copies whose hour ended `keep_local` ago, those of counts per minute later. Says how many.
     pub(super) fn leave_to_second_home(&self, keep_local: Duration) -> Result<usize, FlushError> {
         let mut manifest = self.manifest();
         self.check_health()?;
@@ -90,7 +101,8 @@ impl Flusher {
         let files: Vec<Arc<TableFile>> = Table::ALL
             .into_iter()
             .flat_map(|table| self.catalogue.files(table))
-            .filter(|file| file.place == Place::Both && end_of(file.hour) + keep_local < now)
+            .filter(|file| file.place == Place::Both)
+            .filter(|file| end_of(file.hour) + stays(file.table, keep_local) < now)
             .collect();
         if files.is_empty() {
             return Ok(0);

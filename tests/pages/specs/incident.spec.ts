@@ -41,6 +41,28 @@ test('a viewer is told why not', async ({ browser }) => {
   await context.close();
 });
 
+test('a silence is seen on the incident, and so is its end', async ({ context, page }) => {
+  await signedIn(context, TOKENS.first.token);
+  const { id } = await server.now.incident();
+  const asked = (method: string, path: string, body?: object) =>
+    fetch(server.now.url + path, {
+      method,
+      headers: { authorization: `Bearer ${TOKENS.first.token}`, 'content-type': 'application/json' },
+      body: body && JSON.stringify(body),
+    });
+  const instant = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
+  const matchers = [{ name: 'namespace', value: 'guide', isRegex: false, isEqual: true }];
+  const silence = { matchers, startsAt: instant(-1), endsAt: instant(3_600), createdBy: 'ann', comment: 'deploy' };
+  const made = await asked('POST', '/api/v2/silences', silence);
+  expect(made.status).toBe(200);
+  const { silenceID } = (await made.json()) as { silenceID: string };
+  await page.goto(`${server.now.url}/incidents/${id}`);
+  await expect(page.getByTestId('muted')).toContainText('silenced by ann');
+  await expect(page.getByTestId('timeline')).toContainText('Muted');
+  expect((await asked('DELETE', `/api/v2/silence/${silenceID}`)).status).toBe(200);
+  await expect(page.getByTestId('muted')).toHaveCount(0);
+});
+
 test('keys alone acknowledge; a second time is harmless and says who has it', async ({ context, page, browser }) => {
   await signedIn(context, TOKENS.first.token);
   const others = await browser.newContext();
