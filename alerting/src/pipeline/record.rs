@@ -345,11 +345,9 @@ pub(super) fn nobody_left(memory: &mut Memory, row: &OutboxRow, now: Timestamp) 
         && incident.progress.due.is_none()
         && incident.rows.is_empty()
         && !incident.told.iter().any(|told| told.certain);
-    if hopeless && row.kind == MessageKind::Firing && incident.is_muted() {
-        // Nobody may be told now; everything begins again as soon as somebody may.
-        incident.progress.remind_at = Some(now);
-        memory.journal.touch(&row.incident);
-    } else if hopeless && row.kind == MessageKind::Firing {
+    // While it is muted nobody may be told; when that ends, the plan begins again.
+    let hopeless = hopeless && !incident.is_muted();
+    if hopeless && row.kind == MessageKind::Firing {
         let journal = &mut memory.journal;
         if row.step.is_none() {
             return escalate::unreached(incident, journal, now);
