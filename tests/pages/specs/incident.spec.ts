@@ -50,7 +50,7 @@ test('a silence is seen on the incident, and so is its end', async ({ context, p
       headers: { authorization: `Bearer ${TOKENS.first.token}`, 'content-type': 'application/json' },
       body: body && JSON.stringify(body),
     });
-  const instant = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
+  const instant = (seconds: number) => new Date(Date.now() + server.now.shift + seconds * 1000).toISOString();
   const matchers = [{ name: 'namespace', value: 'guide', isRegex: false, isEqual: true }];
   const silence = { matchers, startsAt: instant(-1), endsAt: instant(3_600), createdBy: 'ann', comment: 'deploy' };
   const made = await asked('POST', '/api/v2/silences', silence);
