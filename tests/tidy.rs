@@ -48,6 +48,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Crates that the tree holds in more than one version, each with who keeps the older ones. None of
 /// them is a type that our own crates exchange.
 const SEVERAL_VERSIONS: &[(&str, &str)] = &[
+    ("block-buffer", "follows digest"),
+    ("crypto-common", "follows digest"),
+    (
+        "digest",
+        "sqlx's PostgreSQL moved on to RustCrypto's next; reqwest's, lettre's and DataFusion's have not",
+    ),
+    ("hmac", "follows digest"),
+    ("md-5", "follows digest"),
+    ("sha2", "follows digest"),
     (
         "base64",
         "ours and reqwest's 0.22; arrow, datafusion and email-encoding moved on",
