@@ -182,6 +182,12 @@ pub struct CheckArguments {
     /// Also give advice; advice alone exits with 3
     #[arg(long)]
     pub lint: bool,
+    /// The mode whose numbers are told; rush also tells what differs and whether it is prepared
+    #[arg(long, value_parser = ["daily", "rush"])]
+    pub mode: Option<String>,
+    /// Judge rules by real traffic: `server` asks the server of --server for its last day, anything else is a CSV file
+    #[arg(long, value_name = "FROM")]
+    pub traffic: Option<String>,
     /// Read FILE as source SOURCE would and show what comes out
     #[arg(long, num_args = 2, value_names = ["FILE", "SOURCE"])]
     pub sample: Option<Vec<String>>,

@@ -164,13 +164,25 @@ pub(crate) fn read(file: &Node, problems: &mut Problems) -> Vec<Rule> {
     rules
 }
 
+/// The name of every rule of a file, mistakes or not, and where it stands.
+pub(crate) fn names(file: &Node) -> impl Iterator<Item = (&str, &Node)> {
+    let grouped = file
+        .items_of("groups")
+        .iter()
+        .flat_map(|group| group.items_of("rules"));
+    grouped
+        .chain(file.items_of("rules"))
+        .filter_map(|rule| Some((rule.text_of("alert")?, rule.field("alert")?)))
+}
+
 fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Option<Rule> {
     let inherited = |name: &str| {
         node.field(name)
             .or_else(|| group.and_then(|group| group.field(name)))
     };
     if let Some(inhibited_by) = node.field("inhibited_by") {
-        condition::not_available(inhibited_by, "inhibited_by", problems);
+        let instead = "write `inhibit_rules` in the alerting file";
+        condition::not_available(inhibited_by, "inhibited_by", instead, problems);
     }
     let zone = inherited("time_zone")
         .and_then(Node::time_zone)
@@ -219,7 +231,8 @@ fn read_functions(
         return None;
     };
     if functions.kind() == declare::Kind::Record {
-        condition::not_available(functions, "functions: {labels}", problems);
+        let instead = "functions have no labels here; write globs: `functions: [\"guide/*\"]`";
+        condition::not_available(functions, "functions: {labels}", instead, problems);
         return None;
     }
     let globs: Vec<Glob> = functions.items().iter().filter_map(Node::glob).collect();
