@@ -1,3 +1,5 @@
+//! Simulated traffic: what pages and how soon, what does not, and what is remembered.
+
 use super::*;
 
 /// Numbers for a simulation; the seed is in every message.
