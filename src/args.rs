@@ -69,7 +69,7 @@ pub enum Command {
     Init(InitArguments),
     /// Prove a configuration without starting anything
     Check(CheckArguments),
-    /// Live through scenario files and see whether rules fire as they say
+    /// Live through scenario files, or promtool's unit tests, and see whether rules fire as they say
     Test(TestArguments),
     /// Ask the tables with one SQL SELECT
     Query(QueryArguments),
@@ -391,7 +391,7 @@ pub enum RulesCommand {
 /// Flags of `test`.
 #[derive(Debug, Clone, Args)]
 pub struct TestArguments {
-    /// Scenario files; each names its rule files, relative to its own folder
+    /// Scenario files or promtool's unit tests; each names its rule files, relative to its own folder
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Print what was told, also where all came true

@@ -52,7 +52,7 @@ pub use read::shape;
 pub use routes::{openapi, routes};
 pub use rule::{NoData, Rule, Settings};
 pub use runtime::{Options, Rules};
-pub use scenario::{Expectation, Outcome, RulesPath, Scenario, run as run_scenario};
+pub use scenario::{Expectation, Outcome, RulesPath, Scenario, UnitTests, run as run_scenario};
 pub use set::RuleSet;
 pub use sight::{Completeness, Sight};
 pub use sink::{AlertSink, Delivery};

@@ -151,7 +151,7 @@ impl RuleSet {
 }
 
 /// As a person meets them reading the file.
-fn in_order(found: Problems) -> Vec<Problem> {
+pub(crate) fn in_order(found: Problems) -> Vec<Problem> {
     let mut found = found.into_vec();
     found.sort_by_key(|problem| (problem.line, problem.column));
     found
