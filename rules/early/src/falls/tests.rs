@@ -185,7 +185,7 @@ fn memory_survives_and_damage_is_refused() {
     let (sums, sum) = (SHARES.len() * 40, 40);
     let older = [
         &[VERSION_WITHOUT_HALF],
-        &record[1 + sum..1 + sums],
+        &record[1 + sum..=sums],
         &record[1 + sums + of_first.0.len()..],
     ]
     .concat();
