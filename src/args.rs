@@ -69,7 +69,7 @@ pub enum Command {
     Init(InitArguments),
     /// Prove a configuration without starting anything
     Check(CheckArguments),
-    /// Live through scenario files and see whether rules fire as they say
+    /// Live through scenario files, or promtool's unit tests, and see whether rules fire as they say
     Test(TestArguments),
     /// Ask the tables with one SQL SELECT
     Query(QueryArguments),
@@ -182,6 +182,12 @@ pub struct CheckArguments {
     /// Also give advice; advice alone exits with 3
     #[arg(long)]
     pub lint: bool,
+    /// The mode whose numbers are told; rush also tells what differs and whether it is prepared
+    #[arg(long, value_parser = ["daily", "rush"])]
+    pub mode: Option<String>,
+    /// Judge rules by real traffic: `server` asks the server of --server for its last day, anything else is a CSV file
+    #[arg(long, value_name = "FROM")]
+    pub traffic: Option<String>,
     /// Read FILE as source SOURCE would and show what comes out
     #[arg(long, num_args = 2, value_names = ["FILE", "SOURCE"])]
     pub sample: Option<Vec<String>>,
@@ -385,7 +391,7 @@ pub enum RulesCommand {
 /// Flags of `test`.
 #[derive(Debug, Clone, Args)]
 pub struct TestArguments {
-    /// Scenario files; each names its rule files, relative to its own folder
+    /// Scenario files or promtool's unit tests; each names its rule files, relative to its own folder
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Print what was told, also where all came true

@@ -1,5 +1,7 @@
 //! A rule file: its shape and how it is read. Every problem is found at once and shown at its place.
 
+mod apart;
+
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -7,7 +9,7 @@ use declare::template::Template;
 use declare::{Node, Problems, Record, Shape};
 use model::{Glob, Labels, Severity, format_duration};
 
-use crate::condition::{self, Condition};
+use crate::condition;
 use crate::layers::Layers;
 use crate::rule::{NoData, Rule, Settings};
 use crate::text::VARIABLES;
@@ -164,13 +166,25 @@ pub(crate) fn read(file: &Node, problems: &mut Problems) -> Vec<Rule> {
     rules
 }
 
+/// The name of every rule of a file, mistakes or not, and where it stands.
+pub(crate) fn names(file: &Node) -> impl Iterator<Item = (&str, &Node)> {
+    let grouped = file
+        .items_of("groups")
+        .iter()
+        .flat_map(|group| group.items_of("rules"));
+    grouped
+        .chain(file.items_of("rules"))
+        .filter_map(|rule| Some((rule.text_of("alert")?, rule.field("alert")?)))
+}
+
 fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Option<Rule> {
     let inherited = |name: &str| {
         node.field(name)
             .or_else(|| group.and_then(|group| group.field(name)))
     };
     if let Some(inhibited_by) = node.field("inhibited_by") {
-        condition::not_available(inhibited_by, "inhibited_by", problems);
+        let instead = "write `inhibit_rules` in the alerting file";
+        condition::not_available(inhibited_by, "inhibited_by", instead, problems);
     }
     let zone = inherited("time_zone")
         .and_then(Node::time_zone)
@@ -181,9 +195,9 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
     let annotations = read_annotations(node, problems);
     let (daily, rush) = read_modes(node, zone, every, problems);
     let mut by = read_by(inherited("by"));
-    tell_parts_apart(&mut by, &[&daily, &rush]);
-    refuse_pods_apart(node, inherited("by"), &by, &[&daily, &rush], problems);
-    refuse_versions_apart(node, inherited("by"), &by, &[&daily, &rush], problems);
+    apart::tell_parts_apart(&mut by, &[&daily, &rush]);
+    apart::refuse_pods_apart(node, inherited("by"), &by, &[&daily, &rush], problems);
+    apart::refuse_versions_apart(node, inherited("by"), &by, &[&daily, &rush], problems);
     Some(Rule {
         name: node.text_of("alert")?.to_owned(),
         group: group
@@ -219,7 +233,8 @@ fn read_functions(
         return None;
     };
     if functions.kind() == declare::Kind::Record {
-        condition::not_available(functions, "functions: {labels}", problems);
+        let instead = "functions have no labels here; write globs: `functions: [\"guide/*\"]`";
+        condition::not_available(functions, "functions: {labels}", instead, problems);
         return None;
     }
     let globs: Vec<Glob> = functions.items().iter().filter_map(Node::glob).collect();
@@ -298,75 +313,6 @@ fn read_by(node: Option<&Node>) -> Vec<By> {
         }
     }
     by
-}
-
-/// What an outlier is looked for across is told apart, whatever else is.
-fn tell_parts_apart(by: &mut Vec<By>, modes: &[&Option<Settings>]) {
-    for settings in modes.iter().copied().flatten() {
-        if let Condition::Outlier(outlier) = &settings.condition
-            && !by.contains(&outlier.across)
-        {
-            by.push(outlier.across);
-        }
-    }
-}
-
-/// Some things are counted for a function as a whole: pods, values of columns.
-fn refuse_pods_apart(
-    rule: &Node,
-    place: Option<&Node>,
-    by: &[By],
-    modes: &[&Option<Settings>],
-    problems: &mut Problems,
-) {
-    let judged = |settings: &Option<Settings>| {
-        let condition = settings.as_ref().map(|settings| &settings.condition);
-        match condition? {
-            Condition::AboveCapacity(_) => Some("above_capacity"),
-            Condition::Share(share) if share.part.is_by_minute() => Some(share.part.of()),
-            Condition::Compare(compare) => match compare.sides {
-                condition::Sides::Versions(..) => None,
-                condition::Sides::ServedBy(..) => Some("served_by"),
-                condition::Sides::Functions(..) => Some("compare"),
-            },
-            _ => None,
-        }
-    };
-    if let Some(word) = modes.iter().find_map(|settings| judged(settings))
-        && by != [By::Namespace, By::Function]
-    {
-        problems
-            .error(
-                place.unwrap_or(rule),
-                format!("`{word}` is judged for each function as a whole"),
-            )
-            .hint("write `by: [function]`, or leave `by` out");
-    }
-}
-
-/// A comparison of versions tells them apart itself.
-fn refuse_versions_apart(
-    rule: &Node,
-    place: Option<&Node>,
-    by: &[By],
-    modes: &[&Option<Settings>],
-    problems: &mut Problems,
-) {
-    let compares = |settings: &Option<Settings>| {
-        matches!(
-            settings.as_ref().map(|settings| &settings.condition),
-            Some(Condition::Compare(compare))
-                if matches!(compare.sides, condition::Sides::Versions(..))
-        )
-    };
-    if by.contains(&By::Version) && modes.iter().any(|settings| compares(settings)) {
-        problems
-            .error(
-                place.unwrap_or(rule),
-                "`compare` tells versions apart itself",
-            )
-            .hint("leave `version` out of `by`");
-    }
 }
 
 fn read_labels(group: Option<&Node>, rule: &Node, problems: &mut Problems) -> Labels {

@@ -38,7 +38,7 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Serve(serve) => serve::run(serve).await,
         Command::Demo(demo) => demo::run(demo).await,
         Command::Init(init) => init::run(&init),
-        Command::Check(check) => check::run(&check),
+        Command::Check(check) => check::run(remote, &check).await,
         Command::Test(test) => test::run(&test),
         Command::Query(query) => query::run(remote, query).await,
         Command::Incident(incident) => incident::run(remote, incident).await,

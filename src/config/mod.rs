@@ -16,7 +16,7 @@ use declare::{Node, Problems};
 use inbound::Tokens;
 use model::DatedEvent;
 
-pub use files::{ConfigFiles, TextFile, read_text};
+pub use files::{ConfigFiles, TextFile, expand, read_text};
 pub use shape::main as main_shape;
 
 /// Where the server listens when nothing says otherwise.

@@ -12,6 +12,7 @@
 
 mod alertmanager;
 mod capacity;
+mod checking;
 mod commands;
 mod docs;
 mod house;

@@ -6,13 +6,14 @@ use declare::{Problems, Record, Shape};
 use model::{FunctionId, Ratio, format_duration};
 use serde_json::{Value, json};
 
-use super::{About, Enough, Evidence, Kind, Measure, Verdict, Why, enough, percent, read_window};
+use super::{
+    About, Enough, Evidence, Kind, Measure, Verdict, Why, difference, enough, percent, read_window,
+};
 use crate::layers::Layers;
-use crate::wilson;
 use crate::windows::Tally;
 
 /// Breach: the success rate of one side is *provably* lower than that of the other by more than
-/// `worse_by` (Newcombe's interval of a difference, see [`wilson::difference_at_least`]).
+/// `worse_by` (Newcombe's interval of a difference, see [`crate::wilson::difference_at_least`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compare {
     /// What is compared with what.
@@ -182,27 +183,7 @@ impl Compare {
             };
             return Verdict::Unknown { why };
         }
-        let (value, baseline) = (own.success_rate(), other.success_rate());
-        let proven = wilson::difference_at_least(
-            (other.succeeded(), other.counted),
-            (own.succeeded(), own.counted),
-            self.enough.z(),
-        );
-        if proven <= self.worse_by.get() {
-            return Verdict::Ok {
-                value,
-                recovered: baseline - value <= self.worse_by.get(),
-            };
-        }
-        Verdict::Breach {
-            value,
-            evidence: Evidence {
-                calls: own.counted,
-                failed: own.failed,
-                baseline: Some(baseline),
-                ..Evidence::default()
-            },
-        }
+        difference::judge(own, other, self.worse_by, &self.enough)
     }
 
     /// The calls of both sides among a function's versions.
@@ -230,10 +211,6 @@ impl Compare {
             sum
         };
         (side(own), side(other))
-    }
-
-    fn points(&self) -> String {
-        self.worse_by.to_string().replace('%', "pp")
     }
 }
 
@@ -275,7 +252,7 @@ impl Kind for Compare {
         format!(
             "success rate of {} {own} more than {} under {other} in {}",
             self.sides.field(),
-            self.points(),
+            difference::points(self.worse_by),
             format_duration(self.over)
         )
     }
@@ -285,7 +262,7 @@ impl Kind for Compare {
         let json = json!({
             self.sides.field(): own,
             "against": other,
-            "success_rate_worse_by": self.points(),
+            "success_rate_worse_by": difference::points(self.worse_by),
             "over": format_duration(self.over),
         });
         json!({"compare": self.enough.add_to(json)})

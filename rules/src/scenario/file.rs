@@ -73,7 +73,7 @@ const PHASES: [&str; 4] = ["firing", "pending", "clearing", "inactive"];
 /// The furthest time of a scenario, either way.
 const TIME_MAX_SECONDS: i64 = 40 * 86_400;
 /// How long a scenario may be.
-const LENGTH_MAX_SECONDS: i64 = 7 * 86_400;
+pub(super) const LENGTH_MAX_SECONDS: i64 = 7 * 86_400;
 
 /// A word and the column it begins at.
 type Word<'a> = (usize, &'a str);
