@@ -22,9 +22,11 @@ mod layers;
 mod ledger;
 mod lint;
 mod mode;
+mod past;
 mod phase;
 mod portions;
 mod read;
+mod releases;
 mod routes;
 mod rule;
 mod runtime;
@@ -33,6 +35,7 @@ mod set;
 mod sight;
 mod sink;
 mod spent;
+pub mod suspects;
 mod tables;
 mod text;
 mod view;
@@ -41,11 +44,17 @@ mod windows;
 
 pub use capacity::{Capacity, CapacitySource, NothingTested, PodsGauge};
 pub use detection::{Arrivals, StoredMemory};
+pub use driver::chain;
 pub use engine::{Change, Engine, Episode, LabelSetView, RuleView, StoredPhase, TICK};
 pub use ledger::{LedgerError, MIGRATIONS};
 pub use mode::{ModeError, ModeStatus, Modes, mode_shape, read_mode};
+pub use past::backtest::backtest;
+pub use past::{
+    Backtest, BacktestReport, Explained, Fired, Gap, Past, PastError, RuleReport, Told,
+};
 pub use phase::{Effect, Phase, Timing};
 pub use read::shape;
+pub use releases::{Release, ReleaseError, Releases, Roles, Stage};
 pub use routes::{openapi, routes};
 pub use rule::{NoData, Rule, Settings};
 pub use runtime::{Options, Rules};

@@ -92,6 +92,14 @@ impl RuleSet {
         (!broken).then_some(whole)
     }
 
+    /// Rules that have been proven before, as a set of their own.
+    pub(crate) fn of(rules: Vec<Arc<Rule>>) -> RuleSet {
+        RuleSet {
+            rules,
+            advice: Problems::new(),
+        }
+    }
+
     /// The same rules and the built-in ones, as [`crate::Rules::start`] runs them.
     pub fn with_built_in(mut self) -> RuleSet {
         if let Some(share) = Ratio::new(0.99) {

@@ -14,6 +14,7 @@ mod file;
 mod world;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use declare::{Level, Problem, Problems};
 use model::{Labels, Mode, Timestamp};
@@ -21,6 +22,7 @@ use model::{Labels, Mode, Timestamp};
 use crate::detection::StoredMemory;
 use crate::engine::{Change, Engine, StoredPhase};
 use crate::phase::Phase;
+use crate::releases::Releases;
 use crate::set::RuleSet;
 
 pub use file::{Expectation, RulesPath, Scenario};
@@ -51,6 +53,7 @@ pub fn run(scenario: &Scenario, rules: &RuleSet) -> Outcome {
         world: World::new(scenario),
         stored: BTreeMap::new(),
         memories: BTreeMap::new(),
+        releases: Arc::new(scenario.releases.iter().cloned().collect()),
         outcome: Outcome::default(),
     };
     life.engine.set_mode(scenario.mode);
@@ -64,6 +67,7 @@ struct Life<'a> {
     world: World<'a>,
     stored: BTreeMap<(String, Labels), StoredPhase>,
     memories: BTreeMap<(String, Labels), StoredMemory>,
+    releases: Arc<Releases>,
     outcome: Outcome,
 }
 
@@ -92,6 +96,7 @@ impl Life<'_> {
     fn tick(&mut self, second: i64) {
         let now = instant(second);
         self.world.now = second;
+        self.engine.set_releases(Arc::clone(&self.releases));
         self.engine.arrive(&self.world.arrivals(second), now);
         let changes = self.engine.tick(&self.world, now);
         self.take(second, changes);
