@@ -115,7 +115,13 @@ fn a_backtest_over_the_demo_finds_its_faults_and_nothing_else() {
         );
         assert!(found.4 > 0 && found.4 < 120, "seed {SEED}: {found:?}");
     }
-    assert_eq!(by_server["calls"], lines.len());
+    // The last calls end after the stretch.
+    let calls = usize::try_from(by_server["calls"].as_u64().unwrap()).unwrap();
+    assert!(
+        (lines.len() - 100..=lines.len()).contains(&calls),
+        "{calls} of {}",
+        lines.len()
+    );
     let by_file = backtest(&["--server", &server.url, &rules]);
     assert_eq!(by_file["episodes"], by_server["episodes"]);
     let of_store = backtest(&["--server", &server.url, &rules, "--function", "store/*"]);
