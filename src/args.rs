@@ -2,6 +2,7 @@
 
 mod alerting;
 mod loadtest;
+mod past;
 mod store;
 
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 pub use alerting::*;
 pub use loadtest::*;
+pub use past::*;
 pub use store::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -71,6 +73,8 @@ pub enum Command {
     Check(CheckArguments),
     /// Live through scenario files, or promtool's unit tests, and see whether rules fire as they say
     Test(TestArguments),
+    /// Say what rules would have done over stored calls
+    Backtest(BacktestArguments),
     /// Ask the tables with one SQL SELECT
     Query(QueryArguments),
     /// Look at incidents and act on them
@@ -98,6 +102,8 @@ pub enum Command {
     Limits(LimitsArguments),
     /// Show the mode, or switch between everyday and sale thresholds
     Mode(ModeArguments),
+    /// Mark what was released, which says what is gray and what is base; or list what was marked
+    Release(ReleaseArguments),
     /// Show rules and what each says now
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -385,6 +391,9 @@ pub enum RulesCommand {
         rule: String,
         /// The function, namespace/name
         function: model::FunctionId,
+        /// At this instant of the past, RFC 3339; now when not given
+        #[arg(long, value_name = "TIME")]
+        at: Option<model::Timestamp>,
     },
 }
 

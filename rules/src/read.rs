@@ -1,6 +1,7 @@
 //! A rule file: its shape and how it is read. Every problem is found at once and shown at its place.
 
 mod apart;
+mod modes;
 
 use std::time::Duration;
 
@@ -10,8 +11,7 @@ use declare::{Node, Problems, Record, Shape};
 use model::{Glob, Labels, Severity, format_duration};
 
 use crate::condition;
-use crate::layers::Layers;
-use crate::rule::{NoData, Rule, Settings};
+use crate::rule::{NoData, Rule};
 use crate::text::VARIABLES;
 use crate::windows::{By, Select};
 
@@ -108,6 +108,11 @@ fn rule() -> Record {
             ))),
             "what differs while the mode is rush",
         )
+        .field(
+            modes::AFTER_RELEASE,
+            Shape::Record(modes::after_release()),
+            "what differs for a while after a release of the function",
+        )
         .field("inhibited_by", Shape::Any, "not available in this version");
     adjustable(shared(record)).exactly_one(&[
         "success_rate",
@@ -193,11 +198,13 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
     let every = read_every(inherited("every"), rhythm_of(node), problems);
     let labels = read_labels(group, node, problems);
     let annotations = read_annotations(node, problems);
-    let (daily, rush) = read_modes(node, zone, every, problems);
+    let modes = modes::read(node, zone, every, problems);
+    let all = modes.all();
     let mut by = read_by(inherited("by"));
-    apart::tell_parts_apart(&mut by, &[&daily, &rush]);
-    apart::refuse_pods_apart(node, inherited("by"), &by, &[&daily, &rush], problems);
-    apart::refuse_versions_apart(node, inherited("by"), &by, &[&daily, &rush], problems);
+    apart::tell_parts_apart(&mut by, &all);
+    apart::refuse_pods_apart(node, inherited("by"), &by, &all, problems);
+    apart::refuse_versions_apart(node, inherited("by"), &by, &all, problems);
+    modes::refuse_unnamed_functions(node, &by, problems);
     Some(Rule {
         name: node.text_of("alert")?.to_owned(),
         group: group
@@ -215,8 +222,9 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
             .unwrap_or(Rule::LABEL_SETS_MAX),
         labels,
         annotations,
-        daily: daily?,
-        rush,
+        after_release: modes.after_release(),
+        daily: modes.daily?,
+        rush: modes.rush,
         place: Some(node.clone()),
     })
 }
@@ -365,82 +373,4 @@ fn read_annotations(rule: &Node, problems: &mut Problems) -> Vec<(String, Templa
         annotations.push((name.to_owned(), template));
     }
     annotations
-}
-
-fn read_modes(
-    node: &Node,
-    zone: Tz,
-    every: Duration,
-    problems: &mut Problems,
-) -> (Option<Settings>, Option<Settings>) {
-    let daily = read_settings(&Layers::plain(node), zone, every, problems);
-    let Some(over) = node.field("rush") else {
-        return (daily, None);
-    };
-    let rush = read_settings(&Layers::overridden(node, over), zone, every, problems);
-    if let (Some(daily), Some(rush)) = (&daily, &rush)
-        && std::mem::discriminant(&daily.condition) != std::mem::discriminant(&rush.condition)
-    {
-        problems
-            .error(over, "`rush` changes the kind of condition")
-            .hint("override numbers here; write a rule of its own for another condition");
-    }
-    for other in [
-        "success_rate",
-        "qps",
-        "latency",
-        "share",
-        "compare",
-        "outlier",
-        "slo",
-        "sql",
-    ] {
-        if let (Some(stray), None) = (over.field(other), node.field(other)) {
-            problems
-                .error(
-                    stray,
-                    format!("the rule itself has no `{other}` to override"),
-                )
-                .hint("write a rule of its own for another condition");
-        }
-    }
-    (daily, rush)
-}
-
-fn read_settings(
-    rule: &Layers<'_>,
-    zone: Tz,
-    every: Duration,
-    problems: &mut Problems,
-) -> Option<Settings> {
-    let condition = condition::read(rule, zone, problems);
-    let hold = rule.duration("for").unwrap_or_default();
-    if !hold.is_zero() && hold < every {
-        problems
-            .advice(
-                rule.place_of("for"),
-                format!(
-                    "`for: {}` is shorter than `every: {}`",
-                    format_duration(hold),
-                    format_duration(every)
-                ),
-            )
-            .hint("it fires at the second look, as if `for` were `every`");
-    }
-    Some(Settings {
-        condition: condition?,
-        hold,
-        keep_firing_for: rule.duration("keep_firing_for").unwrap_or_default(),
-        severity: rule
-            .text("severity")
-            .and_then(Severity::from_word)
-            .unwrap_or_default(),
-        min_completeness: rule
-            .ratio("min_completeness")
-            .or_else(|| model::Ratio::new(0.99))?,
-        no_data: rule
-            .text("no_data")
-            .and_then(NoData::from_word)
-            .unwrap_or_default(),
-    })
 }

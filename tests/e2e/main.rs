@@ -19,6 +19,7 @@ mod house;
 mod ingest;
 mod kill;
 mod mistakes;
+mod past;
 mod peers;
 mod readme;
 mod reload;

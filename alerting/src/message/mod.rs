@@ -19,7 +19,9 @@ use model::Severity;
 
 use crate::delivery::{Language, MessageKind};
 
-pub(crate) use compose::{alert_lines, headline, numbers, place, sentences, since};
+pub(crate) use compose::{
+    SUSPECTS, alert_lines, headline, numbers, place, sentences, since, suspects,
+};
 pub use cut::{cut_bytes, cut_chars, one_line};
 pub use dialect::{Dialect, Layout, bare_link, markdown_link, written};
 pub use escape::{escape_html, escape_markdown, safe_url};

@@ -10,6 +10,7 @@ use super::{
     About, Enough, Evidence, Kind, Measure, Verdict, Why, difference, enough, percent, read_window,
 };
 use crate::layers::Layers;
+use crate::releases::Roles;
 use crate::windows::Tally;
 
 /// Breach: the success rate of one side is *provably* lower than that of the other by more than
@@ -38,9 +39,9 @@ pub enum Sides {
 }
 
 impl Sides {
-    /// The role of the version that most calls go to.
+    /// The role of the version that others are compared with.
     pub const BASE: &'static str = "base";
-    /// The role of all other versions together.
+    /// The role of what is on trial.
     pub const GRAY: &'static str = "gray";
 
     fn field(&self) -> &'static str {
@@ -72,14 +73,14 @@ pub(super) fn record() -> Record {
     .field(
         "version",
         Shape::Text,
-        "a version, or gray: every version but the one most calls go to",
+        "a version, or gray: the one on trial by its release, else every version but the one most calls go to",
     )
     .field("served_by", Shape::Text, "a hop that answers, such as java")
     .field("function", Shape::FunctionId, "a function")
     .required(
         "against",
         Shape::Text,
-        "what it is compared with, of the same kind; base is the version most calls go to",
+        "what it is compared with, of the same kind; base is what the release says, else the version most calls go to",
     )
     .required(
         "success_rate_worse_by",
@@ -186,23 +187,28 @@ impl Compare {
         difference::judge(own, other, self.worse_by, &self.enough)
     }
 
-    /// The calls of both sides among a function's versions.
-    pub fn of_versions(&self, versions: &[(String, Tally)]) -> (Tally, Tally) {
+    /// The calls of both sides among a function's versions. Who is gray and who is base its releases
+    /// say; without any, base is the version that most calls go to and gray are all others.
+    pub fn of_versions(&self, versions: &[(String, Tally)], roles: Roles<'_>) -> (Tally, Tally) {
         let Sides::Versions(own, other) = &self.sides else {
             return Default::default();
         };
         // A tie goes to the name that sorts last, so that every look agrees.
         let base = versions
             .iter()
+            .filter(|(name, _)| roles.gray != Some(name))
             .max_by(|left, right| (left.1.weighted, &left.0).cmp(&(right.1.weighted, &right.0)))
-            .map(|(name, _)| name);
+            .map(|(name, _)| name.as_str());
+        let base = roles.base.or(base);
         let side = |wanted: &str| {
             let mut sum = Tally::default();
             for (name, tally) in versions {
-                let takes = match wanted {
-                    Sides::BASE => Some(name) == base,
-                    Sides::GRAY => Some(name) != base,
-                    named => name == named,
+                let name = name.as_str();
+                let takes = match (wanted, roles.gray) {
+                    (Sides::BASE, _) => Some(name) == base,
+                    (Sides::GRAY, Some(gray)) => name == gray,
+                    (Sides::GRAY, None) => Some(name) != base,
+                    (named, _) => name == named,
                 };
                 if takes {
                     sum.merge(tally);

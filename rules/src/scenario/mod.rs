@@ -15,6 +15,7 @@ mod unit;
 mod world;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use declare::{Level, Problem, Problems};
 use model::{Alert, AlertStatus, Labels, Mode, Timestamp};
@@ -22,6 +23,7 @@ use model::{Alert, AlertStatus, Labels, Mode, Timestamp};
 use crate::detection::StoredMemory;
 use crate::engine::{Change, Engine, StoredPhase};
 use crate::phase::Phase;
+use crate::releases::Releases;
 use crate::set::RuleSet;
 
 pub use file::{Expectation, RulesPath, Scenario};
@@ -60,6 +62,7 @@ struct Life<'a> {
     memories: BTreeMap<(String, Labels), StoredMemory>,
     /// What was told and is not over, by rule and label set.
     firing: BTreeMap<(String, Labels), Alert>,
+    releases: Arc<Releases>,
     outcome: Outcome,
 }
 
@@ -74,6 +77,7 @@ impl<'a> Life<'a> {
             stored: BTreeMap::new(),
             memories: BTreeMap::new(),
             firing: BTreeMap::new(),
+            releases: Arc::new(scenario.releases.iter().cloned().collect()),
             outcome: Outcome::default(),
         }
     }
@@ -102,6 +106,7 @@ impl<'a> Life<'a> {
     fn tick(&mut self, second: i64) {
         let now = instant(second);
         self.world.now = second;
+        self.engine.set_releases(Arc::clone(&self.releases));
         self.engine.arrive(&self.world.arrivals(second), now);
         let changes = self.engine.tick(&self.world, now);
         self.take(second, changes);

@@ -73,6 +73,7 @@ fn run(test: &UnitTest, rules: &RuleSet) -> Outcome {
         loads: test.loads.clone(),
         dim: Vec::new(),
         restarts: Vec::new(),
+        releases: Vec::new(),
     };
     let mut life = Life::new(&scenario, rules);
     let end = test.checks.iter().map(|check| check.at).max().unwrap_or(0);
