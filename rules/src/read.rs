@@ -8,6 +8,7 @@ use declare::{Node, Problems, Record, Shape};
 use model::{Glob, Labels, Severity, format_duration};
 
 use crate::condition::{self, Condition};
+use crate::inhibition;
 use crate::layers::Layers;
 use crate::rule::{NoData, Rule, Settings};
 use crate::text::VARIABLES;
@@ -106,7 +107,11 @@ fn rule() -> Record {
             ))),
             "what differs while the mode is rush",
         )
-        .field("inhibited_by", Shape::Any, "not available in this version");
+        .field(
+            "inhibited_by",
+            Shape::some(Shape::Text),
+            "alerts that hold this one back while they fire for the same function",
+        );
     adjustable(shared(record)).exactly_one(&[
         "success_rate",
         "qps",
@@ -169,9 +174,6 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
         node.field(name)
             .or_else(|| group.and_then(|group| group.field(name)))
     };
-    if let Some(inhibited_by) = node.field("inhibited_by") {
-        condition::not_available(inhibited_by, "inhibited_by", problems);
-    }
     let zone = inherited("time_zone")
         .and_then(Node::time_zone)
         .unwrap_or(Tz::UTC);
@@ -201,6 +203,7 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
             .unwrap_or(Rule::LABEL_SETS_MAX),
         labels,
         annotations,
+        inhibited_by: inhibition::read(node),
         daily: daily?,
         rush,
         place: Some(node.clone()),

@@ -198,6 +198,15 @@ pub(super) fn advise_on_owners(
     }
 }
 
+/// What rules say of alerts that hold back others, as alerting follows it.
+pub(super) fn inhibitions(
+    rules: &rules::RuleSet,
+) -> impl Iterator<Item = alerting::config::InhibitRule> {
+    rules.inhibitions().into_iter().filter_map(|one| {
+        alerting::config::InhibitRule::between(&one.source, &one.target, &one.equal)
+    })
+}
+
 /// Routes, receivers, escalations and people.
 pub(super) fn alerting(
     files: &ConfigFiles,
