@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use declare::{Node, Problems};
+use declare::{Node, Problems, Record, Shape};
 
 use crate::condition::TelemetryLate;
 use crate::rule::Rule;
@@ -19,6 +19,15 @@ pub struct Inhibition {
     /// Labels that must be the same on both: what both rules tell alerts apart by. None when one of them
     /// is about everything.
     pub equal: Vec<&'static str>,
+}
+
+/// Adds what a rule says of it.
+pub(crate) fn field(record: Record) -> Record {
+    record.field(
+        "inhibited_by",
+        Shape::some(Shape::Text),
+        "alerts that hold this one back while they fire for the same function",
+    )
 }
 
 /// The names as written, each once.

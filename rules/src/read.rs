@@ -92,7 +92,7 @@ fn shared(record: Record) -> Record {
 }
 
 fn rule() -> Record {
-    let record = Record::new("rule", "one condition and what it means")
+    let record = inhibition::field(Record::new("rule", "one condition and what it means"))
         .required("alert", Shape::Text, "the alert's name")
         .field(
             "annotations",
@@ -106,11 +106,6 @@ fn rule() -> Record {
                 "what differs while the mode is rush",
             ))),
             "what differs while the mode is rush",
-        )
-        .field(
-            "inhibited_by",
-            Shape::some(Shape::Text),
-            "alerts that hold this one back while they fire for the same function",
         );
     adjustable(shared(record)).exactly_one(&[
         "success_rate",
