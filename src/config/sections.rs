@@ -1,6 +1,7 @@
 //! The sections of the main file that the root itself reads.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use chrono_tz::Tz;
 use declare::{Node, Problems};
@@ -230,6 +231,7 @@ pub(super) fn alerting(
         external_url: main.external_url,
         now: around.now,
         secrets: around.secret_file,
+        templates: &|pattern| crate::surroundings::template_files(Path::new(&file.name), pattern),
         time_zone: Tz::UTC,
     };
     if alerting::Config::is_alertmanager(&root) {

@@ -60,6 +60,7 @@ fn lay_out(block: &Block, folder: &Folder) -> Vec<String> {
     let file = match block.kind.as_str() {
         "main" => folder.write("rampart.yaml", &block.text),
         "rules" => folder.write("rules.yaml", &block.text),
+        "alertmanager" => folder.write("alertmanager.yml", &block.text),
         "alerting" => with_alerting(""),
         "alerting with teams" => with_alerting(TEAMS),
         _ => panic!(
