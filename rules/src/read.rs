@@ -11,6 +11,7 @@ use declare::{Node, Problems, Record, Shape};
 use model::{Glob, Labels, Severity, format_duration};
 
 use crate::condition;
+use crate::inhibition;
 use crate::rule::{NoData, Rule};
 use crate::text::VARIABLES;
 use crate::windows::{By, Select};
@@ -93,7 +94,7 @@ fn shared(record: Record) -> Record {
 }
 
 fn rule() -> Record {
-    let record = Record::new("rule", "one condition and what it means")
+    let record = inhibition::field(Record::new("rule", "one condition and what it means"))
         .required("alert", Shape::Text, "the alert's name")
         .field(
             "annotations",
@@ -112,8 +113,7 @@ fn rule() -> Record {
             modes::AFTER_RELEASE,
             Shape::Record(modes::after_release()),
             "what differs for a while after a release of the function",
-        )
-        .field("inhibited_by", Shape::Any, "not available in this version");
+        );
     adjustable(shared(record)).exactly_one(&[
         "success_rate",
         "qps",
@@ -187,10 +187,6 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
         node.field(name)
             .or_else(|| group.and_then(|group| group.field(name)))
     };
-    if let Some(inhibited_by) = node.field("inhibited_by") {
-        let instead = "write `inhibit_rules` in the alerting file";
-        condition::not_available(inhibited_by, "inhibited_by", instead, problems);
-    }
     let zone = inherited("time_zone")
         .and_then(Node::time_zone)
         .unwrap_or(Tz::UTC);
@@ -222,6 +218,7 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
             .unwrap_or(Rule::LABEL_SETS_MAX),
         labels,
         annotations,
+        inhibited_by: inhibition::read(node),
         after_release: modes.after_release(),
         daily: modes.daily?,
         rush: modes.rush,

@@ -30,6 +30,8 @@ pub struct Rule {
     pub labels: Labels,
     /// Texts added to the alert, in order.
     pub annotations: Vec<(String, Template)>,
+    /// The alerts that hold this one back while they fire, as written.
+    pub inhibited_by: Vec<String>,
     /// What holds every day.
     pub daily: Settings,
     /// What holds while the mode is rush, when it differs.
@@ -158,6 +160,7 @@ impl Rule {
             limit: 1,
             labels: Labels::new(),
             annotations: vec![],
+            inhibited_by: vec![],
             daily: Settings {
                 condition: Condition::TelemetryLate(TelemetryLate { min_completeness }),
                 hold: TelemetryLate::HOLD,
@@ -196,6 +199,7 @@ impl Rule {
             "limit": self.limit,
             "labels": self.labels,
             "annotations": annotations,
+            "inhibited_by": self.inhibited_by,
             "file": self.place.as_ref().map(|node| node.file().name.clone()),
             "line": self.place.as_ref().map(|node| node.place().line),
             "rush": self.rush.as_ref().map(Settings::to_json),

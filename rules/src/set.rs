@@ -7,6 +7,7 @@ use declare::{Node, Problem, Problems};
 use model::{Mode, Ratio};
 
 use crate::condition::TelemetryLate;
+use crate::inhibition::{self, Inhibition};
 use crate::lint::{Outlook, UsualCalls};
 use crate::rule::Rule;
 use crate::{lint, read};
@@ -84,6 +85,10 @@ impl RuleSet {
             Some((rule.name.as_str(), place.field("alert").unwrap_or(place)))
         });
         refuse_duplicates(named, &mut found);
+        // A file with mistakes brings no rules, and its names would be missed here.
+        if !problems.has_errors() {
+            inhibition::check(&whole.rules, &mut found);
+        }
         if let Some(place) = whole
             .rules
             .get(Self::RULES_MAX)
@@ -117,6 +122,11 @@ impl RuleSet {
     /// The rules in order.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules
+    }
+
+    /// Which alerts hold back which, as the rules say it.
+    pub fn inhibitions(&self) -> Vec<Inhibition> {
+        inhibition::of(&self.rules)
     }
 
     /// What `rampart check --lint` prints without knowing the traffic.

@@ -256,8 +256,12 @@ fn each_mistake_has_its_own_sentence() {
             "has no `success_rate`",
         ),
         (
-            rule("qps: {absent_for: 2m}\n    inhibited_by: [B]"),
-            "not available",
+            rule("qps: {absent_for: 2m}\n    inhibited_by: [TelemetryLat]"),
+            "did you mean `TelemetryLate`?",
+        ),
+        (
+            rule("qps: {absent_for: 2m}\n    inhibited_by: [A]"),
+            "`A` would hold back itself: inhibited by A",
         ),
         (
             rule("qps: {absent_for: 2m}\n    by: [instance]"),
@@ -290,6 +294,61 @@ fn names_differ_over_all_files() {
         shown.contains("b.yaml:3:")
             && shown.contains("alert `A` is declared twice")
             && shown.contains("a.yaml:3"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_holds_back_what_is_proven_over_all_files() {
+    let file = |alert: &str, by: &str, inhibited_by: &str| {
+        format!(
+            "version: rampart/v1\nrules:\n  - {{alert: {alert}, functions: ['*'], by: [{by}], qps: {{absent_for: 2m}}{inhibited_by}}}\n"
+        )
+    };
+    let slow = file(
+        "Slow",
+        "function, unit",
+        ", inhibited_by: [Down, Gone, TelemetryLate]",
+    );
+    let down = file("Down", "function, zone", "");
+    let gone = file("Gone", "unit, version", "");
+    let set = RuleSet::parse_all([
+        ("a.yaml", slow.as_str()),
+        ("b.yaml", &down),
+        ("c.yaml", &gone),
+    ]);
+    let said: Vec<(String, String, String)> = set
+        .unwrap()
+        .inhibitions()
+        .into_iter()
+        .map(|one| (one.source, one.target, one.equal.join(" ")))
+        .collect();
+    let row = |source: &str, equal: &str| (source.to_owned(), "Slow".to_owned(), equal.to_owned());
+    assert_eq!(
+        said,
+        [
+            row("Down", "namespace function"),
+            row("Gone", "unit"),
+            row("TelemetryLate", ""),
+        ]
+    );
+
+    let unknown = file("Slow", "function", ", inhibited_by: [Dwon]");
+    let shown = RuleSet::parse_all([("a.yaml", unknown.as_str()), ("b.yaml", &down)]);
+    let shown = shown.unwrap_err().to_string();
+    assert!(shown.contains("there is no alert `Dwon`"), "{shown}");
+    assert!(shown.contains("did you mean `Down`?"), "{shown}");
+
+    let ring = file("Down", "function", ", inhibited_by: [Gone]");
+    let back = file("Gone", "function", ", inhibited_by: [Slow]");
+    let shown = RuleSet::parse_all([
+        ("a.yaml", slow.as_str()),
+        ("b.yaml", &ring),
+        ("c.yaml", &back),
+    ]);
+    let shown = shown.unwrap_err().to_string();
+    assert!(
+        shown.contains("`Gone` would hold back itself: inhibited by Slow by Gone"),
         "{shown}"
     );
 }

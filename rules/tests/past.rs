@@ -110,7 +110,7 @@ fn told(report: &BacktestReport) -> Vec<String> {
     let line = |fired: &rules::Fired| {
         let until = fired
             .until
-            .map_or("".to_owned(), |until| story(until).to_string());
+            .map_or(String::new(), |until| story(until).to_string());
         let unit = fired.labels.get("unit").unwrap_or("");
         format!("{} {unit} {}..{until}", fired.alert, story(fired.since))
     };

@@ -81,7 +81,7 @@ pub(super) enum Acted {
 }
 
 /// Commands that share one write to disk.
-const COMMANDS_PER_WRITE_MAX: usize = 64;
+const COMMANDS_PER_WRITE_MAX: usize = 256;
 /// The longest wait for the disk before messages leave without it.
 const STORE_DEADLINE: Duration = Duration::from_secs(5);
 /// Writes kept for another try while the disk fails.
@@ -364,11 +364,7 @@ impl Actor {
         for dispatch in std::mem::take(&mut self.sends) {
             self.send(dispatch);
         }
-        let open = self
-            .memory
-            .incidents()
-            .filter(|incident| incident.status != IncidentStatus::Resolved);
-        events::incidents_open(open.count());
+        events::incidents_open(self.memory.open_incidents());
     }
 
     async fn store(&mut self) -> Result<(), String> {
