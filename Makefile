@@ -61,6 +61,9 @@ bench-loadtest: setup-bench ## measure the load tester beside wrk, h2load, oha a
 bench-store: setup-bench ## measure the store, its SQL beside DuckDB on the same files
 	@scripts/bench-store
 
+bench-rules: setup ## measure a tick of five rules over up to a million functions; UPDATE=1 writes docs/rules-bench.md
+	@scripts/bench-rules
+
 bench-faults: setup ## measure early detection on simulated faults; UPDATE=1 writes docs/early-bench.md
 	@$(CARGO) run --quiet --locked --release -p early --example bench-faults
 
@@ -70,4 +73,4 @@ bench-alerting: setup ## measure a storm, deliveries and the way of one alert
 clean: ## remove what was built
 	$(CARGO) clean
 
-.PHONY: help setup setup-test setup-bench build run fmt lint unit test soak fuzz pages screenshots bench-page bench bench-loadtest bench-store bench-faults bench-alerting clean
+.PHONY: help setup setup-test setup-bench build run fmt lint unit test soak fuzz pages screenshots bench-page bench bench-loadtest bench-store bench-rules bench-faults bench-alerting clean

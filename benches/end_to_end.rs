@@ -73,11 +73,11 @@ fn resident_mib(server: &Server) -> f64 {
 }
 
 /// One call of about 292 bytes.
-fn line(id: usize, function: &str, outcome: &str) -> String {
+fn line(id: usize, namespace: &str, function: &str, outcome: &str) -> String {
     let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now())
         .to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     format!(
-        "{{\"ts\":\"{now}\",\"namespace\":\"bench\",\"function\":\"{function}\",\"version\":\"12\",\"unit\":\"a\",\"zone\":\"zb-1\",\"instance\":\"pod-{}\",\"request_id\":\"1c7a9e52-4f0b-4a57-9c1e-{id:012}\",\"duration_ms\":41.7,\"outcome\":\"{outcome}\",\"http_status\":200,\"cold_start\":false,\"served_by\":\"faas\",\"traffic\":\"live\"}}\n",
+        "{{\"ts\":\"{now}\",\"namespace\":\"{namespace}\",\"function\":\"{function}\",\"version\":\"12\",\"unit\":\"a\",\"zone\":\"zb-1\",\"instance\":\"pod-{}\",\"request_id\":\"1c7a9e52-4f0b-4a57-9c1e-{id:012}\",\"duration_ms\":41.7,\"outcome\":\"{outcome}\",\"http_status\":200,\"cold_start\":false,\"served_by\":\"faas\",\"traffic\":\"live\"}}\n",
         id % 40
     )
 }
@@ -89,6 +89,7 @@ async fn rows_per_second(server: &Server) {
                 .map(|row| {
                     line(
                         batch * LINES_PER_BATCH + row,
+                        "bench",
                         &format!("load-{}", row % 200),
                         "ok",
                     )
@@ -138,15 +139,21 @@ async fn rows_per_second(server: &Server) {
     );
 }
 
-async fn row_to_webhook(server: &Server, messages: &mut mpsc::Receiver<(Instant, String)>) {
+/// The way of an alert by the rule that watches a namespace.
+async fn row_to_webhook(
+    server: &Server,
+    messages: &mut mpsc::Receiver<(Instant, String)>,
+    namespace: &str,
+    rule: &str,
+) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut took = Vec::new();
     for trial in 0..TRIALS {
         // Another moment relative to the engine's tick in every trial.
         tokio::time::sleep(Duration::from_millis(300 + (trial as u64 * 137) % 1_000)).await;
-        let function = format!("fails-{trial:03}");
+        let function = format!("{namespace}-fails-{trial:03}");
         let body: String = (0..60)
-            .map(|row| line(row, &function, "function_error"))
+            .map(|row| line(row, namespace, &function, "function_error"))
             .collect();
         let answer = client
             .post(format!("{}/api/v1/invocations", server.url))
@@ -173,7 +180,7 @@ async fn row_to_webhook(server: &Server, messages: &mut mpsc::Receiver<(Instant,
     let at =
         |share: f64| took[((took.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3;
     println!(
-        "last needed call acknowledged -> webhook received: p50 {:.0} ms, p95 {:.0} ms, max {:.0} ms ({TRIALS} trials)",
+        "last needed call acknowledged -> webhook received, {rule}: p50 {:.0} ms, p95 {:.0} ms, max {:.0} ms ({TRIALS} trials)",
         at(0.5),
         at(0.95),
         at(1.0)
@@ -221,7 +228,7 @@ async fn main() {
     );
     write(
         "rules.yaml",
-        "version: rampart/v1\nrules:\n  - alert: SuccessRateLow\n    functions: [\"bench/*\"]\n    by: [function]\n    success_rate: {below: 99%, over: 1m, min_calls: 50}\n",
+        "version: rampart/v1\nrules:\n  - alert: SuccessRateLow\n    functions: [\"bench/*\"]\n    by: [function]\n    success_rate: {below: 99%, over: 1m, min_calls: 50}\n  - alert: Failing\n    functions: [\"early/*\"]\n    by: [function]\n    success_rate: {objective: 99.9%, detect: early}\n",
     );
     write(
         "alerting.yaml",
@@ -240,7 +247,8 @@ async fn main() {
     let server = serve(folder.path());
     tokio::time::sleep(Duration::from_secs(5)).await;
     println!("memory at rest: {:.0} MiB", resident_mib(&server));
-    row_to_webhook(&server, &mut messages).await;
+    row_to_webhook(&server, &mut messages, "bench", "below 99% in 1m").await;
+    row_to_webhook(&server, &mut messages, "early", "detect: early").await;
     rows_per_second(&server).await;
     println!("memory after the load: {:.0} MiB", resident_mib(&server));
 }

@@ -2,6 +2,7 @@
 
 mod alerting;
 mod loadtest;
+mod past;
 mod store;
 
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 pub use alerting::*;
 pub use loadtest::*;
+pub use past::*;
 pub use store::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -69,8 +71,10 @@ pub enum Command {
     Init(InitArguments),
     /// Prove a configuration without starting anything
     Check(CheckArguments),
-    /// Live through scenario files and see whether rules fire as they say
+    /// Live through scenario files, or promtool's unit tests, and see whether rules fire as they say
     Test(TestArguments),
+    /// Say what rules would have done over stored calls
+    Backtest(BacktestArguments),
     /// Ask the tables with one SQL SELECT
     Query(QueryArguments),
     /// Look at incidents and act on them
@@ -98,6 +102,8 @@ pub enum Command {
     Limits(LimitsArguments),
     /// Show the mode, or switch between everyday and sale thresholds
     Mode(ModeArguments),
+    /// Mark what was released, which says what is gray and what is base; or list what was marked
+    Release(ReleaseArguments),
     /// Show rules and what each says now
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -182,6 +188,12 @@ pub struct CheckArguments {
     /// Also give advice; advice alone exits with 3
     #[arg(long)]
     pub lint: bool,
+    /// The mode whose numbers are told; rush also tells what differs and whether it is prepared
+    #[arg(long, value_parser = ["daily", "rush"])]
+    pub mode: Option<String>,
+    /// Judge rules by real traffic: `server` asks the server of --server for its last day, anything else is a CSV file
+    #[arg(long, value_name = "FROM")]
+    pub traffic: Option<String>,
     /// Read FILE as source SOURCE would and show what comes out
     #[arg(long, num_args = 2, value_names = ["FILE", "SOURCE"])]
     pub sample: Option<Vec<String>>,
@@ -379,13 +391,16 @@ pub enum RulesCommand {
         rule: String,
         /// The function, namespace/name
         function: model::FunctionId,
+        /// At this instant of the past, RFC 3339; now when not given
+        #[arg(long, value_name = "TIME")]
+        at: Option<model::Timestamp>,
     },
 }
 
 /// Flags of `test`.
 #[derive(Debug, Clone, Args)]
 pub struct TestArguments {
-    /// Scenario files; each names its rule files, relative to its own folder
+    /// Scenario files or promtool's unit tests; each names its rule files, relative to its own folder
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Print what was told, also where all came true

@@ -96,6 +96,17 @@ impl Client {
             .await
     }
 
+    /// `POST path` with a JSON body that may take longer to answer than others.
+    pub async fn post_within(
+        &self,
+        path: &str,
+        body: &Value,
+        deadline: Duration,
+    ) -> Result<Value, ClientError> {
+        let request = self.http.post(format!("{}{path}", self.server));
+        self.send(request.json(body).timeout(deadline)).await
+    }
+
     /// `PUT path` with a JSON body.
     pub async fn put(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
         self.send(self.http.put(format!("{}{path}", self.server)).json(body))

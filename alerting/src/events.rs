@@ -131,3 +131,8 @@ pub(crate) fn heartbeat_failed(failed_before: bool, cause: &dyn Display) {
 pub(crate) fn heartbeat_left_out() {
     tracing::error!("alerting does not answer; the heartbeat is left out");
 }
+
+pub(crate) fn template_failed(field: &str, cause: &dyn Display) {
+    metrics::counter!("rampart_alerting_template_failures_total").increment(1);
+    tracing::warn!(field, %cause, "a template failed; the message went out in Rampart's own words");
+}

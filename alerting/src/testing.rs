@@ -30,6 +30,7 @@ pub(crate) fn read_config(alerting: &str, teams: &str) -> (Option<Config>, Teams
         external_url: Some("https://rampart.example.com/guard"),
         now: at("2026-11-03T00:00:00Z"),
         secrets: &|path| Err(format!("no file {path} in tests")),
+        templates: &|_| Ok(Vec::new()),
         time_zone: chrono_tz::Tz::UTC,
     };
     let config = Config::read(&node, &surroundings, &mut problems);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ::rules::Release;
+use ::rules::suspects::{Explanation, Share, rank};
 use axum::extract::State;
 use inbound::{Json, Path, ProblemDocument, Query};
 use model::{FunctionId, Outcome, Severity, Timestamp};
@@ -13,12 +15,13 @@ use utoipa::ToSchema;
 use crate::Sources;
 use crate::numbers::{FunctionRow, Numbers, loudest};
 use crate::range::{self, LONGEST, SECONDS_KEPT};
-use crate::suspects::{Explanation, Share, rank};
 
 /// The most values of one dimension in an answer; those with the most calls.
 const SLICES_MAX: usize = 50;
 /// The most explanations in an answer.
 const EXPLANATIONS_MAX: usize = 5;
+/// The most releases in an answer.
+const RELEASES_MAX: usize = 20;
 /// The dimensions of a deployment.
 pub(crate) const PLACES: [Dimension; 3] = [Dimension::Unit, Dimension::Version, Dimension::Zone];
 
@@ -46,6 +49,8 @@ pub(crate) struct FunctionDetail {
     pub(crate) alerts: Vec<FiringAlert>,
     /// Where failures gather, the best explanation first; empty where they are spread evenly.
     pub(crate) explanations: Vec<Explanation>,
+    /// The newest releases, newest first: marks for curves.
+    pub(crate) releases: Vec<Release>,
     /// The moment these numbers are of.
     pub(crate) as_of: Timestamp,
     /// The range in seconds.
@@ -193,10 +198,17 @@ pub(crate) async fn collect(
         },
         alerts: alerts(firing),
         explanations,
+        releases: releases(sources, id),
         as_of: now,
         range_seconds: range.as_secs(),
         completeness: sources.collector.on_time(Some(id)),
     })
+}
+
+fn releases(sources: &Sources, id: &FunctionId) -> Vec<Release> {
+    let known = sources.rules.releases();
+    let newest = known.of(id).iter().rev().take(RELEASES_MAX);
+    newest.cloned().collect()
 }
 
 fn outcomes(counts: &Counts) -> BTreeMap<&'static str, u64> {

@@ -18,7 +18,6 @@ mod past;
 mod range;
 mod series;
 mod sql;
-mod suspects;
 mod system;
 mod web;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ::rules::suspects::{Cell, Explanation, Share, pairs, rank};
 use axum::extract::State;
 use inbound::{Json, Path, ProblemDocument, Query};
 use model::{FunctionId, Outcome, Timestamp};
@@ -14,7 +15,6 @@ use crate::Sources;
 use crate::function::{identify, unknown};
 use crate::range::{self, LONGEST};
 use crate::sql::problem;
-use crate::suspects::{Explanation, Share, rank};
 
 /// Failed calls shown.
 const SAMPLES: usize = 20;
@@ -30,6 +30,9 @@ const DIMENSIONS: [&str; 7] = [
     "instance",
     "error_type",
 ];
+
+/// Where a call can have run and who answered it: pairs of these are compared as well.
+const PLACES: [&str; 4] = ["unit", "version", "zone", "served_by"];
 
 /// What may be asked.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -47,6 +50,8 @@ pub(crate) struct Question {
 pub(crate) struct Located {
     /// Where failures gather, the best explanation first; empty where they are spread evenly.
     pub(crate) explanations: Vec<Explanation>,
+    /// Pairs of places that say more than either place alone: both values hold.
+    pub(crate) pairs: Vec<Explanation>,
     /// The newest failed calls.
     pub(crate) samples: Vec<FailedCall>,
     /// The end of the range.
@@ -101,10 +106,11 @@ pub(crate) async fn show(
         sources: &sources,
         condition: condition(&id, to - range, to),
     };
-    let (explanations, samples) =
-        tokio::try_join!(calls.explanations(), calls.samples()).map_err(problem)?;
+    let (explanations, pairs, samples) =
+        tokio::try_join!(calls.explanations(), calls.pairs(), calls.samples()).map_err(problem)?;
     Ok(Json(Located {
         explanations,
+        pairs,
         samples,
         as_of: to,
     }))
@@ -157,6 +163,24 @@ impl Calls<'_> {
         Ok(rank(shares.into_iter(), failures, calls))
     }
 
+    /// Pairs of places, out of all combinations of them. With more than [`VALUES_MAX`] of those the ones
+    /// that failed least are left out, which speaks for no pair.
+    async fn pairs(&self) -> Result<Vec<Explanation>, QueryError> {
+        let names = PLACES.map(|place| format!("\"{place}\"")).join(", ");
+        let columns: Vec<String> = (1..=PLACES.len()).map(|at| at.to_string()).collect();
+        let sql = format!(
+            "select {names}, count(*) as calls, count(*) filter (where {failed}) as failures, \
+             count(*) filter (where outcome = 'ok') as ok from invocations where {} \
+             group by {} order by failures desc, calls desc",
+            self.condition,
+            columns.join(", "),
+            failed = failed(),
+        );
+        let rows = self.rows(&sql, VALUES_MAX).await?;
+        let cells: Vec<Cell> = rows.iter().filter_map(cell).collect();
+        Ok(pairs(&PLACES, &cells))
+    }
+
     async fn samples(&self) -> Result<Vec<FailedCall>, QueryError> {
         let sql = format!(
             "select ts, outcome, duration_us, request_id, version, unit, zone, instance, error_type, http_status \
@@ -173,6 +197,17 @@ fn counts(row: &Value) -> Option<(String, u64, u64, u64)> {
     let number = |column: usize| row.get(column).and_then(Value::as_u64);
     let value = row.get(0).and_then(Value::as_str).unwrap_or_default();
     Some((value.to_owned(), number(1)?, number(2)?, number(3)?))
+}
+
+fn cell(row: &Value) -> Option<Cell> {
+    let text = |at: usize| row.get(at).and_then(Value::as_str).unwrap_or_default();
+    let number = |at: usize| row.get(PLACES.len() + at).and_then(Value::as_u64);
+    Some(Cell {
+        values: (0..PLACES.len()).map(|at| text(at).to_owned()).collect(),
+        calls: number(0)?,
+        failures: number(1)?,
+        ok: number(2)?,
+    })
 }
 
 fn failed_call(row: &Value) -> Option<FailedCall> {

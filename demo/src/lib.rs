@@ -9,6 +9,7 @@ pub mod board;
 pub mod config;
 pub mod fault;
 pub mod gateway;
+pub mod history;
 mod listening;
 mod page;
 pub mod person;

@@ -11,9 +11,9 @@ use crate::gateway::{Backend, Gateway, Route};
 use crate::pod::{Fault, Pod, PodOptions, ServiceTime};
 use crate::traffic::{Load, Traffic};
 
-const UNITS: [(&str, &str); 2] = [("a", "zb-1"), ("b", "zb-2")];
-const PODS_PER_UNIT: usize = 2;
-const VERSION: &str = "12";
+pub(crate) const UNITS: [(&str, &str); 2] = [("a", "zb-1"), ("b", "zb-2")];
+pub(crate) const PODS_PER_UNIT: usize = 2;
+pub(crate) const VERSION: &str = "12";
 const COLD_START: Duration = Duration::from_millis(120);
 
 /// Namespace, name, calls per second, median milliseconds a call.
@@ -102,7 +102,7 @@ impl Platform {
     }
 }
 
-fn functions() -> impl Iterator<Item = (FunctionId, f64, u64)> {
+pub(crate) fn functions() -> impl Iterator<Item = (FunctionId, f64, u64)> {
     FUNCTIONS.iter().map(|(namespace, name, qps, millis)| {
         let function = FunctionId {
             namespace: (*namespace).to_owned(),

@@ -1,20 +1,21 @@
-//! One tick over 10 k functions x 3 rules through the real rollups. Prints milliseconds, and how
-//! many of them are the rollups' own.
+//! One tick of five rules over many functions, through the real rollups: what a tick costs, and how much of it
+//! is the rollups' own. Prints a line of JSON for each number of functions given as an argument (10000 without
+//! one); `make bench-rules` runs it. `TICKS=5` and `SECONDS=10` make it short.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use model::{Clock, FunctionId, Outcome, Ratio, SystemClock, Timestamp};
+use model::{Clock, FunctionId, Outcome, Ratio, SystemClock, Timestamp, Traffic};
 use rules::{
-    Against, Baselines, Completeness, Engine, EvaluationError, GroupKey, LagRate, Recent, Recents,
-    RuleSet, Select, Tally, Windows, sum_rollups,
+    Against, Arrivals, Baselines, Completeness, Engine, EvaluationError, GroupKey, LagRate, Recent,
+    Recents, RuleSet, Select, Tally, Windows, latency_of_rollups, sum_rollups,
 };
-use store::{Invocation, InvocationRows, Rollups};
+use store::{Counts, Invocation, InvocationRows, Rollups, SeriesKey, Sketch};
 
-const FUNCTIONS: usize = 10_000;
-const TICKS: u32 = 20;
+/// Calls a second, over all functions, at most.
+const CALLS_MAX: usize = 100_000;
 const RULES: &str = r#"
 version: rampart/v1
 groups:
@@ -22,11 +23,15 @@ groups:
     functions: ["*"]
     rules:
       - alert: Low
-        success_rate: {below: 99%, over: 1m, min_calls: 20}
+        success_rate: {below: 99%, over: 1m, min_calls: 5}
+      - alert: Failing
+        success_rate: {objective: 99.9%, detect: early}
       - alert: Drop
         qps: {drop: 50%, over: 1m, against: [1d, 7d, 14d]}
       - alert: Silent
         qps: {absent_for: 2m}
+      - alert: Slow
+        latency: {above: 800ms, over: 1m, min_calls: 5}
 "#;
 
 /// Real rollups for what is now, ready tables for what was.
@@ -38,6 +43,16 @@ struct View {
     summing_us: AtomicU64,
 }
 
+impl View {
+    fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
+        let began = self.clock.elapsed();
+        let done = work();
+        let took = self.clock.elapsed().saturating_sub(began).as_micros();
+        self.summing_us.fetch_add(took as u64, Ordering::Relaxed);
+        done
+    }
+}
+
 impl Windows for View {
     fn sum(
         &self,
@@ -46,11 +61,11 @@ impl Windows for View {
         from: i64,
         to: i64,
     ) -> Vec<(GroupKey, Tally)> {
-        let began = self.clock.elapsed();
-        let sums = sum_rollups(&self.rollups, select, only, from, to);
-        let took = self.clock.elapsed().saturating_sub(began).as_micros();
-        self.summing_us.fetch_add(took as u64, Ordering::Relaxed);
-        sums
+        self.timed(|| sum_rollups(&self.rollups, select, only, from, to))
+    }
+
+    fn latency(&self, select: &Select, from: i64, to: i64) -> Vec<(GroupKey, Sketch)> {
+        self.timed(|| latency_of_rollups(&self.rollups, select, from, to))
     }
 
     fn baseline(
@@ -75,65 +90,115 @@ impl Windows for View {
 }
 
 fn main() {
+    let number = |name: &str, usual: i64| {
+        let given = std::env::var(name).ok();
+        given.and_then(|text| text.parse().ok()).unwrap_or(usual)
+    };
+    let (ticks, seconds) = (number("TICKS", 20), number("SECONDS", 60));
+    let given = std::env::args()
+        .skip(1)
+        .filter_map(|text| text.parse().ok());
+    let mut sizes: Vec<usize> = given.collect();
+    if sizes.is_empty() {
+        sizes.push(10_000);
+    }
+    for functions in sizes {
+        measure(functions, ticks, seconds);
+    }
+}
+
+fn measure(functions: usize, ticks: i64, seconds: i64) {
     let clock = SystemClock::new();
     let start = clock.now();
+    // Functions take turns where all of them in each second were too many calls.
+    let turns = functions.div_ceil(CALLS_MAX);
     let view = View {
-        rollups: filled(start),
+        rollups: filled(functions, turns, seconds, start),
         baselines: Arc::new(
-            keys()
-                .map(|key| (key, vec![LagRate::Present(1.0); 3]))
+            keys(functions)
+                .map(|key| (key, vec![LagRate::Present(1.0 / turns as f64); 3]))
                 .collect(),
         ),
-        recents: Arc::new(
-            keys()
-                .map(|key| {
-                    let recent = Recent {
-                        last_seen: start,
-                        usual: 1.0,
-                    };
-                    (key, recent)
-                })
-                .collect(),
-        ),
+        recents: Arc::new(keys(functions).map(|key| (key, recent(start))).collect()),
         clock: SystemClock::new(),
         summing_us: AtomicU64::new(0),
     };
     let set = RuleSet::parse("bench.yaml", RULES).unwrap();
     let mut engine = Engine::new(&set, "");
-    let mut worst = 0.0_f64;
-    let mut total = 0.0_f64;
-    let mut changes = 0;
-    for tick in 0..TICKS {
-        let now = start + rules::TICK * tick;
+    let (mut worst, mut total, mut changes) = (0.0_f64, 0.0_f64, 0);
+    // The first tick of each turn makes what later ones find.
+    let warm = turns as i64;
+    for tick in 0..warm + ticks {
+        let now = start + rules::TICK * u32::try_from(tick).unwrap();
+        let arrived = arrived(functions, turns, tick);
+        if tick == warm {
+            view.summing_us.store(0, Ordering::Relaxed);
+        }
         let began = clock.elapsed();
+        engine.arrive(&arrived, now);
         changes += engine.tick(&view, now).len();
         let took = clock.elapsed().saturating_sub(began).as_secs_f64() * 1_000.0;
-        worst = worst.max(took);
-        total += took;
+        if tick >= warm {
+            worst = worst.max(took);
+            total += took;
+        }
     }
     println!(
-        "{FUNCTIONS} functions x {} rules: mean {:.1} ms ({:.1} ms of it summing rollups), worst {worst:.1} ms a tick ({changes} changes)",
+        "{{\"functions\":{functions},\"rules\":{},\"mean_ms\":{:.1},\"worst_ms\":{worst:.1},\"summing_ms\":{:.1},\"changes\":{changes}}}",
         set.rules().len(),
-        total / f64::from(TICKS),
-        view.summing_us.into_inner() as f64 / 1_000.0 / f64::from(TICKS)
+        total / ticks as f64,
+        view.summing_us.into_inner() as f64 / 1_000.0 / ticks as f64,
     );
 }
 
+fn recent(start: Timestamp) -> Recent {
+    Recent {
+        last_seen: start,
+        usual: 1.0,
+    }
+}
+
 /// In order, as every view gives them.
-fn keys() -> impl Iterator<Item = GroupKey> {
-    let keys: BTreeSet<GroupKey> = (0..FUNCTIONS)
+fn keys(functions: usize) -> impl Iterator<Item = GroupKey> {
+    let keys: BTreeSet<GroupKey> = (0..functions)
         .map(|index| GroupKey::new(vec!["bench".to_owned(), format!("f{index}")]))
         .collect();
     keys.into_iter()
 }
 
-/// A call of each function in each of the last 60 seconds.
-fn filled(now: Timestamp) -> Rollups {
-    let rollups = Rollups::new(FUNCTIONS * 4);
-    for second in (0..60).rev() {
+/// The functions that are called in a second.
+fn called(functions: usize, turns: usize, second: i64) -> impl Iterator<Item = usize> {
+    let turn = second.rem_euclid(turns as i64) as usize;
+    (turn..functions).step_by(turns)
+}
+
+/// What a tick is handed: a good call of each function whose turn it is.
+fn arrived(functions: usize, turns: usize, tick: i64) -> Arrivals {
+    let mut arrivals = Arrivals::default();
+    let mut counts = Counts::default();
+    counts.outcomes[Outcome::Ok as usize] = 1;
+    counts.weighted = 1;
+    for index in called(functions, turns, tick) {
+        let series = SeriesKey {
+            namespace: "bench".to_owned(),
+            function: format!("f{index}"),
+            version: String::new(),
+            unit: String::new(),
+            zone: String::new(),
+            traffic: Traffic::Live,
+        };
+        arrivals.add(&Arc::new(series), &counts);
+    }
+    arrivals
+}
+
+/// Calls of the last seconds.
+fn filled(functions: usize, turns: usize, seconds: i64, now: Timestamp) -> Rollups {
+    let rollups = Rollups::new(functions * 4);
+    for second in (0..seconds).rev() {
         let at = Timestamp::from_seconds(now.as_seconds() - second);
         let mut rows = InvocationRows::new();
-        for index in 0..FUNCTIONS {
+        for index in called(functions, turns, second) {
             rows.push(&Invocation {
                 ts: at,
                 namespace: "bench",

@@ -93,7 +93,7 @@ impl Answers {
 }
 
 /// The groups that rows name. A function may stand as `namespace/name` in `function`.
-fn groups(answer: &QueryAnswer, by: &[By]) -> Result<Answer, String> {
+pub(crate) fn groups(answer: &QueryAnswer, by: &[By]) -> Result<Answer, String> {
     let names: Vec<&str> = answer
         .schema
         .fields()

@@ -10,8 +10,10 @@ use crate::detection::Arrivals;
 use crate::engine::{Change, Engine, Episode, LOOK_FUNCTIONS_MAX, RuleView};
 use crate::events;
 use crate::ledger::{Ledger, LedgerError};
+use crate::releases::Releases;
 use crate::rule::Rule;
 use crate::set::RuleSet;
+use crate::suspects;
 use crate::windows::Windows;
 
 /// What a step looks at.
@@ -75,26 +77,34 @@ impl Driver {
     /// Gives memories the last seconds before a restart again.
     pub(crate) async fn replay(&self, view: View) {
         let now = self.clock.now();
-        let step = move |engine: &mut Engine| {
-            engine.replay(&*view, now);
+        let step = move |engine: &mut Engine, view: &dyn Windows| {
+            engine.replay(view, now);
             vec![]
         };
-        drop(self.step(step).await);
+        drop(self.step(view, step).await);
     }
 
     /// One tick over all due rules, after what has arrived since the last. Gives the episodes that
     /// ended.
-    pub(crate) async fn tick(&self, view: View, mode: Mode, arrivals: Arrivals) -> Vec<Episode> {
+    pub(crate) async fn tick(
+        &self,
+        view: View,
+        mode: Mode,
+        releases: Arc<Releases>,
+        arrivals: Arrivals,
+    ) -> Vec<Episode> {
         let now = self.clock.now();
         let began = self.clock.elapsed();
-        let step = move |engine: &mut Engine| {
+        let step = move |engine: &mut Engine, view: &dyn Windows| {
             engine.set_mode(mode);
+            engine.set_releases(releases);
             engine.arrive(&arrivals, now);
-            engine.tick(&*view, now)
+            engine.tick(view, now)
         };
-        let Some((mut work, changes)) = self.step(step).await else {
+        let Some((mut work, mut changes)) = self.step(Arc::clone(&view), step).await else {
             return vec![];
         };
+        self.name_suspects(view, &mut work, &mut changes, now).await;
         let (evaluated, unknown) = work.engine.last_counts();
         events::ticked(
             self.clock.elapsed().saturating_sub(began),
@@ -130,13 +140,45 @@ impl Driver {
         let now = self.clock.now();
         let functions = arrivals.failing(LOOK_FUNCTIONS_MAX);
         events::looked(functions.len());
-        let step = move |engine: &mut Engine| {
+        let step = move |engine: &mut Engine, view: &dyn Windows| {
             engine.arrive(&arrivals, now);
-            engine.look(&*view, &functions, now)
+            engine.look(view, &functions, now)
         };
-        match self.step(step).await {
-            Some((mut work, changes)) => self.keep(&mut work, changes, now).await,
-            None => vec![],
+        let Some((mut work, mut changes)) = self.step(Arc::clone(&view), step).await else {
+            return vec![];
+        };
+        self.name_suspects(view, &mut work, &mut changes, now).await;
+        self.keep(&mut work, changes, now).await
+    }
+
+    /// Says beside alerts that begin what explains the failures. Alerts wait for it no longer than
+    /// [`suspects::DEADLINE`].
+    async fn name_suspects(
+        &self,
+        view: View,
+        work: &mut Work,
+        changes: &mut [Change],
+        now: Timestamp,
+    ) {
+        let wanted = suspects::wanted(&work.engine, changes);
+        if wanted.is_empty() {
+            return;
+        }
+        let alerts = wanted.len();
+        let looking = tokio::task::spawn_blocking(move || {
+            let found = wanted.into_iter().filter_map(|wanted| {
+                let found = wanted.find(&*view, now)?;
+                Some((wanted, found))
+            });
+            found.collect::<Vec<_>>()
+        });
+        match tokio::time::timeout(suspects::DEADLINE, looking).await {
+            Ok(Ok(found)) => {
+                for (wanted, sentence) in found {
+                    wanted.say(sentence, &mut work.engine, changes);
+                }
+            }
+            Ok(Err(_)) | Err(_) => events::suspects_late(alerts),
         }
     }
 
@@ -175,11 +217,12 @@ impl Driver {
     /// Runs one step off the async threads. `None` when it broke off; the engine is still there.
     async fn step(
         &self,
-        step: impl FnOnce(&mut Engine) -> Vec<Change> + Send + 'static,
+        view: View,
+        step: impl FnOnce(&mut Engine, &dyn Windows) -> Vec<Change> + Send + 'static,
     ) -> Option<(OwnedMutexGuard<Work>, Vec<Change>)> {
         let mut work = Arc::clone(&self.work).lock_owned().await;
         let stepped = tokio::task::spawn_blocking(move || {
-            let changes = step(&mut work.engine);
+            let changes = step(&mut work.engine, &*view);
             (work, changes)
         });
         match stepped.await {
@@ -233,7 +276,7 @@ fn make_room(unwritten: &mut Vec<Change>) {
 }
 
 /// An error with its causes, as logs print it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes
         .map(ToString::to_string)

@@ -27,6 +27,15 @@ pub(crate) fn looked(functions: usize) {
     counter!("rampart_rule_looks_total").increment(functions as u64);
 }
 
+/// Alerts went out without suspects, because finding them took too long or broke off.
+pub(crate) fn suspects_late(alerts: usize) {
+    counter!("rampart_rule_suspects_late_total").increment(alerts as u64);
+    warn!(
+        alerts,
+        "alerts went out without saying where failures gather"
+    );
+}
+
 /// Ticks were due while nobody could take them. They are not replayed.
 pub(crate) fn ticks_missed(count: u64) {
     counter!("rampart_rule_ticks_missed_total").increment(count);
@@ -132,6 +141,18 @@ pub(crate) fn gauge_unread(metric: &str, why: &str) {
 pub(crate) fn mode_changed(mode: model::Mode, by: &str) {
     gauge!("rampart_mode_rush").set(f64::from(u8::from(mode == model::Mode::Rush)));
     info!(%mode, by, "mode");
+}
+
+/// A release was marked: who changed what.
+pub(crate) fn release_marked(release: &crate::releases::Release) {
+    counter!("rampart_releases_marked_total").increment(1);
+    info!(
+        function = %release.function,
+        version = release.version,
+        stage = release.stage.as_str(),
+        by = release.by,
+        "a release was marked"
+    );
 }
 
 /// A task of the rules ended although it should not have.

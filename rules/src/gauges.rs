@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use model::{FunctionId, Mode, Timestamp};
+use model::{FunctionId, Timestamp};
 use serde_json::Value;
 use store::{QueryLimits, Store};
 
@@ -56,10 +56,8 @@ impl Gauges {
 }
 
 fn asked(rules: &[Arc<Rule>]) -> HashSet<PodsGauge> {
-    let both = rules
-        .iter()
-        .flat_map(|rule| [Mode::Daily, Mode::Rush].map(|mode| &rule.settings(mode).condition));
-    both.filter_map(|condition| match condition {
+    let all = rules.iter().flat_map(|rule| rule.all_settings());
+    all.filter_map(|settings| match &settings.condition {
         Condition::AboveCapacity(condition) => condition.pods.clone(),
         _ => None,
     })

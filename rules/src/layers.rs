@@ -5,44 +5,53 @@ use std::time::Duration;
 use declare::Node;
 use model::{Rate, Ratio};
 
-/// Reads a field from the override if it is there, else from the base.
+/// Reads a field from the most specific layer that has it.
 #[derive(Clone, Copy)]
 pub(crate) struct Layers<'a> {
     base: &'a Node,
-    over: Option<&'a Node>,
+    /// What overrides it, each one what stands before it.
+    over: [Option<&'a Node>; 2],
 }
 
 impl<'a> Layers<'a> {
     pub(crate) fn plain(base: &'a Node) -> Self {
-        Layers { base, over: None }
-    }
-
-    pub(crate) fn overridden(base: &'a Node, over: &'a Node) -> Self {
         Layers {
             base,
-            over: Some(over),
+            over: [None; 2],
         }
     }
 
+    /// With one more override, of two at most.
+    pub(crate) fn and(self, over: &'a Node) -> Self {
+        let [first, _] = self.over;
+        let over = match first {
+            None => [Some(over), None],
+            Some(_) => [first, Some(over)],
+        };
+        Layers { over, ..self }
+    }
+
     pub(crate) fn field(&self, name: &str) -> Option<&'a Node> {
-        self.over
-            .and_then(|over| over.field(name))
+        let mut over = self.over.into_iter().rev().flatten();
+        over.find_map(|over| over.field(name))
             .or_else(|| self.base.field(name))
     }
 
     /// The record under a field, itself layered.
     pub(crate) fn record(&self, name: &str) -> Option<Layers<'a>> {
-        let over = self.over.and_then(|over| over.field(name));
-        match (self.base.field(name), over) {
-            (Some(base), over) => Some(Layers { base, over }),
-            (None, Some(over)) => Some(Layers::plain(over)),
-            (None, None) => None,
+        let mut over = self.over.map(|over| over.and_then(|over| over.field(name)));
+        if let Some(base) = self.base.field(name) {
+            return Some(Layers { base, over });
         }
+        let lowest = over.iter_mut().find(|over| over.is_some())?;
+        let base = lowest.take()?;
+        Some(Layers { base, over })
     }
 
     /// Where problems of the whole record are shown: at the override if there is one.
     pub(crate) fn place(&self) -> &'a Node {
-        self.over.unwrap_or(self.base)
+        let over = self.over.into_iter().rev().flatten().next();
+        over.unwrap_or(self.base)
     }
 
     /// Where problems of a field are shown.

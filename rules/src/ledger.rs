@@ -1,6 +1,7 @@
 //! Phases and alerts in the state database: written together, so that what was decided is told
 //! exactly as often as it must be.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::{Alert, AlertStatus, FunctionId, Labels, Timestamp};
@@ -10,6 +11,7 @@ use crate::detection::StoredMemory;
 use crate::driver::chain;
 use crate::engine::{Change, Episode, StoredPhase};
 use crate::events;
+use crate::past::Told;
 use crate::phase::Phase;
 
 /// The tables of this room.
@@ -43,6 +45,11 @@ pub const MIGRATIONS: Migrations = Migrations {
         "create table rules_memories(
            rule text not null, labels text not null, at_us integer not null, record blob not null,
            primary key (rule, labels));",
+        "create table rules_releases(
+           id integer primary key autoincrement,
+           namespace text not null, name text not null, version text not null, stage text not null,
+           percent real, unit text, at_us integer not null, marked_by text not null,
+           unique (namespace, name, version, stage, at_us));",
     ],
 };
 
@@ -53,6 +60,9 @@ const HANDED_OVER_KEPT: Duration = Duration::from_hours(168);
 /// How long episodes are kept: as long as the furthest baseline reaches. Alerts that cannot be read
 /// are kept as long, for whoever wants to know what they said.
 const EPISODES_KEPT: Duration = Duration::from_hours(9600);
+
+/// Alerts that are looked through for those of an instant, newest first.
+const TOLD_READ_MAX: i64 = 5_000;
 
 /// How long the memory of a label set without calls is kept.
 const MEMORIES_KEPT: Duration = Duration::from_hours(28 * 24);
@@ -209,6 +219,54 @@ impl Ledger {
         let mark = "update rules_episodes set unreadable_us = ?1 where id = ?2";
         self.pass_over("episodes", mark, 1, unreadable, now).await;
         Ok(episodes)
+    }
+
+    /// The alerts of a rule and function that fired at an instant, as they were told.
+    pub(crate) async fn told(
+        &self,
+        rule: &str,
+        function: &FunctionId,
+        at: Timestamp,
+    ) -> Result<Vec<Told>, LedgerError> {
+        let rows = self
+            .state
+            .read(
+                Statement::new(
+                    "select alert from rules_alerts where starts_us <= ?1 and unreadable_us is null
+                     order by id desc limit ?2",
+                )
+                .bind(at)
+                .bind(TOLD_READ_MAX),
+            )
+            .await?;
+        let (alerts, _) = sift(&rows, |row| {
+            Ok(serde_json::from_str::<Alert>(&row.text(0)?)?)
+        });
+        let id = function.to_string();
+        let own = alerts.into_iter().filter(|alert| {
+            alert.name() == rule && alert.function_id().is_none_or(|function| function == id)
+        });
+        let mut told: BTreeMap<(Labels, Timestamp), Told> = BTreeMap::new();
+        for alert in own {
+            let key = (alert.labels.clone(), alert.starts_at);
+            let known = told.entry(key).or_insert_with(|| Told {
+                labels: alert.labels.clone(),
+                since: alert.starts_at,
+                until: None,
+                summary: alert
+                    .annotations
+                    .get("summary")
+                    .cloned()
+                    .unwrap_or_default(),
+            });
+            if alert.status == AlertStatus::Resolved {
+                known.until = alert.ends_at;
+            }
+        }
+        Ok(told
+            .into_values()
+            .filter(|told| told.until.is_none_or(|until| until > at))
+            .collect())
     }
 
     /// Writes memories of sequential tests over those written before.

@@ -1,5 +1,8 @@
 //! A rule file: its shape and how it is read. Every problem is found at once and shown at its place.
 
+mod apart;
+mod modes;
+
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -7,9 +10,9 @@ use declare::template::Template;
 use declare::{Node, Problems, Record, Shape};
 use model::{Glob, Labels, Severity, format_duration};
 
-use crate::condition::{self, Condition};
-use crate::layers::Layers;
-use crate::rule::{NoData, Rule, Settings};
+use crate::condition;
+use crate::inhibition;
+use crate::rule::{NoData, Rule};
 use crate::text::VARIABLES;
 use crate::windows::{By, Select};
 
@@ -91,7 +94,7 @@ fn shared(record: Record) -> Record {
 }
 
 fn rule() -> Record {
-    let record = Record::new("rule", "one condition and what it means")
+    let record = inhibition::field(Record::new("rule", "one condition and what it means"))
         .required("alert", Shape::Text, "the alert's name")
         .field(
             "annotations",
@@ -106,7 +109,11 @@ fn rule() -> Record {
             ))),
             "what differs while the mode is rush",
         )
-        .field("inhibited_by", Shape::Any, "not available in this version");
+        .field(
+            modes::AFTER_RELEASE,
+            Shape::Record(modes::after_release()),
+            "what differs for a while after a release of the function",
+        );
     adjustable(shared(record)).exactly_one(&[
         "success_rate",
         "qps",
@@ -164,14 +171,22 @@ pub(crate) fn read(file: &Node, problems: &mut Problems) -> Vec<Rule> {
     rules
 }
 
+/// The name of every rule of a file, mistakes or not, and where it stands.
+pub(crate) fn names(file: &Node) -> impl Iterator<Item = (&str, &Node)> {
+    let grouped = file
+        .items_of("groups")
+        .iter()
+        .flat_map(|group| group.items_of("rules"));
+    grouped
+        .chain(file.items_of("rules"))
+        .filter_map(|rule| Some((rule.text_of("alert")?, rule.field("alert")?)))
+}
+
 fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Option<Rule> {
     let inherited = |name: &str| {
         node.field(name)
             .or_else(|| group.and_then(|group| group.field(name)))
     };
-    if let Some(inhibited_by) = node.field("inhibited_by") {
-        condition::not_available(inhibited_by, "inhibited_by", problems);
-    }
     let zone = inherited("time_zone")
         .and_then(Node::time_zone)
         .unwrap_or(Tz::UTC);
@@ -179,11 +194,13 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
     let every = read_every(inherited("every"), rhythm_of(node), problems);
     let labels = read_labels(group, node, problems);
     let annotations = read_annotations(node, problems);
-    let (daily, rush) = read_modes(node, zone, every, problems);
+    let modes = modes::read(node, zone, every, problems);
+    let all = modes.all();
     let mut by = read_by(inherited("by"));
-    tell_parts_apart(&mut by, &[&daily, &rush]);
-    refuse_pods_apart(node, inherited("by"), &by, &[&daily, &rush], problems);
-    refuse_versions_apart(node, inherited("by"), &by, &[&daily, &rush], problems);
+    apart::tell_parts_apart(&mut by, &all);
+    apart::refuse_pods_apart(node, inherited("by"), &by, &all, problems);
+    apart::refuse_versions_apart(node, inherited("by"), &by, &all, problems);
+    modes::refuse_unnamed_functions(node, &by, problems);
     Some(Rule {
         name: node.text_of("alert")?.to_owned(),
         group: group
@@ -201,8 +218,10 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
             .unwrap_or(Rule::LABEL_SETS_MAX),
         labels,
         annotations,
-        daily: daily?,
-        rush,
+        inhibited_by: inhibition::read(node),
+        after_release: modes.after_release(),
+        daily: modes.daily?,
+        rush: modes.rush,
         place: Some(node.clone()),
     })
 }
@@ -219,7 +238,8 @@ fn read_functions(
         return None;
     };
     if functions.kind() == declare::Kind::Record {
-        condition::not_available(functions, "functions: {labels}", problems);
+        let instead = "functions have no labels here; write globs: `functions: [\"guide/*\"]`";
+        condition::not_available(functions, "functions: {labels}", instead, problems);
         return None;
     }
     let globs: Vec<Glob> = functions.items().iter().filter_map(Node::glob).collect();
@@ -300,75 +320,6 @@ fn read_by(node: Option<&Node>) -> Vec<By> {
     by
 }
 
-/// What an outlier is looked for across is told apart, whatever else is.
-fn tell_parts_apart(by: &mut Vec<By>, modes: &[&Option<Settings>]) {
-    for settings in modes.iter().copied().flatten() {
-        if let Condition::Outlier(outlier) = &settings.condition
-            && !by.contains(&outlier.across)
-        {
-            by.push(outlier.across);
-        }
-    }
-}
-
-/// Some things are counted for a function as a whole: pods, values of columns.
-fn refuse_pods_apart(
-    rule: &Node,
-    place: Option<&Node>,
-    by: &[By],
-    modes: &[&Option<Settings>],
-    problems: &mut Problems,
-) {
-    let judged = |settings: &Option<Settings>| {
-        let condition = settings.as_ref().map(|settings| &settings.condition);
-        match condition? {
-            Condition::AboveCapacity(_) => Some("above_capacity"),
-            Condition::Share(share) if share.part.is_by_minute() => Some(share.part.of()),
-            Condition::Compare(compare) => match compare.sides {
-                condition::Sides::Versions(..) => None,
-                condition::Sides::ServedBy(..) => Some("served_by"),
-                condition::Sides::Functions(..) => Some("compare"),
-            },
-            _ => None,
-        }
-    };
-    if let Some(word) = modes.iter().find_map(|settings| judged(settings))
-        && by != [By::Namespace, By::Function]
-    {
-        problems
-            .error(
-                place.unwrap_or(rule),
-                format!("`{word}` is judged for each function as a whole"),
-            )
-            .hint("write `by: [function]`, or leave `by` out");
-    }
-}
-
-/// A comparison of versions tells them apart itself.
-fn refuse_versions_apart(
-    rule: &Node,
-    place: Option<&Node>,
-    by: &[By],
-    modes: &[&Option<Settings>],
-    problems: &mut Problems,
-) {
-    let compares = |settings: &Option<Settings>| {
-        matches!(
-            settings.as_ref().map(|settings| &settings.condition),
-            Some(Condition::Compare(compare))
-                if matches!(compare.sides, condition::Sides::Versions(..))
-        )
-    };
-    if by.contains(&By::Version) && modes.iter().any(|settings| compares(settings)) {
-        problems
-            .error(
-                place.unwrap_or(rule),
-                "`compare` tells versions apart itself",
-            )
-            .hint("leave `version` out of `by`");
-    }
-}
-
 fn read_labels(group: Option<&Node>, rule: &Node, problems: &mut Problems) -> Labels {
     let mut labels = Labels::new();
     let layers = [
@@ -419,82 +370,4 @@ fn read_annotations(rule: &Node, problems: &mut Problems) -> Vec<(String, Templa
         annotations.push((name.to_owned(), template));
     }
     annotations
-}
-
-fn read_modes(
-    node: &Node,
-    zone: Tz,
-    every: Duration,
-    problems: &mut Problems,
-) -> (Option<Settings>, Option<Settings>) {
-    let daily = read_settings(&Layers::plain(node), zone, every, problems);
-    let Some(over) = node.field("rush") else {
-        return (daily, None);
-    };
-    let rush = read_settings(&Layers::overridden(node, over), zone, every, problems);
-    if let (Some(daily), Some(rush)) = (&daily, &rush)
-        && std::mem::discriminant(&daily.condition) != std::mem::discriminant(&rush.condition)
-    {
-        problems
-            .error(over, "`rush` changes the kind of condition")
-            .hint("override numbers here; write a rule of its own for another condition");
-    }
-    for other in [
-        "success_rate",
-        "qps",
-        "latency",
-        "share",
-        "compare",
-        "outlier",
-        "slo",
-        "sql",
-    ] {
-        if let (Some(stray), None) = (over.field(other), node.field(other)) {
-            problems
-                .error(
-                    stray,
-                    format!("the rule itself has no `{other}` to override"),
-                )
-                .hint("write a rule of its own for another condition");
-        }
-    }
-    (daily, rush)
-}
-
-fn read_settings(
-    rule: &Layers<'_>,
-    zone: Tz,
-    every: Duration,
-    problems: &mut Problems,
-) -> Option<Settings> {
-    let condition = condition::read(rule, zone, problems);
-    let hold = rule.duration("for").unwrap_or_default();
-    if !hold.is_zero() && hold < every {
-        problems
-            .advice(
-                rule.place_of("for"),
-                format!(
-                    "`for: {}` is shorter than `every: {}`",
-                    format_duration(hold),
-                    format_duration(every)
-                ),
-            )
-            .hint("it fires at the second look, as if `for` were `every`");
-    }
-    Some(Settings {
-        condition: condition?,
-        hold,
-        keep_firing_for: rule.duration("keep_firing_for").unwrap_or_default(),
-        severity: rule
-            .text("severity")
-            .and_then(Severity::from_word)
-            .unwrap_or_default(),
-        min_completeness: rule
-            .ratio("min_completeness")
-            .or_else(|| model::Ratio::new(0.99))?,
-        no_data: rule
-            .text("no_data")
-            .and_then(NoData::from_word)
-            .unwrap_or_default(),
-    })
 }

@@ -9,6 +9,8 @@ use utoipa::{OpenApi, ToSchema};
 
 use crate::engine::RuleView;
 use crate::mode::{ModeError, ModeStatus};
+use crate::past::at_work;
+use crate::releases::routes as releases;
 use crate::runtime::Rules;
 
 /// The routes of this room.
@@ -21,12 +23,22 @@ pub fn routes(rules: Rules) -> Routes {
             "/api/v1/mode",
             axum::routing::put(set_mode),
         )
+        .merge(at_work::routes())
+        .merge(releases::routes())
         .with_state(rules)
 }
 
 #[derive(OpenApi)]
 #[openapi(
-    paths(list, show_mode, set_mode),
+    paths(
+        list,
+        at_work::explain_rule,
+        at_work::run_backtest,
+        releases::list_releases,
+        releases::mark_release,
+        show_mode,
+        set_mode
+    ),
     tags((name = "rules", description = "Rules as they stand, and the mode."))
 )]
 struct Description;

@@ -30,10 +30,14 @@ pub struct Rule {
     pub labels: Labels,
     /// Texts added to the alert, in order.
     pub annotations: Vec<(String, Template)>,
+    /// The alerts that hold this one back while they fire, as written.
+    pub inhibited_by: Vec<String>,
     /// What holds every day.
     pub daily: Settings,
     /// What holds while the mode is rush, when it differs.
     pub rush: Option<Settings>,
+    /// What holds for a function that was released a moment ago, when it differs.
+    pub after_release: Option<AfterRelease>,
     /// Where it stands; built-in rules stand nowhere.
     pub place: Option<Node>,
 }
@@ -53,6 +57,27 @@ pub struct Settings {
     pub min_completeness: Ratio,
     /// What no data means.
     pub no_data: NoData,
+}
+
+/// What differs for a while after a release.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AfterRelease {
+    /// For how long.
+    pub within: Duration,
+    /// What holds every day.
+    pub daily: Settings,
+    /// What holds while the mode is rush.
+    pub rush: Settings,
+}
+
+impl AfterRelease {
+    /// The settings in force.
+    pub fn settings(&self, mode: Mode) -> &Settings {
+        match mode {
+            Mode::Rush => &self.rush,
+            Mode::Daily => &self.daily,
+        }
+    }
 }
 
 /// What no data means.
@@ -103,9 +128,17 @@ impl Rule {
         }
     }
 
-    /// The delays in force.
-    pub fn timing(&self, mode: Mode) -> Timing {
-        let settings = self.settings(mode);
+    /// Everything that can be in force at some time.
+    pub fn all_settings(&self) -> impl Iterator<Item = &Settings> {
+        let after = self.after_release.as_ref();
+        let after = after.map(|after| [&after.daily, &after.rush]);
+        std::iter::once(&self.daily)
+            .chain(self.rush.as_ref())
+            .chain(after.into_iter().flatten())
+    }
+
+    /// The delays of settings of this rule.
+    pub fn timing(&self, settings: &Settings) -> Timing {
         Timing {
             hold: settings.hold,
             keep_firing_for: settings.keep_firing_for,
@@ -127,6 +160,7 @@ impl Rule {
             limit: 1,
             labels: Labels::new(),
             annotations: vec![],
+            inhibited_by: vec![],
             daily: Settings {
                 condition: Condition::TelemetryLate(TelemetryLate { min_completeness }),
                 hold: TelemetryLate::HOLD,
@@ -136,6 +170,7 @@ impl Rule {
                 no_data: NoData::Hold,
             },
             rush: None,
+            after_release: None,
             place: None,
         }
     }
@@ -164,13 +199,25 @@ impl Rule {
             "limit": self.limit,
             "labels": self.labels,
             "annotations": annotations,
+            "inhibited_by": self.inhibited_by,
             "file": self.place.as_ref().map(|node| node.file().name.clone()),
             "line": self.place.as_ref().map(|node| node.place().line),
             "rush": self.rush.as_ref().map(Settings::to_json),
+            "after_release": self.after_release.as_ref().map(AfterRelease::to_json),
         });
         if let (Some(json), Value::Object(settings)) = (json.as_object_mut(), self.daily.to_json())
         {
             json.extend(settings);
+        }
+        json
+    }
+}
+
+impl AfterRelease {
+    fn to_json(&self) -> Value {
+        let mut json = self.daily.to_json();
+        if let Some(json) = json.as_object_mut() {
+            json.insert("within".to_owned(), format_duration(self.within).into());
         }
         json
     }

@@ -4,11 +4,11 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::{FunctionId, SharedClock};
+use model::{FunctionId, SharedClock, Timestamp};
 use state::State;
 use store::{Deltas, Store};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Mutex, Notify, broadcast, mpsc, watch};
+use tokio::sync::{Mutex, Notify, Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -22,6 +22,10 @@ use crate::gauges::Gauges;
 use crate::hand_over::{HandOver, stopped};
 use crate::ledger::{Ledger, LedgerError};
 use crate::mode::Modes;
+use crate::past::at_work::REPLAYS_MAX;
+use crate::past::{PastError, Told};
+use crate::releases::{Release, ReleaseBook, ReleaseError, Releases};
+use crate::rule::Rule;
 use crate::set::RuleSet;
 use crate::sight::Sight;
 use crate::sink::AlertSink;
@@ -63,6 +67,11 @@ struct Shared {
     answers: Answers,
     spent: SpentBudgets,
     store: Store,
+    tested: Arc<dyn CapacitySource>,
+    ledger: Ledger,
+    /// Turns for those who ask about the past.
+    replays: Semaphore,
+    releases: ReleaseBook,
     modes: Modes,
     clock: SharedClock,
     refresh: Notify,
@@ -97,6 +106,7 @@ impl Rules {
         clock: SharedClock,
         options: Options,
     ) -> Result<Rules, LedgerError> {
+        let releases = ReleaseBook::open(state.clone(), Arc::clone(&clock)).await?;
         let ledger = Ledger::new(state);
         let written = Arc::new(Notify::new());
         let (urgent, urgent_alerts) = mpsc::channel(URGENT_ALERTS_MAX);
@@ -114,10 +124,10 @@ impl Rules {
         )
         .await?;
         let view = Arc::new(StoreView {
-            store: store.clone(),
+            rollups: store.shared_rollups(),
             tables: tables.clone(),
             sight,
-            tested,
+            tested: Arc::clone(&tested),
             gauges: gauges.clone(),
             answers: answers.clone(),
             spent: spent.clone(),
@@ -139,6 +149,10 @@ impl Rules {
                 answers,
                 spent,
                 store,
+                tested,
+                ledger: ledger.clone(),
+                replays: Semaphore::new(REPLAYS_MAX),
+                releases,
                 modes,
                 clock,
                 refresh: Notify::new(),
@@ -204,6 +218,46 @@ impl Rules {
         &self.shared.clock
     }
 
+    /// Every release that was marked.
+    pub fn releases(&self) -> Arc<Releases> {
+        self.shared.releases.releases()
+    }
+
+    /// Marks a release. Durable when it returns; rules go by it from their next tick on.
+    pub async fn mark_release(&self, release: Release) -> Result<Release, ReleaseError> {
+        self.shared.releases.mark(release).await
+    }
+
+    /// The rules in force, built-in ones included.
+    pub(crate) async fn in_force(&self) -> Vec<Arc<Rule>> {
+        self.shared.driver.rules().await
+    }
+
+    /// What these rules count.
+    pub(crate) fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// What knows the capacity of pods.
+    pub(crate) fn tested(&self) -> &Arc<dyn CapacitySource> {
+        &self.shared.tested
+    }
+
+    /// Turns for those who ask about the past.
+    pub(crate) fn replays(&self) -> &Semaphore {
+        &self.shared.replays
+    }
+
+    /// The alerts of a rule and function that fired at an instant.
+    pub(crate) async fn told(
+        &self,
+        rule: &str,
+        function: &FunctionId,
+        at: Timestamp,
+    ) -> Result<Vec<Told>, PastError> {
+        Ok(self.shared.ledger.told(rule, function, at).await?)
+    }
+
     /// Ends all tasks. Phases and alerts are on disk already.
     pub async fn stop(&self) {
         self.shared.stop.send_replace(true);
@@ -232,7 +286,12 @@ async fn tick_along(shared: Arc<Shared>) {
         let mode = shared.modes.refresh();
         let ended = shared
             .driver
-            .tick(Arc::clone(&shared.view), mode, shared.take_arrived())
+            .tick(
+                Arc::clone(&shared.view),
+                mode,
+                shared.releases.releases(),
+                shared.take_arrived(),
+            )
             .await;
         shared.tables.remember(ended);
     }

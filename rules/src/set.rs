@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use declare::{Node, Problem, Problems};
-use model::{FunctionId, Ratio};
+use model::{Mode, Ratio};
 
 use crate::condition::TelemetryLate;
+use crate::inhibition::{self, Inhibition};
+use crate::lint::{Outlook, UsualCalls};
 use crate::rule::Rule;
 use crate::{lint, read};
 
@@ -55,7 +57,8 @@ impl RuleSet {
             .into_iter()
             .map(Arc::new)
             .collect();
-        refuse_duplicates(&rules, &mut found);
+        // Rules with a mistake have names too.
+        refuse_duplicates(read::names(node), &mut found);
         let broken = found.has_errors();
         for problem in in_order(found) {
             problems.push(problem);
@@ -77,7 +80,15 @@ impl RuleSet {
             whole.advice.extend(set.advice);
         }
         let mut found = Problems::new();
-        refuse_duplicates(&whole.rules, &mut found);
+        let named = whole.rules.iter().filter_map(|rule| {
+            let place = rule.place.as_ref()?;
+            Some((rule.name.as_str(), place.field("alert").unwrap_or(place)))
+        });
+        refuse_duplicates(named, &mut found);
+        // A file with mistakes brings no rules, and its names would be missed here.
+        if !problems.has_errors() {
+            inhibition::check(&whole.rules, &mut found);
+        }
         if let Some(place) = whole
             .rules
             .get(Self::RULES_MAX)
@@ -90,6 +101,14 @@ impl RuleSet {
         let broken = found.has_errors();
         problems.extend(found);
         (!broken).then_some(whole)
+    }
+
+    /// Rules that have been proven elsewhere, as one set.
+    pub fn of(rules: Vec<Arc<Rule>>) -> RuleSet {
+        RuleSet {
+            rules,
+            advice: Problems::new(),
+        }
     }
 
     /// The same rules and the built-in ones, as [`crate::Rules::start`] runs them.
@@ -105,36 +124,35 @@ impl RuleSet {
         &self.rules
     }
 
+    /// Which alerts hold back which, as the rules say it.
+    pub fn inhibitions(&self) -> Vec<Inhibition> {
+        inhibition::of(&self.rules)
+    }
+
     /// What `rampart check --lint` prints without knowing the traffic.
     pub fn advice(&self) -> &Problems {
         &self.advice
     }
 
-    /// Advice that follows from the traffic: rules that cannot fire, patterns that match nothing,
-    /// thresholds that chance alone will break. It stands beside [`RuleSet::advice`], which needs no
-    /// traffic.
-    ///
-    /// `traffic` is every function that was seen, with its mean calls per minute over a usual day
-    /// (live traffic, sampling weights included): out of the table `minutes`, or as a person expects
-    /// it. With no traffic at all nothing is advised.
-    pub fn lint(&self, traffic: &[(FunctionId, f64)]) -> Problems {
+    /// Advice that follows from the traffic, in both modes: rules that cannot fire, patterns that match
+    /// nothing, thresholds that chance alone will break. It stands beside [`RuleSet::advice`], which needs no
+    /// traffic. With no traffic at all nothing is advised.
+    pub fn lint(&self, traffic: &[UsualCalls]) -> Problems {
         lint::lint(&self.rules, traffic)
     }
 
-    /// For each success-rate rule in order, what chance alone will do to one label set that has this
-    /// many calls per minute: (rule, expected false breaches per 1,000 days). `None` where the calls
-    /// never reach `min_calls`, so that the rule cannot fire at all.
-    ///
-    /// For a check without a store: ask at a few rates that span what functions may have, such as 1,
-    /// 60 and 6,000 calls a minute, and show the answers side by side. The numbers of daily mode hold,
-    /// windows are taken side by side and `for` is left out; see
-    /// [`SuccessRate::expected_false_breaches`](crate::condition::SuccessRate::expected_false_breaches).
+    /// What each declared rule is to expect of the traffic in a mode, in order.
+    pub fn outlook(&self, traffic: &[UsualCalls], mode: Mode) -> Vec<Outlook> {
+        lint::outlook(&self.rules, traffic, mode)
+    }
+
+    /// For each rule with `min_calls` and a formula in order, what chance alone will do to one label set that
+    /// has this many calls per minute: (rule, expected false pages a year). `None` where the calls never reach
+    /// `min_calls`, so that the rule cannot fire at all. The numbers of daily mode hold.
     pub fn expectations(&self, calls_per_minute: f64) -> Vec<(String, Option<f64>)> {
         lint::expectations(&self.rules, calls_per_minute)
     }
-}
 
-impl RuleSet {
     /// For each rule with `detect: early` in order, how many false pages a year its budget allows a
     /// function: (rule, pages).
     pub fn budgets(&self) -> Vec<(String, f64)> {
@@ -143,33 +161,30 @@ impl RuleSet {
 }
 
 /// As a person meets them reading the file.
-fn in_order(found: Problems) -> Vec<Problem> {
+pub(crate) fn in_order(found: Problems) -> Vec<Problem> {
     let mut found = found.into_vec();
     found.sort_by_key(|problem| (problem.line, problem.column));
     found
 }
 
-fn refuse_duplicates(rules: &[Arc<Rule>], problems: &mut Problems) {
-    let mut seen: HashMap<&str, &Rule> = HashMap::new();
-    for rule in rules {
-        let Some(place) = &rule.place else { continue };
-        let name_place = place.field("alert").unwrap_or(place);
-        if rule.name == TelemetryLate::NAME {
+/// `named` are names and where they stand, in order.
+fn refuse_duplicates<'a>(
+    named: impl Iterator<Item = (&'a str, &'a Node)>,
+    problems: &mut Problems,
+) {
+    let mut seen: HashMap<&str, &Node> = HashMap::new();
+    for (name, place) in named {
+        if name == TelemetryLate::NAME {
             problems
-                .error(name_place, format!("`{}` is built in", rule.name))
+                .error(place, format!("`{name}` is built in"))
                 .hint("choose another name");
-        } else if let Some(first) = seen.get(rule.name.as_str()) {
-            let where_first = first.place.as_ref().map_or_else(String::new, |node| {
-                format!("{}:{}", node.file().name, node.place().line)
-            });
+        } else if let Some(first) = seen.get(name) {
+            let first = format!("{}:{}", first.file().name, first.place().line);
             problems
-                .error(
-                    name_place,
-                    format!("alert `{}` is declared twice", rule.name),
-                )
-                .hint(format!("the first one stands at {where_first}"));
+                .error(place, format!("alert `{name}` is declared twice"))
+                .hint(format!("the first one stands at {first}"));
         } else {
-            seen.insert(&rule.name, rule);
+            seen.insert(name, place);
         }
     }
 }

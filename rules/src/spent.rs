@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use model::{Mode, Timestamp};
+use model::Timestamp;
 use serde_json::Value;
 use store::{QueryLimits, Store};
 
@@ -199,8 +199,8 @@ impl Known {
 fn asked(rules: &[Arc<Rule>]) -> Vec<(Select, Duration)> {
     let mut asked = Vec::new();
     for rule in rules {
-        for mode in [Mode::Daily, Mode::Rush] {
-            if let Condition::Slo(condition) = &rule.settings(mode).condition {
+        for settings in rule.all_settings() {
+            if let Condition::Slo(condition) = &settings.condition {
                 let one = (rule.select.clone(), condition.period);
                 if !asked.contains(&one) {
                     asked.push(one);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use model::{Mode, Timestamp, Traffic};
+use model::{Timestamp, Traffic};
 use store::Store;
 
 use crate::baseline::{Exclusions, History, MinuteRow, RecentCalls, SeriesName};
@@ -26,6 +26,8 @@ const PIECE: Duration = Duration::from_mins(30);
 pub(crate) struct Tables {
     ready: Arc<RwLock<Arc<Ready>>>,
     filling: Arc<Mutex<Filling>>,
+    /// Whether minutes that are not over yet are left out: in a replay the table knows how they ended.
+    whole_minutes: bool,
 }
 
 #[derive(Default)]
@@ -51,6 +53,14 @@ struct Asked {
 }
 
 impl Tables {
+    /// Tables that are filled as of instants in the past and never know what came after them.
+    pub(crate) fn of_the_past() -> Self {
+        Tables {
+            whole_minutes: true,
+            ..Tables::default()
+        }
+    }
+
     pub(crate) fn baseline(
         &self,
         select: &Select,
@@ -106,7 +116,7 @@ impl Tables {
         let against: Vec<Against> = asked.baselines.iter().map(|(_, a)| a.clone()).collect();
         let wanted = self.filling().history.wanted(&against, now);
         for range in wanted {
-            let rows = self.read(store, &range).await?;
+            let rows = self.read(store, &range, now).await?;
             self.filling().history.insert(range, rows);
         }
         if !asked.recents.is_empty() {
@@ -139,7 +149,7 @@ impl Tables {
         while from < now {
             let to = (from + PIECE).min(now + Duration::from_mins(1));
             let range = minute(from)..minute(to) + 1;
-            let rows = self.read(store, &range).await?;
+            let rows = self.read(store, &range, now).await?;
             let mut filling = self.filling();
             filling.recents.insert(rows);
             filling.recents_until = Some(to.min(now));
@@ -149,8 +159,21 @@ impl Tables {
         Ok(())
     }
 
-    async fn read(&self, store: &Store, range: &Range<i64>) -> Result<Vec<MinuteRow>, String> {
-        let (from, to) = (range.start * 60, range.end * 60);
+    async fn read(
+        &self,
+        store: &Store,
+        range: &Range<i64>,
+        now: Timestamp,
+    ) -> Result<Vec<MinuteRow>, String> {
+        let end = if self.whole_minutes {
+            range.end.min(minute(now))
+        } else {
+            range.end
+        };
+        if end <= range.start {
+            return Ok(Vec::new());
+        }
+        let (from, to) = (range.start * 60, end * 60);
         let asked = store.minutes(Timestamp::from_seconds(from), Timestamp::from_seconds(to));
         // A query's future is large; here it is one per minute and may live on the heap.
         let found = Box::pin(asked)
@@ -249,8 +272,7 @@ impl Asked {
             recents: HashSet::new(),
         };
         for rule in rules {
-            for mode in [Mode::Daily, Mode::Rush] {
-                let settings = rule.settings(mode);
+            for settings in rule.all_settings() {
                 match &settings.condition {
                     Condition::QpsDrop(condition) => {
                         asked

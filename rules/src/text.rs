@@ -60,6 +60,8 @@ struct Values<'a> {
 pub(crate) struct Occasion<'a> {
     pub(crate) rule: &'a Rule,
     pub(crate) mode: Mode,
+    /// What is in force for the label set.
+    pub(crate) settings: &'a Settings,
     pub(crate) key: &'a GroupKey,
     pub(crate) value: f64,
     pub(crate) evidence: Evidence,
@@ -69,7 +71,7 @@ pub(crate) struct Occasion<'a> {
 
 /// The firing alert of an occasion.
 pub(crate) fn alert_of(occasion: &Occasion<'_>) -> Alert {
-    let settings = occasion.rule.settings(occasion.mode);
+    let settings = occasion.settings;
     let labels = labels_of(occasion.rule, settings, occasion.key);
     let annotations = annotations_of(occasion, settings, &labels);
     Alert {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{FunctionId, Timestamp, Traffic};
-use store::{Dimension, Group, Rollups, Selection, Sketch, Store};
+use store::{Dimension, Group, Rollups, Selection, Sketch};
 
 use crate::answers::Answers;
 use crate::capacity::{Capacity, CapacitySource, PodsGauge};
@@ -20,7 +20,7 @@ use crate::windows::{
 
 /// Rollups for what is now, tables for what was, sight for what is still missing.
 pub(crate) struct StoreView {
-    pub(crate) store: Store,
+    pub(crate) rollups: Arc<Rollups>,
     pub(crate) tables: Tables,
     pub(crate) sight: Arc<dyn Sight>,
     pub(crate) tested: Arc<dyn CapacitySource>,
@@ -102,11 +102,11 @@ impl Windows for StoreView {
         from: i64,
         to: i64,
     ) -> Vec<(GroupKey, Tally)> {
-        sum_rollups(self.store.rollups(), select, only, from, to)
+        sum_rollups(&self.rollups, select, only, from, to)
     }
 
     fn latency(&self, select: &Select, from: i64, to: i64) -> Vec<(GroupKey, Sketch)> {
-        latency_of_rollups(self.store.rollups(), select, from, to)
+        latency_of_rollups(&self.rollups, select, from, to)
     }
 
     fn baseline(
@@ -129,11 +129,11 @@ impl Windows for StoreView {
         from: i64,
         to: i64,
     ) -> Vec<(GroupKey, Portion)> {
-        portions::portions_of(self.store.rollups(), select, part, from, to)
+        portions::portions_of(&self.rollups, select, part, from, to)
     }
 
     fn served(&self, select: &Select, from: i64, to: i64) -> Vec<(GroupKey, Vec<(String, Tally)>)> {
-        portions::served_of(self.store.rollups(), select, from, to)
+        portions::served_of(&self.rollups, select, from, to)
     }
 
     fn spent(
@@ -160,7 +160,7 @@ impl Windows for StoreView {
         now: Timestamp,
     ) -> Option<f64> {
         let from = now.as_seconds() - ALIVE_SECONDS + 1;
-        let seen = self.store.rollups().instances(function, from) as f64;
+        let seen = self.rollups.instances(function, from) as f64;
         let told = gauge.and_then(|gauge| self.gauges.pods(gauge, function));
         let pods = seen.max(told.unwrap_or(0.0));
         (pods > 0.0).then_some(pods)

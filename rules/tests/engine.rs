@@ -405,6 +405,27 @@ fn more_label_sets_than_the_limit_clear_nothing() {
     );
 }
 
+/// A rule that is wrong for everybody: a thousand alerts, and the rest is told in one sentence.
+#[test]
+fn ten_thousand_breaches_of_one_rule_are_a_thousand_alerts_and_a_sentence() {
+    let rules = SUCCESS
+        .replace("functions: [\"guide/wow-video-*\"]", "functions: [\"*\"]")
+        .replace("for: 10s", "for: 0s");
+    let mut story = String::new();
+    for index in 0..10_000 {
+        story += &format!("load function guide/f{index} unit=a\n 0s..3s qps 200 success 10%\n");
+    }
+    story.push_str("at 3s expect SuccessRateLow{unit=\"a\"} firing");
+    let night = Night::under(&rules).tell(&story);
+    assert_eq!(night.told.len(), 1_000);
+    let view = night.overview();
+    assert_eq!((view[0].beyond_limit, view[0].label_sets), (9_000, 10_000));
+    assert_eq!(
+        view[0].error.as_deref(),
+        Some("9000 more label sets breach than `limit: 1000` allows; they are not followed")
+    );
+}
+
 #[test]
 fn the_overview_shows_every_label_set_and_why_it_is_unknown() {
     let night = Night::under(SUCCESS).tell(

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use model::{FunctionId, Mode};
-use rules::RuleSet;
+use model::Mode;
 use rules::condition::Condition;
+use rules::{RuleSet, UsualCalls};
 
 const FIVE_MISTAKES: &str = r#"version: rampart/v1
 groups:
@@ -256,8 +256,12 @@ fn each_mistake_has_its_own_sentence() {
             "has no `success_rate`",
         ),
         (
-            rule("qps: {absent_for: 2m}\n    inhibited_by: [B]"),
-            "not available",
+            rule("qps: {absent_for: 2m}\n    inhibited_by: [TelemetryLat]"),
+            "did you mean `TelemetryLate`?",
+        ),
+        (
+            rule("qps: {absent_for: 2m}\n    inhibited_by: [A]"),
+            "`A` would hold back itself: inhibited by A",
         ),
         (
             rule("qps: {absent_for: 2m}\n    by: [instance]"),
@@ -290,6 +294,61 @@ fn names_differ_over_all_files() {
         shown.contains("b.yaml:3:")
             && shown.contains("alert `A` is declared twice")
             && shown.contains("a.yaml:3"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_holds_back_what_is_proven_over_all_files() {
+    let file = |alert: &str, by: &str, inhibited_by: &str| {
+        format!(
+            "version: rampart/v1\nrules:\n  - {{alert: {alert}, functions: ['*'], by: [{by}], qps: {{absent_for: 2m}}{inhibited_by}}}\n"
+        )
+    };
+    let slow = file(
+        "Slow",
+        "function, unit",
+        ", inhibited_by: [Down, Gone, TelemetryLate]",
+    );
+    let down = file("Down", "function, zone", "");
+    let gone = file("Gone", "unit, version", "");
+    let set = RuleSet::parse_all([
+        ("a.yaml", slow.as_str()),
+        ("b.yaml", &down),
+        ("c.yaml", &gone),
+    ]);
+    let said: Vec<(String, String, String)> = set
+        .unwrap()
+        .inhibitions()
+        .into_iter()
+        .map(|one| (one.source, one.target, one.equal.join(" ")))
+        .collect();
+    let row = |source: &str, equal: &str| (source.to_owned(), "Slow".to_owned(), equal.to_owned());
+    assert_eq!(
+        said,
+        [
+            row("Down", "namespace function"),
+            row("Gone", "unit"),
+            row("TelemetryLate", ""),
+        ]
+    );
+
+    let unknown = file("Slow", "function", ", inhibited_by: [Dwon]");
+    let shown = RuleSet::parse_all([("a.yaml", unknown.as_str()), ("b.yaml", &down)]);
+    let shown = shown.unwrap_err().to_string();
+    assert!(shown.contains("there is no alert `Dwon`"), "{shown}");
+    assert!(shown.contains("did you mean `Down`?"), "{shown}");
+
+    let ring = file("Down", "function", ", inhibited_by: [Gone]");
+    let back = file("Gone", "function", ", inhibited_by: [Slow]");
+    let shown = RuleSet::parse_all([
+        ("a.yaml", slow.as_str()),
+        ("b.yaml", &ring),
+        ("c.yaml", &back),
+    ]);
+    let shown = shown.unwrap_err().to_string();
+    assert!(
+        shown.contains("`Gone` would hold back itself: inhibited by Slow by Gone"),
         "{shown}"
     );
 }
@@ -358,48 +417,116 @@ groups:
     assert_eq!(low.settings(Mode::Daily).severity, model::Severity::Warning);
 }
 
-#[test]
-fn traffic_shows_what_cannot_fire_and_what_chance_will_break() {
-    let set = RuleSet::parse(
-        "a.yaml",
-        r#"
+fn usual(calls: [(&str, f64, f64); 3]) -> Vec<UsualCalls> {
+    calls
+        .map(|(function, per_minute, busiest)| UsualCalls {
+            function: function.parse().unwrap(),
+            per_minute,
+            busiest,
+        })
+        .to_vec()
+}
+
+const WATCHED: &str = r#"
 version: rampart/v1
 rules:
   - alert: Low
-    functions: ["store/*", "stroe/*"]
+    functions: ["store/*", "guide/*"]
     success_rate: {below: 99%, over: 1m, min_calls: 100}
+    rush: {success_rate: {min_calls: 500}}
   - alert: Nervous
     functions: ["guide/*"]
     success_rate: {below: 99%, over: 1m, min_calls: 100, confidence: 95%}
-"#,
-    )
-    .unwrap();
-    let traffic: Vec<(FunctionId, f64)> = [("store/coupon", 60.0), ("guide/feed", 100.0)]
-        .map(|(id, calls)| (id.parse().unwrap(), calls))
-        .to_vec();
+  - alert: Early
+    functions: ["*"]
+    qps: {detect: early, false_pages: 1/2y}
+  - alert: Whole
+    functions: ["*"]
+    by: [namespace]
+    latency: {above: 800ms, over: 1m}
+  - alert: Silent
+    functions: ["*"]
+    qps: {absent_for: 2m}
+"#;
+
+#[test]
+fn traffic_says_what_each_rule_is_to_expect() {
+    let set = RuleSet::parse("a.yaml", WATCHED).unwrap();
+    let traffic = usual([
+        ("store/coupon", 30.0, 60.0),
+        ("guide/feed", 100.0, 180.0),
+        ("guide/search", 80.0, 120.0),
+    ]);
+    let outlook = set.outlook(&traffic, Mode::Daily);
+    let [low, nervous, early, whole, silent] = outlook.as_slice() else {
+        panic!("{outlook:?}")
+    };
+    let said: Vec<String> = low.unreachable.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        ["cannot fire for store/coupon: 60 calls/min < min_calls 100 in 1m"]
+    );
+    assert_eq!(low.watched, 3);
+    let pages = |outlook: &rules::Outlook| outlook.false_pages_a_year.unwrap();
+    assert!(pages(low) < 0.2, "{}", pages(low));
+    let worst = nervous.worst.as_ref().unwrap();
+    assert!((79.0..90.0).contains(&pages(nervous)), "{}", pages(nervous));
+    // 217 in 1,000 days at 100 calls a minute.
+    assert_eq!(worst.of, "guide/feed");
+    assert!((worst.false_pages_a_year - 79.0).abs() < 0.1, "{worst:?}");
+    // Half a page a year for each of three functions.
+    assert!((pages(early) - 1.5).abs() < 1e-9, "{}", pages(early));
+    assert_eq!((whole.watched, whole.unreachable.len()), (2, 1));
+    assert_eq!(whole.unreachable[0].of, "store");
+    assert_eq!((silent.watched, silent.false_pages_a_year), (3, None));
+    let rush = set.outlook(&traffic, Mode::Rush);
+    assert_eq!(rush[0].unreachable.len(), 3);
+    assert_eq!(
+        rush[0].unreachable[0].to_string(),
+        "cannot fire for guide/feed: 180 calls/min < min_calls 500 in 1m"
+    );
+}
+
+#[test]
+fn traffic_gives_advice() {
+    let set = RuleSet::parse("a.yaml", &WATCHED.replace("store/*", "stroe/coupon")).unwrap();
+    let traffic = usual([
+        ("store/coupon", 30.0, 60.0),
+        ("guide/feed", 100.0, 180.0),
+        ("guide/search", 80.0, 120.0),
+    ]);
     let advice: Vec<String> = set
         .lint(&traffic)
         .iter()
         .map(|p| p.message.clone())
         .collect();
-    assert_eq!(advice.len(), 3, "{advice:#?}");
-    assert_eq!(advice[0], "Low: `stroe/*` matches no function seen");
     assert_eq!(
-        advice[1],
-        "Low cannot fire for store/coupon: 60 calls/min < min_calls 100 in 1m"
+        advice,
+        [
+            "Low: `stroe/coupon` matches no function seen",
+            "Low in rush mode cannot fire for guide/feed: 180 calls/min < min_calls 500 in 1m",
+            "Low in rush mode cannot fire for guide/search: 120 calls/min < min_calls 500 in 1m",
+            "Nervous will page by chance 79 times a year for guide/feed (100 calls/min)",
+            "Whole cannot fire for store: 60 calls/min < min_calls 100 in 1m",
+        ],
     );
-    assert!(
-        advice[2].starts_with("Nervous will breach by chance 2")
-            && advice[2].ends_with("times in 1,000 days for guide/feed (100 calls/min)"),
-        "{}",
-        advice[2]
-    );
-    assert!(set.budgets().is_empty());
-    let early = "version: rampart/v1\nrules:\n  - {alert: A, functions: ['*'], qps: {detect: early, false_pages: 1/2y}}\n";
-    let early = RuleSet::parse("a.yaml", early).unwrap().budgets();
-    assert_eq!(early, [("A".to_owned(), 0.5)]);
+    assert!(set.lint(&[]).is_empty(), "without traffic nothing is known");
+}
+
+#[test]
+fn a_rate_alone_says_what_chance_does() {
+    let set = RuleSet::parse("a.yaml", WATCHED).unwrap();
+    assert_eq!(set.budgets(), [("Early".to_owned(), 0.5)]);
     let expected = set.expectations(100.0);
-    assert!(expected[0].1.is_some_and(|n| n < 0.2) && expected[1].1.is_some_and(|n| n > 200.0));
+    let names: Vec<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["Low", "Nervous", "Whole"]);
+    assert!(expected[0].1.is_some_and(|pages| pages < 0.1));
+    assert!(
+        expected[1]
+            .1
+            .is_some_and(|pages| (pages - 79.0).abs() < 0.1)
+    );
+    assert_eq!(set.expectations(99.0)[0].1, None);
 }
 
 #[test]

@@ -1,94 +1,106 @@
 //! `rampart check`: proves a configuration, or rule files alone, without starting anything.
 
+mod report;
+mod rush;
 mod sample;
+mod traffic;
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use declare::{Level, Problems};
-use model::{Clock, SystemClock};
+use declare::Problems;
+use model::{Clock, Mode, SystemClock};
+use rules::RuleSet;
+use store::QueryEngine;
 
-use super::{complain, say, tell};
-use crate::args::CheckArguments;
+use super::complain;
+use crate::args::{CheckArguments, Output, Remote};
 use crate::config::{Config, ConfigFiles, Overrides, Surroundings, TextFile, read_text};
 use crate::exit::Exit;
 use crate::surroundings;
+use report::{Checked, Report};
 
-/// The traffic for which expectations are told.
-const CALLS_PER_MINUTE: f64 = 100.0;
+/// Memory for proving the queries of rules, which are asked of tables without rows.
+const QUERY_BYTES: usize = 64 << 20;
 
 /// Checks what was named; `./rampart.yaml` when nothing was.
-pub fn run(arguments: &CheckArguments) -> Exit {
+pub async fn run(remote: &Remote, arguments: &CheckArguments) -> Exit {
+    if !matches!(remote.output, Output::Table | Output::Json) {
+        return complain("`check` prints a table or JSON", Exit::Usage);
+    }
     let files = if arguments.files.is_empty() {
         vec![PathBuf::from("rampart.yaml")]
     } else {
         arguments.files.clone()
     };
-    if let Some(sample) = &arguments.sample {
-        return sample::run(&files[0], sample);
+    if let (Some(sample), Some(main)) = (&arguments.sample, files.first()) {
+        return sample::run(main, sample);
     }
-    let mut problems = Problems::default();
-    let mut said = Vec::new();
-    for path in &files {
-        match check_file(path, &mut problems) {
-            Ok(sentence) => said.push(sentence),
-            Err(message) => return complain(&message, Exit::InvalidConfiguration),
+    let mut report = Report {
+        mode: match arguments.mode.as_deref() {
+            Some("rush") => Mode::Rush,
+            _ => Mode::Daily,
+        },
+        lint: arguments.lint,
+        ..Report::default()
+    };
+    if let Some(from) = &arguments.traffic {
+        match traffic::read(remote, from).await {
+            Ok(traffic) => report.traffic = Some(traffic),
+            Err(failure) => return complain(&failure.message, failure.exit),
         }
     }
-    report(&problems, &said, arguments.lint)
+    let mut alone = Vec::new();
+    for path in &files {
+        if let Err(message) = check_file(path, &mut report, &mut alone) {
+            return complain(&message, Exit::InvalidConfiguration);
+        }
+    }
+    // Rule files that are named together are in force together: their names must differ.
+    if let Some(set) = RuleSet::merge(alone, &mut report.problems) {
+        report.rules.extend(set.rules().iter().cloned());
+    }
+    look_further(&mut report).await;
+    report.print(remote.output)
 }
 
-fn report(problems: &Problems, said: &[String], lint: bool) -> Exit {
-    let advice = problems
-        .iter()
-        .filter(|problem| problem.level == Level::Advice)
-        .count();
-    let errors = problems.len() - advice;
-    for problem in problems
-        .iter()
-        .filter(|problem| lint || problem.level == Level::Error)
-    {
-        tell(&format!("{problem}\n"));
+/// What takes more than the text: queries, traffic, readiness.
+async fn look_further(report: &mut Report) {
+    let set = RuleSet::of(report.rules.clone());
+    if set.has_queries() {
+        let engine = QueryEngine::new(QUERY_BYTES, Arc::new(SystemClock::new()));
+        Box::pin(set.prove_queries(&engine, &mut report.problems)).await;
     }
-    if errors > 0 {
-        return complain(
-            &format!(
-                "{errors} {}",
-                if errors == 1 { "mistake" } else { "mistakes" }
-            ),
-            Exit::InvalidConfiguration,
-        );
+    if let Some(traffic) = &report.traffic {
+        report.problems.extend(set.lint(traffic));
+        report.outlook = set.outlook(traffic, report.mode);
     }
-    for sentence in said.iter().filter(|sentence| !sentence.is_empty()) {
-        say(&format!("{sentence}\n"));
+    if report.mode == Mode::Rush {
+        report.readiness = Some(rush::readiness(
+            &set,
+            report.rush.as_deref(),
+            SystemClock::new().now(),
+        ));
     }
-    if lint && advice > 0 {
-        return complain(
-            &format!(
-                "{advice} {}",
-                if advice == 1 {
-                    "piece of advice"
-                } else {
-                    "pieces of advice"
-                }
-            ),
-            Exit::Findings,
-        );
-    }
-    Exit::Fine
 }
 
-/// Proves one file; a sentence about it when it is fine, nothing when it has mistakes.
-fn check_file(path: &Path, problems: &mut Problems) -> Result<String, String> {
+/// Proves one file. What is found goes to the report, rules of a file that stands alone to `alone`.
+fn check_file(path: &Path, report: &mut Report, alone: &mut Vec<RuleSet>) -> Result<(), String> {
     let file = read_text(path).map_err(|error| error.to_string())?;
     match kind_of(&file) {
-        FileKind::Rules => Ok(check_rules(&file, problems)),
-        FileKind::Alertmanager => Ok(check_alertmanager(&file, problems)),
+        FileKind::Rules => {
+            check_rules(&file, report, alone);
+            Ok(())
+        }
+        FileKind::Alertmanager => {
+            check_alertmanager(&file, report);
+            Ok(())
+        }
         FileKind::Alerting => Err(format!(
             "{} is an alerting file; check the main file that names it, whose teams and events it refers to",
             file.name
         )),
-        FileKind::Main => check_main(path, &file, problems),
+        FileKind::Main => check_main(path, &file, report),
     }
 }
 
@@ -121,42 +133,42 @@ fn kind_of(file: &TextFile) -> FileKind {
     }
 }
 
-fn check_alertmanager(file: &TextFile, problems: &mut Problems) -> String {
+fn check_alertmanager(file: &TextFile, report: &mut Report) {
     let now = SystemClock::new().now();
-    let config = super::alertmanager::read(&file.name, &file.text, None, now, problems);
-    match config {
-        Some(config) if !problems.has_errors() => {
-            let mut routes = 0;
-            config.root.walk(&mut |_| routes += 1);
-            format!(
-                "{}: Alertmanager's file is fine, with {routes} routes and {} receivers",
-                file.name,
+    let mut problems = Problems::new();
+    let config = super::alertmanager::read(&file.name, &file.text, None, now, &mut problems);
+    if let (Some(config), false) = (config, problems.has_errors()) {
+        let mut routes = 0;
+        config.root.walk(&mut |_| routes += 1);
+        report.files.push(Checked {
+            file: file.name.clone(),
+            rules: 0,
+            sentence: format!(
+                "Alertmanager's file is fine, with {routes} routes and {} receivers",
                 config.receivers.len()
-            )
-        }
-        _ => String::new(),
+            ),
+        });
     }
+    report.problems.extend(problems);
 }
 
-fn check_rules(file: &TextFile, problems: &mut Problems) -> String {
-    match rules::RuleSet::parse(&file.name, &file.text) {
+fn check_rules(file: &TextFile, report: &mut Report, alone: &mut Vec<RuleSet>) {
+    match RuleSet::parse(&file.name, &file.text) {
         Ok(set) => {
-            problems.extend(set.advice().clone());
-            format!(
-                "{}: {} rules are fine{}",
-                file.name,
-                set.rules().len(),
-                expectations(&set)
-            )
+            report.problems.extend(set.advice().clone());
+            let rules = set.rules().len();
+            report.files.push(Checked {
+                file: file.name.clone(),
+                rules,
+                sentence: format!("{rules} rules are fine"),
+            });
+            alone.push(set);
         }
-        Err(found) => {
-            problems.extend(found);
-            String::new()
-        }
+        Err(found) => report.problems.extend(found),
     }
 }
 
-fn check_main(path: &Path, file: &TextFile, problems: &mut Problems) -> Result<String, String> {
+fn check_main(path: &Path, file: &TextFile, report: &mut Report) -> Result<(), String> {
     let clock = SystemClock::new();
     let surroundings = Surroundings {
         variable: &surroundings::variable,
@@ -164,51 +176,35 @@ fn check_main(path: &Path, file: &TextFile, problems: &mut Problems) -> Result<S
         now: clock.now(),
     };
     let (files, unread) = ConfigFiles::load(path).map_err(|error| error.to_string())?;
-    problems.extend(unread);
+    report.problems.extend(unread);
     match Config::parse(&files, &Overrides::default(), &surroundings) {
         Ok((config, advice)) => {
-            problems.extend(advice);
+            report.problems.extend(advice);
             let starter = if files.rules.is_empty() {
                 " (the starter pack)"
             } else {
                 ""
             };
             let (rules, sources) = (config.rules.rules().len(), config.collector.sources.len());
-            Ok(format!(
-                "{}: fine, with {rules} rules{starter} and {sources} {}{}",
-                file.name,
-                if sources == 1 { "source" } else { "sources" },
-                expectations(&config.rules)
-            ))
+            report.files.push(Checked {
+                file: file.name.clone(),
+                rules,
+                sentence: format!(
+                    "fine, with {rules} rules{starter} and {sources} {}",
+                    if sources == 1 { "source" } else { "sources" },
+                ),
+            });
+            report.rules.extend(config.rules.rules().iter().cloned());
+            report.rush.get_or_insert_default().extend(config.rush);
+            Ok(())
         }
         Err(found) => {
             if !found.has_errors() {
                 // Saying nothing about a configuration that cannot be used would be a lie.
                 return Err(format!("{}: the configuration is invalid", file.name));
             }
-            problems.extend(found);
-            Ok(String::new())
+            report.problems.extend(found);
+            Ok(())
         }
     }
-}
-
-/// What chance alone would do to a function that is well: shown so that thresholds are chosen with
-/// open eyes.
-fn expectations(set: &rules::RuleSet) -> String {
-    let mut text = String::new();
-    for (rule, breaches) in set.expectations(CALLS_PER_MINUTE) {
-        if let Some(breaches) = breaches {
-            let _ = write!(
-                text,
-                "\n  {rule}: at {CALLS_PER_MINUTE} calls a minute a function that is well breaches it by chance {breaches:.1} times in 1,000 days"
-            );
-        }
-    }
-    for (rule, pages) in set.budgets() {
-        let _ = write!(
-            text,
-            "\n  {rule}: its budget allows {pages:.2} false pages a year for each function"
-        );
-    }
-    text
 }

@@ -2,6 +2,7 @@
 
 mod alertmanager;
 mod alerts;
+mod backtest;
 mod check;
 mod demo;
 mod incident;
@@ -12,6 +13,7 @@ mod mode;
 mod notify;
 mod oncall;
 mod query;
+mod release;
 mod replay;
 mod rules;
 mod schema;
@@ -38,8 +40,9 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Serve(serve) => serve::run(serve).await,
         Command::Demo(demo) => demo::run(demo).await,
         Command::Init(init) => init::run(&init),
-        Command::Check(check) => check::run(&check),
+        Command::Check(check) => check::run(remote, &check).await,
         Command::Test(test) => test::run(&test),
+        Command::Backtest(backtest) => backtest::run(remote, backtest).await,
         Command::Query(query) => query::run(remote, query).await,
         Command::Incident(incident) => incident::run(remote, incident).await,
         Command::Alerts(alerts) => alerts::run(remote, alerts).await,
@@ -51,6 +54,7 @@ pub async fn run(arguments: Arguments) -> Exit {
         Command::Replay(replay) => replay::run(remote, &replay),
         Command::Limits(limits) => limits::run(remote, limits).await,
         Command::Mode(mode) => mode::run(remote, mode).await,
+        Command::Release(release) => release::run(remote, release).await,
         Command::Rules(command) => rules::run(remote, command).await,
         Command::Store(store) => store::run(remote, store).await,
         Command::Schema(schema) => schema::run(&schema),

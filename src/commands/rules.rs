@@ -17,7 +17,12 @@ use crate::results::path_part;
 pub async fn run(remote: &Remote, command: RulesCommand) -> Exit {
     let (wanted, explained) = match command {
         RulesCommand::List { function } => (function, None),
-        RulesCommand::Explain { rule, function } => (Some(function), Some(rule)),
+        RulesCommand::Explain {
+            rule,
+            function,
+            at: Some(at),
+        } => return explain_at(remote, &rule, &function, at).await,
+        RulesCommand::Explain { rule, function, .. } => (Some(function), Some(rule)),
     };
     let rules = match fetch(remote, wanted.as_ref()).await {
         Ok(rules) => rules,
@@ -44,6 +49,63 @@ async fn fetch(remote: &Remote, function: Option<&FunctionId>) -> Result<Vec<Val
         .get(&format!("/api/v1/rules{filter}"))
         .await?;
     Ok(answer["rules"].as_array().cloned().unwrap_or_default())
+}
+
+/// Where the rule stood at an instant of the past.
+async fn explain_at(
+    remote: &Remote,
+    rule: &str,
+    function: &FunctionId,
+    at: model::Timestamp,
+) -> Exit {
+    let path = format!(
+        "/api/v1/rules/{}/explain?function={}&at={}",
+        path_part(rule),
+        path_part(&function.to_string()),
+        path_part(&at.to_rfc3339())
+    );
+    let answer = async { Client::new(remote)?.get(&path).await };
+    match answer.await {
+        Ok(answer) if remote.output == Output::Json => say(&format!("{answer:#}\n")),
+        Ok(answer) => say(&explanation_at(&answer, &function.to_string())),
+        Err(error) => {
+            let error: ClientError = error;
+            complain(&error.to_string(), Exit::Failed)
+        }
+    }
+}
+
+/// The same as now, with what was told then and what cannot be known.
+fn explanation_at(answer: &Value, function: &str) -> String {
+    let mut text = format!(
+        "at {}, {} mode\n",
+        cell(&answer["at"]),
+        cell(&answer["mode"])
+    );
+    let told = answer["told"].as_array().map_or(&[][..], Vec::as_slice);
+    for alert in told {
+        let until = match alert["until"].as_str() {
+            Some(until) => format!(" until {until}"),
+            None => String::new(),
+        };
+        let _ = writeln!(
+            text,
+            "it fired, as told: since {}{until}: {}",
+            cell(&alert["since"]),
+            cell(&alert["summary"])
+        );
+    }
+    let _ = writeln!(
+        text,
+        "lived through again from {}:\n",
+        cell(&answer["replayed_from"])
+    );
+    text.push_str(&explanation(&answer["rule"], function));
+    text.push_str("\nnot known:\n");
+    for what in answer["unknowable"].as_array().into_iter().flatten() {
+        let _ = writeln!(text, "  {}", cell(what));
+    }
+    text
 }
 
 fn list(rules: &[Value], output: Output) -> Exit {

@@ -1,12 +1,13 @@
-//! `rampart test`: lives through scenario files and says what did not come true.
+//! `rampart test`: lives through scenario files and promtool's unit tests, and says what did not come true.
 
 use std::path::Path;
 
-use rules::{RuleSet, Scenario, run_scenario};
+use declare::Problems;
+use rules::{Outcome, RuleSet, Scenario, UnitTests, run_scenario};
 
 use super::{complain, say, tell};
 use crate::args::TestArguments;
-use crate::config::read_text;
+use crate::config::{TextFile, expand, read_text};
 use crate::exit::Exit;
 
 /// How one file ended.
@@ -54,20 +55,78 @@ fn run_file(path: &Path, told: bool) -> Ended {
             return Ended::Invalid;
         }
     };
-    let scenario = match Scenario::parse(&file.name, &file.text) {
-        Ok(scenario) => scenario,
+    let outcome = if UnitTests::is_one(&file.name, &file.text) {
+        run_unit_tests(&file, path)
+    } else {
+        live_through(&file, path)
+    };
+    match outcome {
+        Some(outcome) => report(&file.name, &outcome, told),
+        None => Ended::Invalid,
+    }
+}
+
+/// A scenario; `None` when it or its rules hold mistakes, which have been told.
+fn live_through(file: &TextFile, path: &Path) -> Option<Outcome> {
+    match Scenario::parse(&file.name, &file.text) {
+        Ok(scenario) => Some(run_scenario(&scenario, &rules_of(&scenario, path)?)),
         Err(problems) => {
             tell(&problems.to_string());
-            return Ended::Invalid;
+            None
         }
-    };
-    let Some(rules) = rules_of(&scenario, path) else {
-        return Ended::Invalid;
-    };
-    let outcome = run_scenario(&scenario, &rules);
+    }
+}
+
+/// promtool's unit tests; `None` when they or their rules hold mistakes, which have been told.
+fn run_unit_tests(file: &TextFile, path: &Path) -> Option<Outcome> {
+    let outcome = UnitTests::parse(&file.name, &file.text)
+        .and_then(|tests| tests.run(&named_rules(&tests, path)?));
+    match outcome {
+        Ok(outcome) => Some(outcome),
+        Err(problems) => {
+            tell(&problems.to_string());
+            None
+        }
+    }
+}
+
+/// The rules of the files that `rule_files` names.
+fn named_rules(tests: &UnitTests, path: &Path) -> Result<RuleSet, Problems> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut problems = Problems::new();
+    let mut files: Vec<TextFile> = Vec::new();
+    for named in &tests.rule_files {
+        let pattern = named.text().unwrap_or_default();
+        match expand(folder, pattern) {
+            Err(reason) => {
+                problems.error(named, format!("`{pattern}`: {reason}"));
+            }
+            Ok(paths) if paths.is_empty() => {
+                problems.error(named, format!("no file matches `{pattern}`"));
+            }
+            Ok(paths) => {
+                for path in paths {
+                    match read_text(&path) {
+                        Ok(file) => files.push(file),
+                        Err(error) => {
+                            problems.error(named, error.to_string());
+                        }
+                    }
+                }
+            }
+        }
+    }
+    if problems.has_errors() {
+        return Err(problems);
+    }
+    let texts = files.iter();
+    RuleSet::parse_all(texts.map(|file| (file.name.as_str(), file.text.as_str())))
+}
+
+fn report(name: &str, outcome: &Outcome, told: bool) -> Ended {
     if told {
         for line in &outcome.told {
-            say(&format!("{}: {line}\n", file.name));
+            say(&format!("{name}: {line}\n"));
         }
     }
     if !outcome.failed.is_empty() {
@@ -80,7 +139,7 @@ fn run_file(path: &Path, told: bool) -> Ended {
     } else {
         "expectations"
     };
-    say(&format!("{}: {count} {what} came true\n", file.name));
+    say(&format!("{name}: {count} {what} came true\n"));
     Ended::Fine
 }
 

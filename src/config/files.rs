@@ -149,7 +149,7 @@ impl ConfigFiles {
 }
 
 /// Files that a pattern such as `rules/*.yaml` names, sorted. `*` and `?` stand in the last part only.
-fn expand(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+pub fn expand(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     let whole = folder.join(pattern);
     let name = whole
         .file_name()

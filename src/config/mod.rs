@@ -16,7 +16,7 @@ use declare::{Node, Problems};
 use inbound::Tokens;
 use model::DatedEvent;
 
-pub use files::{ConfigFiles, TextFile, read_text};
+pub use files::{ConfigFiles, TextFile, expand, read_text};
 pub use shape::main as main_shape;
 
 /// Where the server listens when nothing says otherwise.
@@ -155,7 +155,10 @@ impl Config {
             events: &events,
             external_url: external_url.as_deref(),
         };
-        let alerting = sections::alerting(files, &main, around, problems);
+        let mut alerting = sections::alerting(files, &main, around, problems);
+        if let (Some(alerting), Some(rules)) = (&mut alerting, &rules) {
+            alerting.inhibit_rules.extend(sections::inhibitions(rules));
+        }
         Some(Config {
             listen: listen?,
             external_url,
@@ -177,4 +180,49 @@ impl Config {
 fn empty() -> Node {
     declare::read("built-in defaults", "")
         .unwrap_or_else(|_| unreachable!("an empty file is an empty record"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rules_say_of_inhibition_is_followed_by_alerting() {
+        let file = |name: &str, text: &str| TextFile {
+            name: name.into(),
+            text: text.into(),
+        };
+        let rules = "version: rampart/v1\nrules:\n  - {alert: Down, functions: ['*'], qps: {absent_for: 2m}}\n  - {alert: Slow, functions: ['*'], by: [function, unit], qps: {absent_for: 1m}, inhibited_by: [Down]}\n";
+        let alerting = "receivers: [{name: x, webhook: {url: 'http://127.0.0.1:1/'}}]\nroute: {receiver: x}\ninhibit_rules: [{source_matchers: ['a=\"b\"'], target_matchers: ['a=\"c\"']}]\n";
+        let files = ConfigFiles {
+            main: Some(file("rampart.yaml", "{}")),
+            rules: vec![file("rules.yaml", rules)],
+            alerting: Some(file("alerting.yaml", alerting)),
+        };
+        let around = Surroundings {
+            variable: &|_| None,
+            secret_file: &|path| Err(format!("no file {path}")),
+            now: model::Timestamp::EPOCH,
+        };
+        let parsed = Config::parse(&files, &Overrides::default(), &around);
+        let (config, _) = parsed.unwrap_or_else(|problems| panic!("{problems}"));
+        let [_, own] = config.alerting.inhibit_rules.as_slice() else {
+            panic!("{:?}", config.alerting.inhibit_rules);
+        };
+        let labels = |name: &str, unit: &str| {
+            model::Labels::from_pairs([
+                ("alertname", name),
+                ("namespace", "guide"),
+                ("function", "feed"),
+                ("unit", unit),
+            ])
+        };
+        assert!(own.is_source(&labels("Down", "")) && own.is_target(&labels("Slow", "a")));
+        assert!(!own.is_target(&labels("Down", "a")));
+        assert_eq!(own.equal, ["namespace", "function"]);
+        assert_eq!(
+            own.common(&labels("Down", "")),
+            own.common(&labels("Slow", "a"))
+        );
+    }
 }

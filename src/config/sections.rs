@@ -1,6 +1,7 @@
 //! The sections of the main file that the root itself reads.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use chrono_tz::Tz;
 use declare::{Node, Problems};
@@ -198,6 +199,15 @@ pub(super) fn advise_on_owners(
     }
 }
 
+/// What rules say of alerts that hold back others, as alerting follows it.
+pub(super) fn inhibitions(
+    rules: &rules::RuleSet,
+) -> impl Iterator<Item = alerting::config::InhibitRule> {
+    rules.inhibitions().into_iter().filter_map(|one| {
+        alerting::config::InhibitRule::between(&one.source, &one.target, &one.equal)
+    })
+}
+
 /// Routes, receivers, escalations and people.
 pub(super) fn alerting(
     files: &ConfigFiles,
@@ -221,6 +231,7 @@ pub(super) fn alerting(
         external_url: main.external_url,
         now: around.now,
         secrets: around.secret_file,
+        templates: &|pattern| crate::surroundings::template_files(Path::new(&file.name), pattern),
         time_zone: Tz::UTC,
     };
     if alerting::Config::is_alertmanager(&root) {

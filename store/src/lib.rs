@@ -24,6 +24,7 @@ mod merge;
 mod minutes;
 mod options;
 mod partition;
+mod past;
 mod recovery;
 mod retention;
 pub mod rollup;
@@ -45,6 +46,7 @@ pub use flush::FlushError;
 pub use format::FormatVersion;
 pub use minutes::{minute_rows, sum_minutes};
 pub use options::{Durability, Options, Retention};
+pub use past::Completed;
 pub use recovery::{Found, OpenError};
 pub use rollup::{
     CountedLayers, Counts, Delta, Dimension, FunctionSeen, Group, Layer, RollupStats, Rollups,

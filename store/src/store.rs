@@ -137,6 +137,11 @@ impl Store {
         &self.shared.rollups
     }
 
+    /// The same, to be kept.
+    pub fn shared_rollups(&self) -> Arc<Rollups> {
+        Arc::clone(&self.shared.rollups)
+    }
+
     /// Counts per series and minute of completion, for minutes that begin in `from..to`: the series,
     /// the minute (Unix seconds / 60), the counts.
     pub async fn minutes(

@@ -1,5 +1,5 @@
 //! The guide's examples are true: every YAML block in docs/ is a whole file that `check` accepts, or
-//! `loadtest check` where it is a load plan.
+//! `loadtest check` where it is a load plan, and `test` runs where it is a unit test of the rules above it.
 
 use std::fs;
 use std::path::Path;
@@ -12,6 +12,9 @@ const TEAMS: &str =
 teams: {team-guide: {owns: [\"guide/*\"], im: team-chat, schedule: guide}}
 ";
 const FENCE: &str = "```yaml\n";
+
+/// What `<!-- check: unit test of video.yaml -->` tests: the page's rules with the group `video`.
+const UNDER_TEST: &str = "video.yaml";
 
 struct Block {
     /// The page and the line of the fence.
@@ -44,7 +47,16 @@ fn blocks_of(page: &Path) -> Vec<Block> {
 }
 
 /// Writes the files that make the block whole and gives the command that checks it.
-fn lay_out(block: &Block, folder: &Folder) -> Vec<String> {
+fn lay_out(block: &Block, page: &[Block], folder: &Folder) -> Vec<String> {
+    if block.kind == "unit test of video.yaml" {
+        let whole = |block: &&Block| block.kind == "rules" && block.text.contains("name: video");
+        let rules = page.iter().find(whole).unwrap();
+        folder.write(UNDER_TEST, &rules.text);
+        return vec![
+            "test".to_owned(),
+            folder.write("video_test.yaml", &block.text),
+        ];
+    }
     if block.kind == "load plan" {
         let plan = folder.write("plan.yaml", &block.text);
         return vec!["loadtest".to_owned(), "check".to_owned(), plan];
@@ -60,6 +72,7 @@ fn lay_out(block: &Block, folder: &Folder) -> Vec<String> {
     let file = match block.kind.as_str() {
         "main" => folder.write("rampart.yaml", &block.text),
         "rules" => folder.write("rules.yaml", &block.text),
+        "alertmanager" => folder.write("alertmanager.yml", &block.text),
         "alerting" => with_alerting(""),
         "alerting with teams" => with_alerting(TEAMS),
         _ => panic!(
@@ -78,9 +91,10 @@ fn every_yaml_block_of_the_guide_is_accepted() {
         if page.extension().is_none_or(|extension| extension != "md") {
             continue;
         }
-        for block in blocks_of(&page) {
+        let blocks = blocks_of(&page);
+        for block in &blocks {
             let folder = Folder::new();
-            let command = lay_out(&block, &folder);
+            let command = lay_out(block, &blocks, &folder);
             let command: Vec<&str> = command.iter().map(String::as_str).collect();
             let checked = rampart(&command);
             assert_eq!(

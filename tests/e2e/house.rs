@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -12,8 +12,12 @@ use serde_json::Value;
 /// How long anything may take before a test gives up; generous, since nothing here is a measurement.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
+/// `RAMPART_BINARY` runs the same tests against another build.
 pub fn binary() -> &'static str {
-    env!("CARGO_BIN_EXE_rampart")
+    static BINARY: OnceLock<String> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        std::env::var("RAMPART_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_rampart").to_owned())
+    })
 }
 
 /// Runs a command of the binary to its end.

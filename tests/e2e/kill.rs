@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fakes::DingTalk;
 
@@ -117,7 +117,9 @@ fn storm(folder: &Folder, robot: &DingTalk) {
             acknowledged.extend(answered);
             in_doubt.extend(unanswered);
         }
+        let began = Instant::now();
         server = folder.serve();
+        let started = began.elapsed();
         let found = server.count("select count(distinct request_id) from invocations");
         let (least, most) = (acknowledged.len() * ROWS_PER_BATCH, next * ROWS_PER_BATCH);
         assert!(
@@ -131,6 +133,13 @@ fn storm(folder: &Folder, robot: &DingTalk) {
                 "seed {SEED}, round {round}: batch {batch} was refused after the restart"
             );
             acknowledged.insert(batch);
+        }
+        if (round + 1) % 10 == 0 {
+            println!(
+                "{} kills: {least} rows acknowledged, {found} found, ready {} ms after the start",
+                round + 1,
+                started.as_millis()
+            );
         }
     }
     let expected = i64::try_from(acknowledged.len() * ROWS_PER_BATCH).unwrap();

@@ -12,12 +12,14 @@
 
 mod alertmanager;
 mod capacity;
+mod checking;
 mod commands;
 mod docs;
 mod house;
 mod ingest;
 mod kill;
 mod mistakes;
+mod past;
 mod peers;
 mod readme;
 mod reload;

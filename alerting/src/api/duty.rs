@@ -1,7 +1,5 @@
 //! Who is on call, and taking over without a reload.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use inbound::{Identity, Json, Path, ProblemDocument};
 use model::Timestamp;
@@ -192,11 +190,7 @@ async fn own_person(handle: &Handle, identity: &Identity) -> Result<String, Prob
 fn end(request: &TakeRequest, from: Timestamp) -> Result<Timestamp, ProblemDocument> {
     match (request.to, &request.length) {
         (Some(to), None) => Ok(to),
-        (None, Some(length)) => {
-            let length: Duration = model::parse_duration(length)
-                .map_err(|cause| ProblemDocument::bad_request(cause.to_string()).field("for"))?;
-            Ok(from + length)
-        }
+        (None, Some(length)) => Ok(from + super::length(length)?),
         _ => Err(
             ProblemDocument::bad_request("one of `to` and `for` must say when it ends")
                 .field("for")

@@ -162,8 +162,7 @@ pub(super) async fn snooze(
     identity: Identity,
     Json(request): Json<SnoozeRequest>,
 ) -> Answer {
-    let length = model::parse_duration(&request.length)
-        .map_err(|cause| ProblemDocument::bad_request(cause.to_string()).field("for"))?;
+    let length = super::length(&request.length)?;
     if !(SNOOZE_MIN..=SNOOZE_MAX).contains(&length) {
         return Err(
             ProblemDocument::bad_request("an incident can be quiet for 1m to 7d")

@@ -26,6 +26,12 @@ use crate::engine::{AlertingError, Handle, TestResult};
 pub use answer::{AlertAnswer, IncidentAnswer, IncidentList};
 pub use duty::OnCallAnswer;
 
+/// What the field `for` of a request says.
+fn length(text: &str) -> Result<Duration, ProblemDocument> {
+    model::parse_duration(text)
+        .map_err(|cause| ProblemDocument::bad_request(cause.to_string()).field("for"))
+}
+
 /// Alertmanager's API alone.
 pub fn alertmanager_routes(handle: Handle, about: v2::About) -> Routes {
     v2::routes(handle, about)

@@ -2,12 +2,14 @@
 //!
 //! A number takes one call a minute, 5 an hour and 20 a day, and failures count: a refused call is
 //! not tried again, the next step follows. No keypress comes back; the call is acknowledged by the
-//! link in the other messages.
+//! link in the other messages. Whether somebody picked it up is asked for afterwards
+//! (QueryCallDetailByCallId, whose `Data` is JSON within JSON).
 
 use std::time::Duration;
 
 use declare::{Node, Problems, Record, Shape};
 use outbound::Outbound;
+use serde::Deserialize;
 
 use super::acs::{self, Account, Operation};
 use super::answer::{Meaning, means};
@@ -16,7 +18,7 @@ use super::read::{self, Common};
 use super::sign::sha256_hex;
 use super::variables::{Variables, with_variables};
 use super::{ReadSecret, answer};
-use crate::delivery::{AddressKind, Attempt, Delivery, Limits, Quota, Retry};
+use crate::delivery::{AddressKind, Attempt, Delivery, Limits, Quota, Receipt, Retry};
 
 /// An account's calls; a number's own limits are the provider's to keep.
 /// The provider's limits for one number; calls that failed count.
@@ -51,6 +53,15 @@ const CALL: Operation = Operation {
     action: "SingleCallByTts",
     version: "2017-05-25",
 };
+
+const QUERY: Operation = Operation {
+    action: "QueryCallDetailByCallId",
+    version: "2017-05-25",
+};
+/// Voice notifications, among the provider's products.
+const PRODUCT: &str = "11000000300006";
+/// The state of a call that somebody answered.
+const PICKED_UP: &str = "200000";
 
 const CODES: &[Meaning<&str>] = &[
     means(
@@ -157,6 +168,28 @@ impl AliyunVoice {
         }
     }
 
+    /// What became of a call: picked up or not. The provider knows some minutes after its end.
+    pub(super) async fn receipt(
+        &self,
+        delivery: &Delivery,
+        call_id: &str,
+        outbound: &Outbound,
+    ) -> Option<Receipt> {
+        let millis = delivery.now.as_micros().div_euclid(1_000);
+        let parameters = [
+            ("CallId", call_id.to_owned()),
+            ("ProdId", PRODUCT.to_owned()),
+            ("QueryDate", millis.to_string()),
+        ];
+        let half = self.common.deadline / 2;
+        let answer = self
+            .account
+            .call(QUERY, &parameters, delivery.now, outbound, half)
+            .await;
+        let known = acs::body::<Details>(&answer.ok()?)?;
+        serde_json::from_str::<Call>(&known.data).ok()?.fate()
+    }
+
     /// What SingleCallByTts is asked.
     pub(super) fn parameters(
         &self,
@@ -175,6 +208,44 @@ impl AliyunVoice {
             parameters.push(("CalledShowNumber", shown.clone()));
         }
         parameters
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Details {
+    /// JSON within JSON; empty while nothing is known.
+    #[serde(default)]
+    data: String,
+}
+
+/// One call, as far as it matters here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Call {
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    state_desc: String,
+    /// Seconds of talk.
+    #[serde(default)]
+    duration: i64,
+}
+
+impl Call {
+    /// A call without a state is not over. One that was talked in was picked up, if only by a mailbox.
+    fn fate(&self) -> Option<Receipt> {
+        if self.duration > 0 || self.state == PICKED_UP {
+            let detail = format!("picked up, {} s", self.duration);
+            return Some(Receipt::Arrived { detail });
+        }
+        let said = match self.state_desc.as_str() {
+            "" => &self.state,
+            said => said,
+        };
+        (!self.state.is_empty()).then(|| Receipt::Failed {
+            reason: format!("not picked up, state {}", answer::short_reason(said)),
+        })
     }
 }
 

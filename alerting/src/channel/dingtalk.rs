@@ -71,6 +71,7 @@ pub struct DingTalk {
     secret: Option<Secret<String>>,
     keyword: Option<String>,
     at: Mention,
+    picture: bool,
     pub(super) common: Common,
 }
 
@@ -85,7 +86,7 @@ pub(super) fn record() -> Record {
             "a word every message must hold, where the robot asks for one",
         )
         .field("at", Mention::shape(), Mention::DOC);
-    read::with_common(record)
+    read::with_common(read::with_picture(record))
 }
 
 impl DingTalk {
@@ -102,6 +103,7 @@ impl DingTalk {
             secret,
             keyword: node.text_of("keyword").map(str::to_owned),
             at: Mention::read(node),
+            picture: node.boolean_of("picture").unwrap_or(false),
             common: Common::read(node, problems),
             url: url?,
         })
@@ -138,6 +140,14 @@ impl DingTalk {
         let title = message.chat_title(TITLE_CHARS_MAX);
         let button = message.acknowledge.clone().filter(|_| at.is_nobody());
         let mut markdown = message::markdown(&message, &at.words(), button.is_none());
+        if let Some(url) = delivery
+            .incident
+            .chart_url
+            .as_ref()
+            .filter(|_| self.picture)
+        {
+            markdown.tail.insert_str(0, &format!("\n\n![]({url})"));
+        }
         if let Some(keyword) = &self.keyword {
             let _ = write!(markdown.tail, "\n\n{keyword}");
         }

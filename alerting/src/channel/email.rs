@@ -14,6 +14,7 @@ use outbound::Outbound;
 use sha2::{Digest, Sha256};
 
 use super::ReadSecret;
+use super::look::To;
 use super::read::{self, Common};
 use super::sign::hex;
 use super::smtp::{Security, Smtp};
@@ -158,6 +159,7 @@ impl Email {
 
     fn mail(&self, delivery: &Delivery) -> Result<lettre::Message, String> {
         let message = self.common.compose(delivery);
+        let subject = self.common.said("headers.Subject", delivery, To::Plain);
         let thread = self.message_id("incident", &delivery.incident.id);
         let since_epoch = u64::try_from(delivery.now.as_micros()).unwrap_or(0);
         let mut builder = lettre::Message::builder()
@@ -166,7 +168,10 @@ impl Email {
             .message_id(Some(self.message_id("delivery", &delivery.key)))
             .in_reply_to(thread.clone())
             .references(thread)
-            .subject(one_line(&message.title(), SUBJECT_CHARS_MAX))
+            .subject(one_line(
+                &subject.unwrap_or_else(|| message.title()),
+                SUBJECT_CHARS_MAX,
+            ))
             // Keeps holiday notices from answering.
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
@@ -176,8 +181,32 @@ impl Email {
             builder = builder.to(to);
         }
         builder
-            .multipart(body(&message, delivery.chart.as_ref()))
+            .multipart(self.body(&message, delivery))
             .map_err(|error| format!("cannot compose the mail: {error}"))
+    }
+
+    #[cfg(test)]
+    pub(super) fn written(&self, delivery: &Delivery) -> String {
+        String::from_utf8(self.mail(delivery).unwrap().formatted()).unwrap()
+    }
+
+    /// Text and HTML, each as its template says; the links that only Rampart has stand below.
+    fn body(&self, message: &Message, delivery: &Delivery) -> MultiPart {
+        let text = self.common.said("text", delivery, To::Plain);
+        let html = self.common.said("html", delivery, To::Html);
+        let text_alone = text.is_some() && html.is_none();
+        let plain = match text {
+            Some(text) => message::plain_below(&text, message),
+            None => message::plain(message),
+        };
+        if text_alone {
+            return MultiPart::mixed().singlepart(SinglePart::plain(plain));
+        }
+        let html = match html {
+            Some(html) => message::html_below(&html, message),
+            None => message::html(message),
+        };
+        with_picture(plain, html, delivery.chart.as_ref())
     }
 
     /// The same for the same key; of a shape that nothing foreign can break.
@@ -190,9 +219,8 @@ impl Email {
 }
 
 /// Text and HTML; the picture, if there is one, inside the HTML.
-fn body(message: &Message, chart: Option<&Chart>) -> MultiPart {
+fn with_picture(plain: String, html: String, chart: Option<&Chart>) -> MultiPart {
     const PICTURE: &str = "chart";
-    let (plain, html) = (message::plain(message), message::html(message));
     let Some(chart) = chart else {
         return MultiPart::alternative_plain_html(plain, html);
     };

@@ -6,10 +6,13 @@ mod aliyun_sms;
 mod aliyun_voice;
 mod answer;
 mod dingtalk;
+mod discord;
 mod email;
 mod feishu;
+mod look;
 mod mention;
 mod number;
+mod opsgenie;
 mod pagerduty;
 mod payload;
 mod read;
@@ -26,6 +29,7 @@ mod twilio_voice;
 mod variables;
 mod webhook;
 mod wecom;
+mod wecom_app;
 
 use chrono_tz::Tz;
 use declare::{Field, Node, Problems, Shape};
@@ -35,11 +39,15 @@ use crate::delivery::{AddressKind, Attempt, Delivery, IncidentView, Limits, Quot
 
 pub(crate) use read::{url as read_url, with_url};
 
+pub(crate) use look::Look;
+
 pub use aliyun_sms::AliyunSms;
 pub use aliyun_voice::AliyunVoice;
 pub use dingtalk::DingTalk;
+pub use discord::Discord;
 pub use email::Email;
 pub use feishu::Feishu;
+pub use opsgenie::Opsgenie;
 pub use pagerduty::PagerDuty;
 pub use slack::Slack;
 pub use teams::Teams;
@@ -48,6 +56,7 @@ pub use twilio_sms::TwilioSms;
 pub use twilio_voice::TwilioVoice;
 pub use webhook::Webhook;
 pub use wecom::WeCom;
+pub use wecom_app::WeComApp;
 
 /// Reads a secret file's content by its path, or says why it cannot.
 pub type ReadSecret<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -171,6 +180,14 @@ macro_rules! channels {
                 own.unwrap_or(Tz::UTC)
             }
 
+            /// How its messages look, where somebody says so.
+            pub(crate) fn set_look(&mut self, look: Look) {
+                let common = match self {
+                    $(Channel::$kind(channel) => &mut channel.common,)*
+                };
+                common.look = (!look.is_empty()).then(|| std::sync::Arc::new(look));
+            }
+
             /// The zone for times in messages, where the channel's own `time_zone` says nothing.
             pub fn set_default_time_zone(&mut self, zone: Tz) {
                 let own = match self {
@@ -191,14 +208,20 @@ channels! {
     Feishu in feishu,
     /// A WeCom group robot.
     WeCom in wecom,
+    /// An application of WeCom that writes to its members.
+    WeComApp in wecom_app,
     /// A Slack incoming webhook.
     Slack in slack,
     /// A Microsoft Teams workflow.
     Teams in teams,
     /// A Telegram bot in a chat.
     Telegram in telegram,
+    /// A webhook of a Discord channel.
+    Discord in discord,
     /// An integration of a PagerDuty service.
     PagerDuty in pagerduty,
+    /// An integration of Opsgenie.
+    Opsgenie in opsgenie,
     /// SMTP.
     Email in email,
     /// Text messages by Alibaba Cloud.
@@ -230,7 +253,7 @@ impl Channel {
     /// for each needs each.
     pub fn takes_digests(&self) -> bool {
         match self {
-            Channel::PagerDuty(_) => false,
+            Channel::PagerDuty(_) | Channel::Opsgenie(_) => false,
             Channel::Webhook(webhook) => webhook.takes_digests(),
             _ => true,
         }
@@ -265,13 +288,20 @@ impl Channel {
 
     /// Whether [`Channel::receipt`] may know more some time after a message was taken.
     pub fn is_asked_for_receipts(&self) -> bool {
-        matches!(self, Channel::AliyunSms(_))
+        matches!(self, Channel::AliyunSms(_) | Channel::AliyunVoice(_))
     }
 
-    /// What became of a message that the provider took; `None` while it is on its way.
-    pub async fn receipt(&self, delivery: &Delivery, outbound: &Outbound) -> Option<Receipt> {
+    /// What became of a message that the provider took and knows by `provider_id`; `None` while it is on
+    /// its way.
+    pub async fn receipt(
+        &self,
+        delivery: &Delivery,
+        provider_id: &str,
+        outbound: &Outbound,
+    ) -> Option<Receipt> {
         match self {
             Channel::AliyunSms(sms) => sms.later_receipt(delivery, outbound).await,
+            Channel::AliyunVoice(voice) => voice.receipt(delivery, provider_id, outbound).await,
             _ => None,
         }
     }
@@ -283,6 +313,19 @@ impl Channel {
             Channel::TwilioSms(sms) => sms.account.has_signed(url, fields, signature),
             Channel::TwilioVoice(voice) => voice.account.has_signed(url, fields, signature),
             _ => false,
+        }
+    }
+
+    /// What it would send, as text.
+    #[cfg(test)]
+    pub(crate) fn body(&self, delivery: &Delivery) -> String {
+        match self {
+            Channel::Slack(slack) => slack.body(delivery).to_string(),
+            Channel::Teams(teams) => teams.body(delivery).to_string(),
+            Channel::Telegram(telegram) => telegram.body(delivery).to_string(),
+            Channel::PagerDuty(pagerduty) => pagerduty.body(delivery).to_string(),
+            Channel::Email(email) => email.written(delivery),
+            other => panic!("{} is not asked for in tests", other.kind()),
         }
     }
 

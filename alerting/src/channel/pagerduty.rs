@@ -11,11 +11,12 @@ use outbound::{Answer, Outbound};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::look::To;
 use super::mention::is_plain;
 use super::read::{self, Common};
 use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, IncidentStatus, Limits, MessageKind};
-use crate::message::{cut_bytes, cut_chars, plain};
+use crate::message::{cut_bytes, cut_chars, plain, safe_url};
 
 pub(super) const LIMITS: Limits = Limits {
     burst: 60,
@@ -26,6 +27,8 @@ pub(super) const LIMITS: Limits = Limits {
 
 const URL_DEFAULT: &str = "https://events.pagerduty.com/v2/enqueue";
 const DEDUP_KEY_BYTES_MAX: usize = 255;
+/// What the templates of `details` are called, before the detail's name.
+pub(crate) const DETAILS: &str = "details.";
 const SUMMARY_CHARS_MAX: usize = 1_024;
 /// Far below the 512 KB of an event.
 const DETAILS_BYTES_MAX: usize = 20_000;
@@ -119,15 +122,59 @@ impl PagerDuty {
         {
             fields.insert("group".to_owned(), json!(group));
         }
+        self.as_said(delivery, &mut payload);
         if let Some(fields) = body.as_object_mut() {
             fields.insert("payload".to_owned(), payload);
             fields.insert("links".to_owned(), json!(links));
-            fields.insert("client".to_owned(), json!("Rampart"));
-            if let Some(page) = &message.page {
-                fields.insert("client_url".to_owned(), json!(page.url));
+            let client = self.common.said("client", delivery, To::Plain);
+            let client = client.unwrap_or_else(|| "Rampart".to_owned());
+            fields.insert("client".to_owned(), json!(client));
+            let own = self.common.said("client_url", delivery, To::Plain);
+            let own = own.and_then(|url| safe_url(&url));
+            if let Some(url) = own.or(message.page.map(|page| page.url)) {
+                fields.insert("client_url".to_owned(), json!(url));
             }
         }
         body
+    }
+
+    /// Puts what templates say into the payload.
+    fn as_said(&self, delivery: &Delivery, payload: &mut Value) {
+        let Some(look) = self.common.look.as_ref() else {
+            return;
+        };
+        let said = |field: &str, chars_max: usize| {
+            let said = self.common.said(field, delivery, To::Plain)?;
+            Some(json!(cut_chars(&said, chars_max)))
+        };
+        let severities = ["critical", "error", "warning", "info"].map(Value::from);
+        let severity = said("severity", SUMMARY_CHARS_MAX);
+        let mut put = |path: &str, value: Option<Value>| {
+            if let (Some(place), Some(value)) = (payload.pointer_mut(path), value) {
+                *place = value;
+            }
+        };
+        put("/summary", said("description", SUMMARY_CHARS_MAX));
+        put("/source", said("source", SUMMARY_CHARS_MAX));
+        put("/class", said("class", SUMMARY_CHARS_MAX));
+        put(
+            "/severity",
+            severity.filter(|word| severities.contains(word)),
+        );
+        let details = payload.get_mut("custom_details");
+        if let Some(details) = details.and_then(Value::as_object_mut) {
+            for field in look.beginning(DETAILS) {
+                let name = field.strip_prefix(DETAILS).unwrap_or(field);
+                let value = said(field, DETAILS_BYTES_MAX / 4);
+                details.extend(value.map(|value| (name.to_owned(), value)));
+            }
+        }
+        if let Some(fields) = payload.as_object_mut() {
+            for name in ["group", "component"] {
+                let value = said(name, SUMMARY_CHARS_MAX);
+                fields.extend(value.map(|value| (name.to_owned(), value)));
+            }
+        }
     }
 }
 

@@ -171,7 +171,7 @@ pub(super) fn alertmanager(delivery: &Delivery) -> Vec<u8> {
 }
 
 /// The receiver's name, without the number of its way.
-fn receiver_of(delivery: &Delivery) -> &str {
+pub(super) fn receiver_of(delivery: &Delivery) -> &str {
     let way = delivery.recipient.name.as_str();
     let receiver = delivery
         .incident
@@ -201,12 +201,12 @@ fn their_alert(alert: &Alert) -> TheirAlert<'_> {
     }
 }
 
-fn fingerprint(alert: &Alert) -> String {
+pub(super) fn fingerprint(alert: &Alert) -> String {
     format!("{:016x}", alert.fingerprint())
 }
 
 /// Annotations that all alerts share.
-fn common_annotations(alerts: &[Alert]) -> BTreeMap<&str, &str> {
+pub(super) fn common_annotations(alerts: &[Alert]) -> BTreeMap<&str, &str> {
     let Some((first, others)) = alerts.split_first() else {
         return BTreeMap::new();
     };

@@ -1,5 +1,6 @@
 //! Reading what the channels' configuration has in common: secrets, addresses, deadlines, zones.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -7,6 +8,7 @@ use declare::{Node, Problems, Record, Shape};
 use model::Secret;
 
 use super::ReadSecret;
+use super::look::{Look, To};
 use crate::delivery::Delivery;
 use crate::message::Message;
 
@@ -21,6 +23,8 @@ pub(super) struct Common {
     pub(super) deadline: Duration,
     /// The zone for times in its messages.
     pub(super) zone: Option<Tz>,
+    /// How its messages look, where an `alertmanager.yml` says so.
+    pub(super) look: Option<Arc<Look>>,
 }
 
 impl Common {
@@ -29,7 +33,23 @@ impl Common {
         Common {
             deadline: deadline(node, problems),
             zone: node.field("time_zone").and_then(Node::time_zone),
+            look: None,
         }
+    }
+
+    /// What a field of an `alertmanager.yml` says of a delivery.
+    pub(super) fn said(&self, field: &str, delivery: &Delivery, to: To) -> Option<String> {
+        let look = self.look.as_ref()?;
+        look.said(field, delivery, self.zone.unwrap_or(Tz::UTC), to)
+    }
+
+    /// The same of several fields, those that say something one below the other.
+    pub(super) fn said_by(&self, fields: &[&str], delivery: &Delivery, to: To) -> Option<String> {
+        let said = fields
+            .iter()
+            .filter_map(|field| self.said(field, delivery, to));
+        let said: Vec<String> = said.collect();
+        (!said.is_empty()).then(|| said.join("\n"))
     }
 
     /// The message of a delivery, with times in the channel's zone.
@@ -44,6 +64,15 @@ pub(crate) fn with_url(record: Record, doc: &'static str) -> Record {
         .field("url", Shape::Url, doc)
         .field("url_file", Shape::Text, "a file that holds the address")
         .exactly_one(&["url", "url_file"])
+}
+
+/// Adds whether a chat shows the picture, which its servers fetch.
+pub(super) fn with_picture(record: Record) -> Record {
+    record.field(
+        "picture",
+        Shape::Bool,
+        "shows the picture of the function; the chat's servers must reach `external_url`",
+    )
 }
 
 /// Adds the fields every channel has.

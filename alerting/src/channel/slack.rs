@@ -10,11 +10,12 @@ use outbound::{Answer, Outbound};
 use serde_json::{Value, json};
 
 use super::answer::{Meaning, means};
+use super::look::To;
 use super::mention::{Mention, is_plain};
 use super::read::{self, Common};
 use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, Limits, Retry};
-use crate::message::{Dialect, Layout, escape_markdown, written};
+use crate::message::{Dialect, Layout, escape_markdown, framed, one_line, written};
 
 pub(super) const LIMITS: Limits = Limits {
     burst: 30,
@@ -98,6 +99,7 @@ const WORDS: &[Meaning<&str>] = &[
 pub struct Slack {
     url: Secret<String>,
     at: Mention,
+    picture: bool,
     pub(super) common: Common,
 }
 
@@ -105,7 +107,7 @@ pub(super) fn record() -> Record {
     let record = Record::new(Slack::KIND, "an incoming webhook of Slack");
     let record =
         read::with_url(record, "the webhook's address").field("at", Mention::shape(), Mention::DOC);
-    read::with_common(record)
+    read::with_common(read::with_picture(record))
 }
 
 impl Slack {
@@ -119,20 +121,39 @@ impl Slack {
         let url = read::url(node, problems, secrets);
         Some(Slack {
             at: Mention::read(node),
+            picture: node.boolean_of("picture").unwrap_or(false),
             common: Common::read(node, problems),
             url: url?,
         })
     }
 
     pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
+        let said = self.tell(self.body(delivery), delivery, outbound).await;
+        let has_picture = self.picture && delivery.incident.chart_url.is_some();
+        match &said {
+            // Slack refuses the whole message when it cannot fetch the picture.
+            Attempt::Refused { reason, .. } if has_picture && reason.contains("invalid_blocks") => {
+                self.tell(self.body_with(delivery, false), delivery, outbound)
+                    .await
+            }
+            _ => said,
+        }
+    }
+
+    async fn tell(&self, body: Value, delivery: &Delivery, outbound: &Outbound) -> Attempt {
         let url = self.url.expose().clone();
-        let body = self.body(delivery).to_string().into_bytes();
-        let deadline = self.common.deadline;
+        // Two attempts may follow each other.
+        let deadline = self.common.deadline / if self.picture { 2 } else { 1 };
+        let body = body.to_string().into_bytes();
         answer::tell(outbound, url, body, deadline, delivery.now, judge).await
     }
 
     /// The request's body.
     pub(super) fn body(&self, delivery: &Delivery) -> Value {
+        self.body_with(delivery, self.picture)
+    }
+
+    fn body_with(&self, delivery: &Delivery, with_picture: bool) -> Value {
         let mut message = self.common.compose(delivery);
         message.keep_links_within(LINKS_BYTES_MAX);
         let mentions = self.mentions(delivery);
@@ -142,14 +163,36 @@ impl Slack {
             mentions: &mentions,
             bytes_max: SECTION_BYTES_MAX,
         };
-        let text = written(&message, &DIALECT, &layout);
-        let title = message.chat_title(TITLE_CHARS_MAX);
+        let to = To::Chat(escape);
+        let said = self
+            .common
+            .said_by(&["pretext", "text", "footer"], delivery, to);
+        let text = match said {
+            Some(said) => framed(&said, &message, &DIALECT, &layout),
+            None => written(&message, &DIALECT, &layout),
+        };
+        let title = self
+            .common
+            .said("title", delivery, To::Chat(escape_markdown));
+        let title = match title {
+            Some(title) => one_line(&title, TITLE_CHARS_MAX),
+            None => message.chat_title(TITLE_CHARS_MAX),
+        };
         let plain = |text: &str| json!({"type": "plain_text", "text": text, "emoji": false});
         let mut blocks = vec![json!({"type": "header", "text": plain(&title)})];
         if !text.is_empty() {
             // Verbatim: Slack itself makes no links and mentions of what looks like one.
             let text = json!({"type": "mrkdwn", "text": text, "verbatim": true});
             blocks.push(json!({"type": "section", "text": text}));
+        }
+        if let Some(url) = delivery
+            .incident
+            .chart_url
+            .as_ref()
+            .filter(|_| with_picture)
+        {
+            let alt = one_line(&message.headline, TITLE_CHARS_MAX);
+            blocks.push(json!({"type": "image", "image_url": url, "alt_text": alt}));
         }
         let buttons = [
             (&message.acknowledge, "acknowledge"),

@@ -11,11 +11,14 @@ use model::{Secret, Severity, Timestamp};
 use outbound::{Answer, Outbound};
 use serde_json::{Value, json};
 
+use super::look::To;
 use super::mention::{Mention, is_plain};
 use super::read::{self, Common};
 use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, Limits, MessageKind, Retry};
-use crate::message::{Dialect, Layout, Message, bare_link, escape_markdown, one_line, written};
+use crate::message::{
+    Dialect, Layout, Message, bare_link, escape_markdown, framed, one_line, written,
+};
 
 /// Four requests a second are taken; a workflow of a small plan takes far fewer a day.
 pub(super) const LIMITS: Limits = Limits {
@@ -89,14 +92,21 @@ impl Teams {
             mentions: &[],
             bytes_max: TEXT_BYTES_MAX,
         };
-        let title = message.chat_title(TITLE_CHARS_MAX);
+        let to = To::Chat(escape_markdown);
+        let title = match self.common.said("title", delivery, to) {
+            Some(title) => one_line(&title, TITLE_CHARS_MAX),
+            None => message.chat_title(TITLE_CHARS_MAX),
+        };
         let block = |text: &str| json!({"type": "TextBlock", "wrap": true, "text": text});
         let mut elements = vec![json!({
             "type": "TextBlock", "wrap": true, "size": "Medium", "weight": "Bolder",
             "color": color(&message), "text": title,
         })];
         // A single line break is none in the card's markdown.
-        let text = written(&message, &DIALECT, &layout).replace('\n', "\n\n");
+        let text = match self.common.said("text", delivery, to) {
+            Some(said) => framed(&said, &message, &DIALECT, &layout),
+            None => written(&message, &DIALECT, &layout).replace('\n', "\n\n"),
+        };
         elements.push(block(&text));
         let (words, entities) = self.mentions(delivery);
         if !words.is_empty() {

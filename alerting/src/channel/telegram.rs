@@ -11,11 +11,12 @@ use outbound::{Answer, Outbound};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::look::To;
 use super::mention::{Mention, is_plain};
 use super::read::{self, Common};
 use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, Limits, Retry};
-use crate::message::{Dialect, Layout, escape_html, escape_markdown, one_line, written};
+use crate::message::{Dialect, Layout, escape_html, escape_markdown, framed, one_line, written};
 
 /// Ten at once and ten a minute stay within a group's 20 of any minute.
 pub(super) const LIMITS: Limits = Limits {
@@ -132,9 +133,16 @@ impl Telegram {
             mentions: &mentions,
             bytes_max: TEXT_BYTES_MAX,
         };
+        // Markup that is cut is none, so a text that is too long gives way to Rampart's own.
+        let said = self.common.said("message", delivery, To::Chat(escape));
+        let whole = said.and_then(|said| {
+            let framed = framed(&said, &message, &DIALECT, &layout);
+            framed.starts_with(&said).then_some(framed)
+        });
+        let text = whole.unwrap_or_else(|| written(&message, &DIALECT, &layout));
         let mut body = json!({
             "chat_id": self.chat,
-            "text": written(&message, &DIALECT, &layout),
+            "text": text,
             "parse_mode": "HTML",
             "link_preview_options": {"is_disabled": true},
         });

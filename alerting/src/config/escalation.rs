@@ -182,8 +182,13 @@ pub(super) fn read(
     problems: &mut Problems,
 ) -> BTreeMap<String, Escalation> {
     let mut escalations = BTreeMap::new();
+    let own: Vec<&str> = node
+        .into_iter()
+        .flat_map(Node::fields)
+        .filter_map(|(key, _)| key.key_text())
+        .collect();
     for (key, value) in node.into_iter().flat_map(Node::fields) {
-        let steps = read_steps(value, names, problems);
+        let steps = read_steps(value, names, &own, problems);
         let repeat = value.field("repeat").and_then(|repeat| {
             Some(Repeat {
                 every: positive_duration(repeat, "every", problems)?,
@@ -205,7 +210,12 @@ pub(super) fn read(
     escalations
 }
 
-fn read_steps(node: &Node, names: &Names, problems: &mut Problems) -> Vec<Step> {
+fn read_steps(
+    node: &Node,
+    names: &Names,
+    escalations: &[&str],
+    problems: &mut Problems,
+) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for at in node.items_of("steps") {
         let Some(after) = at.duration_of("after") else {
@@ -225,11 +235,40 @@ fn read_steps(node: &Node, names: &Names, problems: &mut Problems) -> Vec<Step> 
         let notify = at
             .items_of("notify")
             .iter()
-            .flat_map(|target| read_targets(target, names, problems))
+            .flat_map(|target| {
+                if refuse_escalation(target, names, escalations, problems) {
+                    return Vec::new();
+                }
+                read_targets(target, names, problems)
+            })
             .collect();
         steps.push(Step { after, notify });
     }
     steps
+}
+
+/// Escalations do not call each other, so none can call itself; whoever writes so means something.
+fn refuse_escalation(
+    node: &Node,
+    names: &Names,
+    escalations: &[&str],
+    problems: &mut Problems,
+) -> bool {
+    let im = || node.text_of(Medium::Im.as_str());
+    let Some(name) = node.text().or_else(im) else {
+        return false;
+    };
+    let is_known = names.receivers.iter().chain(&names.people);
+    if is_known.into_iter().any(|known| known == name) || !escalations.contains(&name) {
+        return false;
+    }
+    problems
+        .error(
+            node,
+            format!("`{name}` is an escalation, and a step tells receivers and people"),
+        )
+        .hint("write its steps here, or let a route lead to it");
+    true
 }
 
 fn read_targets(node: &Node, names: &Names, problems: &mut Problems) -> Vec<Target> {

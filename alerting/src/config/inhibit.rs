@@ -1,7 +1,7 @@
 //! `inhibit_rules:`: while one alert fires, others are not worth waking anybody for.
 
 use declare::{Node, Problems, Record, Shape};
-use model::{Labels, MatchOperator, Matcher};
+use model::{Alert, Labels, MatchOperator, Matcher};
 
 /// While a source fires, targets with the same values of `equal` are muted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,20 @@ pub struct InhibitRule {
 }
 
 impl InhibitRule {
+    /// One alert by its name holds back another; `None` when a name cannot be matched.
+    pub fn between(source: &str, target: &str, equal: &[&str]) -> Option<InhibitRule> {
+        let named = |name: &str| {
+            Matcher::new(Alert::NAME_LABEL, MatchOperator::Equal, name)
+                .ok()
+                .map(|matcher| vec![matcher])
+        };
+        Some(InhibitRule {
+            source: named(source)?,
+            target: named(target)?,
+            equal: equal.iter().map(|&label| label.to_owned()).collect(),
+        })
+    }
+
     /// Whether an alert with these labels can inhibit.
     pub fn is_source(&self, labels: &Labels) -> bool {
         self.source.iter().all(|matcher| matcher.matches(labels))

@@ -80,9 +80,14 @@ pub struct Surroundings<'a> {
     pub now: Timestamp,
     /// Reads `*_file` secrets.
     pub secrets: ReadSecret<'a>,
+    /// Reads the template files that a name with wildcards stands for: each with its name and text.
+    pub templates: ReadTemplates<'a>,
     /// The zone of times in messages, where nothing else is said.
     pub time_zone: Tz,
 }
+
+/// The files that a name with wildcards stands for, with their texts, or why they cannot be read.
+pub type ReadTemplates<'a> = &'a dyn Fn(&str) -> Result<Vec<(String, String)>, String>;
 
 impl Config {
     /// How long an alert from outside holds that names no end, when nothing is said.

@@ -286,3 +286,64 @@ fn twins_keep_apart_and_paths_survive_edits_elsewhere() {
     let after = read(&format!("{{matchers: ['b=\"1\"']}}, {twin}"));
     assert_eq!(after[2], before[1]);
 }
+
+/// Bad input that people write, each with a sentence that names it.
+#[test]
+fn bad_input_has_a_sentence_of_its_own() {
+    let with = |more: &str| format!("{RECEIVERS}{more}");
+    let people = "people: {first: {name: First}}\n";
+    let steps = |steps: &str| {
+        with(&format!(
+            "route: {{receiver: team-chat, escalation: night}}\nescalations: {{night: {{steps: [{steps}]}}}}\n{people}"
+        ))
+    };
+    let table = [
+        (
+            with("route: {receiver: team-chta}\n"),
+            "unknown receiver `team-chta`",
+        ),
+        (
+            steps("{after: 0s, notify: [night]}"),
+            "`night` is an escalation, and a step tells receivers and people",
+        ),
+        (
+            steps("{after: 0s, notify: [im: night]}"),
+            "`night` is an escalation, and a step tells receivers and people",
+        ),
+        (steps(""), "steps"),
+        (steps("{after: 0s, notify: []}"), "notify"),
+        (
+            format!(
+                "channels: {{sms: {{webhook: {{url: 'http://127.0.0.1:1/'}}}}}}\n{}",
+                steps("{after: 0s, notify: [sms: first]}")
+            ),
+            "`first` has no `sms`",
+        ),
+        (
+            with(
+                "route: {receiver: team-chat}\nschedules: {s: {time_zone: Mars/Base, rotations: []}}\n",
+            ),
+            "Mars/Base",
+        ),
+        (
+            with("route: {receiver: team-chat, routes: [{matchers: ['a=~\"(\"']}]}\n"),
+            "(",
+        ),
+        (
+            with("route: {receiver: team-chat, routes: [{matchers: ['severity critical']}]}\n"),
+            "severity critical",
+        ),
+        (
+            format!(
+                "{}schedules: {{guide: {{time_zone: UTC, rotations: [{{name: r, cron: '0 9 * * MON', lasts: 1h, people: [first]}}]}}}}\n",
+                steps("{after: 0s, notify: [im: oncall/guide]}")
+            ),
+            "nobody is on call",
+        ),
+    ];
+    for (alerting, expected) in table {
+        let (_, _, problems) = read_config(&alerting, "{}");
+        let said = problems.to_string();
+        assert!(said.contains(expected), "{expected}\n{alerting}\n{said}");
+    }
+}

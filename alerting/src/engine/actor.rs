@@ -87,7 +87,7 @@ pub(super) enum Acted {
 }
 
 /// Commands that share one write to disk.
-const COMMANDS_PER_WRITE_MAX: usize = 64;
+const COMMANDS_PER_WRITE_MAX: usize = 256;
 /// How soon a shared database that did not answer is asked again.
 const RETRY_EVERY: Duration = Duration::from_millis(300);
 /// The task looks at its timers at least this often.
@@ -203,10 +203,13 @@ impl Actor {
             let mut replies: Vec<Reply> = Vec::new();
             tokio::select! {
                 _ = self.commands.recv_many(&mut batch, COMMANDS_PER_WRITE_MAX) => {
+                    let mut now = self.now();
                     for command in batch {
-                        let now = self.now();
                         match command {
-                            Command::News(news) => self.hear(news).await,
+                            Command::News(news) => {
+                                self.hear(news).await;
+                                now = self.now();
+                            }
                             other => replies.extend(self.obey(other, now)),
                         }
                     }

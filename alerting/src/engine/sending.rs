@@ -109,7 +109,8 @@ impl Sending {
         for pause in RECEIPT_PAUSES {
             tokio::time::sleep(pause).await;
             let channel = &dispatch.endpoint.channel;
-            if let Some(receipt) = channel.receipt(&dispatch.delivery, &self.outbound).await {
+            let asked = channel.receipt(&dispatch.delivery, &provider_id, &self.outbound);
+            if let Some(receipt) = asked.await {
                 let receipt = Command::Receipt {
                     provider_id,
                     receipt,

@@ -18,8 +18,12 @@ const NAMES_MAX: usize = 8;
 /// Labels that say where, in the order in which one narrows a fault down.
 const PLACES: [&str; 6] = ["region", "zone", "unit", "version", "alias", "instance"];
 
+/// The annotation that says where failures gather.
+pub(crate) const SUSPECTS: &str = "suspects";
+
 /// Annotations that are sentences or addresses rather than numbers.
-const NOT_NUMBERS: [&str; 5] = [
+const NOT_NUMBERS: [&str; 6] = [
+    SUSPECTS,
     "summary",
     "description",
     "title",
@@ -114,6 +118,9 @@ fn facts(delivery: &Delivery, words: &Words, zone: Tz) -> Vec<Fact> {
         add(words.since, since(incident, delivery.now, words, zone));
     }
     add(words.place, place(&incident.labels, words));
+    if !resolved {
+        add(words.suspects, suspects(incident).unwrap_or_default());
+    }
     if let ([alert], false) = (incident.alerts.as_slice(), resolved) {
         for (name, value) in numbers(alert) {
             add(words.fact(name), one_line(value, VALUE_CHARS_MAX));
@@ -130,6 +137,16 @@ fn facts(delivery: &Delivery, words: &Words, zone: Tz) -> Vec<Fact> {
         add(words.told, told(delivery, words));
     }
     facts
+}
+
+/// Where failures gather, as the first alert says that knows.
+pub(crate) fn suspects(incident: &IncidentView) -> Option<String> {
+    let mut said = incident
+        .alerts
+        .iter()
+        .filter_map(|alert| alert.annotations.get(SUSPECTS));
+    let said = said.find(|said| !said.is_empty())?;
+    Some(one_line(said, VALUE_CHARS_MAX))
 }
 
 /// `2026-11-11 00:00:05 +08:00 (2 min ago)`.

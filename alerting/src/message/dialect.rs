@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::render::alert_lines;
 use super::words::words;
-use super::{Link, Message, cut_chars};
+use super::{Link, Message, cut_bytes, cut_chars};
 
 /// What a line loses at most in one go when it is cut to fit.
 const CUT_STEPS_MAX: usize = 512;
@@ -63,6 +63,17 @@ pub fn written(message: &Message, dialect: &Dialect, layout: &Layout<'_>) -> Str
         text.push_str(&tail);
     }
     text.trim_start().to_owned()
+}
+
+/// A text of somebody else's making, already inert for this chat, with the links and mentions below that
+/// only Rampart has.
+pub fn framed(text: &str, message: &Message, dialect: &Dialect, layout: &Layout<'_>) -> String {
+    let tail = tail(message, dialect, layout);
+    let mut framed = cut_bytes(text, layout.bytes_max.saturating_sub(tail.len()));
+    if framed.len() + tail.len() <= layout.bytes_max {
+        framed.push_str(&tail);
+    }
+    framed
 }
 
 impl Line {

@@ -5,6 +5,7 @@ mod compose;
 mod cut;
 mod dialect;
 mod escape;
+pub(crate) mod gotemplate;
 mod render;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -19,11 +20,13 @@ use model::Severity;
 
 use crate::delivery::{Language, MessageKind};
 
-pub(crate) use compose::{alert_lines, headline, numbers, place, sentences, since};
+pub(crate) use compose::{
+    SUSPECTS, alert_lines, headline, numbers, place, sentences, since, suspects,
+};
 pub use cut::{cut_bytes, cut_chars, one_line};
-pub use dialect::{Dialect, Layout, bare_link, markdown_link, written};
+pub use dialect::{Dialect, Layout, bare_link, framed, markdown_link, written};
 pub use escape::{escape_html, escape_markdown, safe_url};
-pub use render::{Markdown, html, markdown, plain};
+pub use render::{Markdown, html, html_below, markdown, plain, plain_below};
 pub use short::{short, spoken};
 pub(crate) use time::clock_time;
 pub use time::{instant, span};

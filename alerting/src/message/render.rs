@@ -25,11 +25,15 @@ pub fn plain(message: &Message) -> String {
     for line in alert_lines(message, words) {
         let _ = writeln!(text, "- {line}");
     }
+    push_links(&mut text, message, words);
+    text.trim_end().to_owned()
+}
+
+fn push_links(text: &mut String, message: &Message, words: &Words) {
     for Link { text: name, url } in links(message) {
         // A space after the full-width colon, or clients take it for part of the address.
         let _ = writeln!(text, "{name}{} {url}", words.colon.trim_end());
     }
-    text.trim_end().to_owned()
 }
 
 /// Markdown in two parts: the body may be cut, the tail (mentions and links) never is.
@@ -124,6 +128,30 @@ pub fn html(message: &Message) -> String {
         }
         page.push_str("</ul>\n");
     }
+    page.push_str(&buttons(message));
+    page.push_str("</body></html>\n");
+    page
+}
+
+/// An HTML text of somebody else's making with the links below that only Rampart has.
+pub fn html_below(html: &str, message: &Message) -> String {
+    let buttons = buttons(message);
+    match html.rfind("</body>") {
+        Some(end) => format!("{}{buttons}{}", &html[..end], &html[end..]),
+        None => format!("{html}{buttons}"),
+    }
+}
+
+/// The same for plain text.
+pub fn plain_below(text: &str, message: &Message) -> String {
+    let words = words(message.language);
+    let mut text = format!("{}\n\n", text.trim_end());
+    push_links(&mut text, message, words);
+    text.trim_end().to_owned()
+}
+
+fn buttons(message: &Message) -> String {
+    let mut page = String::new();
     if let Some(link) = &message.acknowledge {
         page.push_str(&anchor(link, "display:inline-block;margin:12px 12px 0 0;padding:12px 22px;border-radius:8px;background:#1557c0;color:#fff;text-decoration:none;font-weight:600"));
     }
@@ -133,7 +161,6 @@ pub fn html(message: &Message) -> String {
             "display:inline-block;margin:12px 0 0;padding:12px 0;color:#1557c0",
         ));
     }
-    page.push_str("</body></html>\n");
     page
 }
 

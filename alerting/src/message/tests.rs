@@ -30,6 +30,29 @@ Details: https://rampart.example.com/guard/incidents/k3x9"
 }
 
 #[test]
+fn where_failures_gather_is_said_while_it_fires() {
+    let said = "unit b, version 7: 94 % of the failures, 12 % of the calls";
+    let message = |kind, language| {
+        let mut delivery = delivery(kind, language);
+        for alert in &mut delivery.incident.alerts {
+            let annotations = &mut alert.annotations;
+            annotations.insert("suspects".to_owned(), said.to_owned());
+        }
+        plain(&Message::compose(&delivery, Shanghai))
+    };
+    let english = message(MessageKind::Firing, Language::En);
+    assert!(
+        english.contains(&format!(
+            "\nWhere: unit a, version 12\nSuspect: {said}\nValue: "
+        )),
+        "{english}"
+    );
+    let chinese = message(MessageKind::Reminder, Language::Zh);
+    assert!(chinese.contains(&format!("\n疑点：{said}\n")), "{chinese}");
+    assert!(!message(MessageKind::Resolved, Language::En).contains(said));
+}
+
+#[test]
 fn firing_in_chinese() {
     assert_eq!(
         plain(&composed(MessageKind::Firing, Language::Zh)),

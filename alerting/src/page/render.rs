@@ -151,6 +151,10 @@ fn facts(view: &PageView, own: &PageWords, shared: &Words) -> String {
         ),
     }
     row(shared.place, &message::place(&incident.labels, shared));
+    row(
+        shared.suspects,
+        &message::suspects(incident).unwrap_or_default(),
+    );
     if let [alert] = incident.alerts.as_slice() {
         for (name, value) in message::numbers(alert) {
             row(shared.fact(name), &one_line(value, LINE_CHARS_MAX));

@@ -202,6 +202,9 @@ fn ready_batches(memory: &Memory, name: &str, limits: &Limits, now: Timestamp) -
     if gate.opens_at(limits, now) != Some(now) {
         return Vec::new();
     }
+    if let Some(urgent) = urgent_rows(memory, name, gate, limits, now) {
+        return urgent;
+    }
     let ready: Vec<&OutboxRow> = gate
         .queue
         .range(..=(now, u64::MAX))
@@ -216,18 +219,13 @@ fn ready_batches(memory: &Memory, name: &str, limits: &Limits, now: Timestamp) -
     // The key's first part orders by urgency, the last keeps single rows apart.
     let mut batches: BTreeMap<(u8, &Address, Option<u64>, u64), Vec<u64>> = BTreeMap::new();
     for row in ready {
-        let urgency = match row.kind {
-            MessageKind::Firing | MessageKind::Test => 0,
-            MessageKind::Resolved => 1,
-            MessageKind::Reminder => 2,
-        };
         let apart = match row.bundle {
             Some(_) => 0,
             None if crowded || by_number => 0,
             None => row.id,
         };
         batches
-            .entry((urgency, &row.address, row.bundle, apart))
+            .entry((urgency(row.kind), &row.address, row.bundle, apart))
             .or_default()
             .push(row.id);
     }
@@ -235,6 +233,44 @@ fn ready_batches(memory: &Memory, name: &str, limits: &Limits, now: Timestamp) -
     // Within one urgency the oldest first, whatever its address.
     batches.sort_by_key(|((urgency, ..), rows)| Reverse((*urgency, rows.first().copied())));
     batches.into_iter().map(|(_, rows)| rows).collect()
+}
+
+/// How little a message is missed.
+fn urgency(kind: MessageKind) -> u8 {
+    match kind {
+        MessageKind::Firing | MessageKind::Test => 0,
+        MessageKind::Resolved => 1,
+        MessageKind::Reminder => 2,
+    }
+}
+
+/// The same for a way that keeps up, where one row is one message: only as many as may leave now are
+/// put in order. `None` where some may have to travel together.
+fn urgent_rows(
+    memory: &Memory,
+    name: &str,
+    gate: &Gate,
+    limits: &Limits,
+    now: Timestamp,
+) -> Option<Vec<Vec<u64>>> {
+    let endpoint = memory.policy.config.endpoint(name)?;
+    let crowded = gate.queue.len() > 1 && gate.queue.len() as f64 > gate.tokens(limits, now) / 2.0;
+    if !endpoint.quotas.is_empty() || (crowded && endpoint.channel.takes_digests()) {
+        return None;
+    }
+    let room = Gate::IN_FLIGHT_MAX.saturating_sub(gate.in_flight);
+    let mut urgent: BTreeSet<(u8, u64)> = BTreeSet::new();
+    for (_, id) in gate.queue.range(..=(now, u64::MAX)) {
+        let row = memory.outbox.get(id)?;
+        if row.bundle.is_some() {
+            return None;
+        }
+        urgent.insert((urgency(row.kind), *id));
+        if urgent.len() > room {
+            urgent.pop_last();
+        }
+    }
+    Some(urgent.into_iter().rev().map(|(_, id)| vec![id]).collect())
 }
 
 fn send(memory: &mut Memory, name: &str, limits: &Limits, rows: Vec<u64>, now: Timestamp) {

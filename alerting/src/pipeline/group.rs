@@ -6,7 +6,6 @@ use model::{Alert, Labels};
 
 use super::memory::Memory;
 use super::route::{Routed, Way};
-use crate::delivery::IncidentStatus;
 
 /// Alerts by their groups, in the order the groups were first seen.
 #[derive(Debug, Default)]
@@ -32,7 +31,7 @@ pub(super) fn collect(memory: &Memory, routed: Routed) -> Grouped {
         ..Grouped::default()
     };
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut room = room_left(memory, &routed.firing);
+    let mut room = room_left(memory);
     for (alert, ways) in routed.firing {
         let mut keys = BTreeSet::new();
         for mut way in ways {
@@ -64,15 +63,6 @@ pub(super) fn collect(memory: &Memory, routed: Routed) -> Grouped {
     grouped
 }
 
-fn room_left(memory: &Memory, firing: &[(Alert, Vec<Way>)]) -> usize {
-    // Counting is linear, so it is left out while there is surely room.
-    if memory.incidents.len() + firing.len() <= Memory::OPEN_INCIDENTS_MAX {
-        return usize::MAX;
-    }
-    let open = memory
-        .incidents
-        .values()
-        .filter(|incident| incident.status != IncidentStatus::Resolved)
-        .count();
-    Memory::OPEN_INCIDENTS_MAX.saturating_sub(open)
+fn room_left(memory: &Memory) -> usize {
+    Memory::OPEN_INCIDENTS_MAX.saturating_sub(memory.open_incidents())
 }

@@ -2,7 +2,7 @@
 
 mod restore;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::{Mode, Timestamp};
@@ -22,7 +22,7 @@ use super::receive::Seen;
 use super::record::AttemptRow;
 use super::view::Links;
 use super::watch::Health;
-use crate::delivery::{Attempt, Quota};
+use crate::delivery::{Attempt, IncidentStatus, Quota};
 use crate::oncall::Overrides;
 
 /// An arrival: fingerprint, episode, whether it fires, when it came.
@@ -64,6 +64,8 @@ pub struct Memory {
     pub(super) mode: Mode,
     pub(super) links: Links,
     pub(super) incidents: BTreeMap<String, Incident>,
+    /// Those of them that are not over, kept with each change: counting them takes long in a storm.
+    open: HashSet<String>,
     /// Which incident a group has now.
     pub(super) groups: HashMap<String, String>,
     /// Which incidents hold a firing alert.
@@ -115,6 +117,29 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// Of a message's rows, the latest: a first message is queued and handed over in one step.
+    fn keep_latest_rows(&mut self) {
+        let mut later = HashSet::new();
+        let mut at = self.writes.len();
+        let mut superseded = HashSet::new();
+        for write in self.writes.iter().rev() {
+            at -= 1;
+            if let Write::Outbox(row) = write
+                && !later.insert(row.id)
+            {
+                superseded.insert(at);
+            }
+        }
+        if superseded.is_empty() {
+            return;
+        }
+        let mut at = 0;
+        self.writes.retain(|_| {
+            at += 1;
+            !superseded.contains(&(at - 1))
+        });
+    }
+
     /// Marks an incident as changed.
     pub(super) fn touch(&mut self, incident: &str) {
         if !self.dirty.contains(incident) {
@@ -138,6 +163,7 @@ impl Memory {
             mode,
             links,
             incidents: BTreeMap::new(),
+            open: HashSet::new(),
             groups: HashMap::new(),
             firing: HashMap::new(),
             quiet: HashMap::new(),
@@ -246,6 +272,11 @@ impl Memory {
     /// An incident that is still in memory.
     pub fn incident(&self, id: &str) -> Option<&Incident> {
         self.incidents.get(id)
+    }
+
+    /// How many incidents are not over, as the last step left them.
+    pub fn open_incidents(&self) -> usize {
+        self.open.len()
     }
 
     /// Every incident in memory.
@@ -388,7 +419,8 @@ impl Memory {
                 self.incidents.remove(&id);
             }
         }
-        let journal = std::mem::take(&mut self.journal);
+        let mut journal = std::mem::take(&mut self.journal);
+        journal.keep_latest_rows();
         let mut effects = Vec::with_capacity(1 + journal.sends.len() + journal.counts.len());
         if !journal.writes.is_empty() {
             effects.push(Effect::Store(journal.writes));
@@ -408,6 +440,11 @@ impl Memory {
             let Some(incident) = self.incidents.get_mut(&id) else {
                 continue;
             };
+            if incident.status == IncidentStatus::Resolved {
+                self.open.remove(&id);
+            } else if !self.open.contains(&id) {
+                self.open.insert(id.clone());
+            }
             let wake = incident.next_wake();
             if wake != incident.wake {
                 if let Some(old) = incident.wake {

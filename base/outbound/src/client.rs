@@ -162,7 +162,11 @@ impl Outbound {
         addresses: &[std::net::SocketAddr],
         connected: Arc<AtomicBool>,
     ) -> Result<Client, OutboundError> {
+        // Reading the system's authorities takes longer than a whole exchange; without TLS nobody asks
+        // for them.
+        let is_encrypted = target.url.scheme() == "https";
         Client::builder()
+            .tls_built_in_root_certs(is_encrypted)
             .resolve_to_addrs(&target.host, addresses)
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())

@@ -274,8 +274,8 @@ impl Detector {
         }
         let failing = self.running.failing.as_mut()?;
         let still = failing.still(self.weights.lowest());
-        failing.take(self.weights.against_health(still), calls, failed);
-        if !failing.recovered(now) {
+        failing.take(self.weights.of_health(still, calls, failed));
+        if !failing.recovered(now, self.learned.is_learning()) {
             return None;
         }
         self.running.failing = None;

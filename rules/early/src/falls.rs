@@ -18,8 +18,9 @@ use crate::threshold::{Budget, threshold};
 /// How long a step is.
 pub const STEP: Duration = Duration::from_secs(10);
 
-/// What may be left of the usual calls, each weighed.
-const SHARES: [f64; 3] = [0.35, 0.12, 0.02];
+/// What may be left of the usual calls, each weighed; the highest first. It is also what recovery is proven
+/// against, so that an episode does not end at a share that pages again.
+const SHARES: [f64; 4] = [0.5, 0.35, 0.12, 0.02];
 const STEPS_A_DAY: u64 = 8_640;
 /// Clean days before the scatter is fitted.
 const DAYS_OF_SCATTER: u64 = 4;
@@ -42,7 +43,9 @@ const SLOWER: f64 = 12.0;
 /// Odds that recovery needs, and the shortest quiet.
 const RECOVERY_ODDS: f64 = 1_000.0;
 const QUIET_MS_MIN: u64 = 60_000;
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Records of version 1 have no sums for the highest share.
+const VERSION_WITHOUT_HALF: u8 = 1;
 
 /// What the owner declares.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -397,11 +400,13 @@ impl Falls {
     /// Takes up a record under the settings declared now.
     pub fn from_record(settings: FallSettings, bytes: &[u8]) -> Result<Falls, RecordError> {
         let (version, rest) = bytes.split_first().ok_or(RecordError::Damaged)?;
-        if *version != VERSION {
-            return Err(RecordError::Version(*version));
-        }
+        let first = match *version {
+            VERSION => 0,
+            VERSION_WITHOUT_HALF => 1,
+            other => return Err(RecordError::Version(other)),
+        };
         let mut reader = Reader(rest);
-        let falls = read(&mut reader, settings).ok_or(RecordError::Damaged)?;
+        let falls = read(&mut reader, settings, first).ok_or(RecordError::Damaged)?;
         if reader.0.is_empty() {
             Ok(falls)
         } else {
@@ -410,9 +415,10 @@ impl Falls {
     }
 }
 
-fn read(reader: &mut Reader<'_>, settings: FallSettings) -> Option<Falls> {
+/// `first` is the first share that the record knows.
+fn read(reader: &mut Reader<'_>, settings: FallSettings, first: usize) -> Option<Falls> {
     let mut falls = Falls::new(settings);
-    for own in &mut falls.excursions {
+    for own in falls.excursions.iter_mut().skip(first) {
         *own = Excursion {
             sum: reader.number()?,
             peak: reader.number()?,
@@ -421,7 +427,7 @@ fn read(reader: &mut Reader<'_>, settings: FallSettings) -> Option<Falls> {
             steps: reader.count()?,
         };
     }
-    for peaks in &mut falls.peaks {
+    for peaks in falls.peaks.iter_mut().skip(first) {
         *peaks = reader.peaks()?;
     }
     falls.steps = reader.number()?;
@@ -452,168 +458,4 @@ fn log_ratio(calls: u64, usual: f64, share: f64, kappa: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Numbers for a simulation; the seed is in every message.
-    struct Dice(u64);
-
-    impl Dice {
-        fn unit(&mut self) -> f64 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut word = self.0;
-            word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((word ^ (word >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-        }
-
-        /// About normal: the sum of twelve uniform numbers.
-        fn normal(&mut self) -> f64 {
-            (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
-        }
-    }
-
-    /// Traffic with a curve of the day, and steps that scatter as κ says.
-    struct Traffic {
-        dice: Dice,
-        per_step: f64,
-        kappa: f64,
-        at: u64,
-    }
-
-    impl Traffic {
-        fn usual(&self) -> f64 {
-            let of_day = (self.at % STEPS_A_DAY) as f64 / STEPS_A_DAY as f64;
-            self.per_step * (1.0 - 0.5 * (of_day * std::f64::consts::TAU).cos())
-        }
-
-        fn step(&mut self, share: f64) -> Step {
-            self.at += 1;
-            let usual = self.usual();
-            let mean = usual * share;
-            let deviation = (mean + mean * mean / self.kappa).sqrt();
-            let calls = (mean + deviation * self.dice.normal()).max(0.0).round() as u64;
-            Step {
-                at_ms: self.at * 10_000,
-                calls,
-                usual,
-                clean: true,
-            }
-        }
-    }
-
-    fn learned(per_step: f64, kappa: f64, days: u64, seed: u64) -> (Falls, Traffic, usize) {
-        let mut traffic = Traffic {
-            dice: Dice(seed),
-            per_step,
-            kappa,
-            at: 0,
-        };
-        let mut falls = Falls::new(FallSettings::default());
-        let mut pages = 0;
-        for _ in 0..days * STEPS_A_DAY {
-            pages += usize::from(falls.step(traffic.step(1.0)).is_some());
-        }
-        (falls, traffic, pages)
-    }
-
-    /// Steps until a page when only this share of the calls comes.
-    fn delay(falls: &mut Falls, traffic: &mut Traffic, share: f64) -> Option<usize> {
-        (1..=60).find(|_| {
-            matches!(
-                falls.step(traffic.step(share)),
-                Some(FallChange::Falling(_))
-            )
-        })
-    }
-
-    #[test]
-    fn healthy_weeks_do_not_page_and_teach_the_scatter() {
-        for (per_step, kappa) in [(100.0, 50.0), (1_000.0, 30.0), (10_000.0, 100.0)] {
-            let (falls, _, pages) = learned(per_step, kappa, 30, 7);
-            assert_eq!(pages, 0, "{per_step} calls a step, seed 7");
-            let fitted = falls.kappa.unwrap();
-            assert!(
-                (0.6..1.6).contains(&(fitted / kappa)),
-                "{fitted} against {kappa}"
-            );
-        }
-    }
-
-    #[test]
-    fn silence_pages_in_a_step_or_two_and_half_traffic_within_minutes() {
-        for (per_step, silence, half) in [(100.0, 2, 18), (1_000.0, 2, 18)] {
-            let (falls, traffic, _) = learned(per_step, 50.0, 9, 3);
-            assert!(!falls.is_learning());
-            let mut again = Traffic {
-                dice: Dice(11),
-                ..traffic
-            };
-            let at = again.at;
-            let found = delay(&mut falls.clone(), &mut again, 0.0).unwrap();
-            assert!(found <= silence, "silence after {found} steps");
-            again.at = at;
-            let found = delay(&mut falls.clone(), &mut again, 0.5).unwrap();
-            assert!(found <= half, "half after {found} steps of {per_step}");
-        }
-    }
-
-    #[test]
-    fn a_page_recovers_once_calls_are_back() {
-        let (mut falls, mut traffic, _) = learned(1_000.0, 50.0, 9, 5);
-        delay(&mut falls, &mut traffic, 0.0).unwrap();
-        assert!(falls.is_falling());
-        let back = (1..=60)
-            .find(|_| falls.step(traffic.step(1.0)) == Some(FallChange::Recovered))
-            .unwrap();
-        assert!((6..=8).contains(&back), "{back} steps: not before a minute");
-        assert!(!falls.is_falling());
-    }
-
-    #[test]
-    fn a_slow_decline_moves_the_level_and_does_not_page() {
-        let (mut falls, mut traffic, _) = learned(1_000.0, 50.0, 9, 6);
-        for step in 0..2 * STEPS_A_DAY {
-            let share = 1.0 - 0.5 * step as f64 / (2 * STEPS_A_DAY) as f64;
-            assert_eq!(falls.step(traffic.step(share)), None, "step {step}, seed 6");
-        }
-        assert!((0.45..0.6).contains(&falls.level()), "{}", falls.level());
-    }
-
-    #[test]
-    fn memory_survives_and_damage_is_refused() {
-        let (mut falls, mut traffic, _) = learned(300.0, 20.0, 8, 9);
-        delay(&mut falls, &mut traffic, 0.1).unwrap();
-        let record = falls.to_record();
-        assert!(record.len() < 1_300, "{} bytes", record.len());
-        let read = Falls::from_record(FallSettings::default(), &record).unwrap();
-        assert_eq!(read, falls);
-        assert_eq!(
-            Falls::from_record(FallSettings::default(), &record[..record.len() - 1]),
-            Err(RecordError::Damaged)
-        );
-        let mut other = record.clone();
-        other[0] = 9;
-        assert_eq!(
-            Falls::from_record(FallSettings::default(), &other),
-            Err(RecordError::Version(9))
-        );
-    }
-
-    #[test]
-    fn the_sentence_has_the_numbers() {
-        let evidence = FallEvidence {
-            calls: 12,
-            usual: 4_000.4,
-            took: Duration::from_secs(40),
-            log_odds: 22.0,
-            threshold: 18.0,
-            learning: true,
-            page_every: PAGE_EVERY_DEFAULT,
-        };
-        assert_eq!(
-            evidence.to_string(),
-            "12 calls in 40 s where 4000 are usual; odds 10^9 : 1; budget one false page in 3 years; still learning"
-        );
-    }
-}
+mod tests;

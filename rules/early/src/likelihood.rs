@@ -118,6 +118,40 @@ impl LogRatio {
     }
 }
 
+/// How likely counts are at a share of failing calls, for one correlation: without the number of orders in
+/// which they may come, which no share and no correlation changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Likelihood {
+    share: f64,
+    /// None for independent calls; else the parameters of the beta distribution.
+    beta: Option<Beta>,
+}
+
+impl Likelihood {
+    pub(crate) fn new(share: f64, correlation: f64) -> Likelihood {
+        let share = share.clamp(HEALTHY_MIN, 1.0 - HEALTHY_MIN);
+        Likelihood {
+            share,
+            beta: (correlation >= CORRELATION_MIN)
+                .then(|| Beta::new(share, correlation.min(CORRELATION_MAX))),
+        }
+    }
+
+    /// The natural logarithm, for a block with these counts.
+    pub(crate) fn of(&self, calls: u64, failed: u64) -> f64 {
+        let ok = calls.saturating_sub(failed) as f64;
+        let failed = failed as f64;
+        match self.beta {
+            None => failed * self.share.ln() + ok * (-self.share).ln_1p(),
+            Some(beta) => {
+                let size = beta.failed + beta.ok;
+                let all = ln_gamma(size) - ln_gamma(size + failed + ok);
+                beta.ln_gammas(failed, ok) - beta.ln_gammas(0.0, 0.0) + all
+            }
+        }
+    }
+}
+
 /// How far apart two shares are, in natural logarithms per call: the Kullback-Leibler divergence
 /// (S. Kullback and R. A. Leibler, "On information and sufficiency", Ann. Math. Statist. 22, 1951).
 pub fn divergence(share: f64, from: f64) -> f64 {
@@ -152,6 +186,20 @@ mod tests {
                         "ρ {correlation}, {failed}/{calls}, {failing}: {found} against {exact}"
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_ratio_is_that_of_two_likelihoods() {
+        for correlation in [0.0, 0.002, 0.1, 0.5] {
+            for (calls, failed) in [(1, 0), (1, 1), (200, 0), (200, 9), (5_000, 77)] {
+                let ln = |share| Likelihood::new(share, correlation).of(calls, failed);
+                let ratio = LogRatio::new(0.025, 0.001, correlation).of(calls, failed);
+                assert!(
+                    (ln(0.025) - ln(0.001) - ratio).abs() < 1e-6 * (1.0 + ratio.abs()),
+                    "ρ {correlation}, {failed}/{calls}"
+                );
             }
         }
     }

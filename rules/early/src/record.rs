@@ -27,7 +27,7 @@ impl std::fmt::Display for RecordError {
         match self {
             RecordError::Version(found) => write!(
                 out,
-                "the detector's record has version {found}, not {VERSION}; it learns anew"
+                "the detector's record has version {found}, which this Rampart does not read; it learns anew"
             ),
             RecordError::Damaged => write!(out, "the detector's record is damaged; it learns anew"),
         }

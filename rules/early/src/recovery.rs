@@ -4,14 +4,14 @@
 //! before a minute, or four times the longest time a breach took to come back, has passed without one:
 //! a fault that flaps does not resolve between its beats.
 
-use crate::likelihood::LogRatio;
-
 /// Odds that health needs.
 const ODDS: f64 = 1_000.0;
 /// The shortest quiet.
 const QUIET_MS_MIN: u64 = 60_000;
 /// Quiet lasts this many times the longest time to a breach.
 const QUIET_TIMES: u64 = 4;
+/// While evidence counts a quarter a breach takes four times as long, and so did the longest.
+const QUIET_TIMES_LEARNING: u64 = 2;
 /// What is still failing is looked for at this part of the peak.
 const PEAK_PART: f64 = 3.0;
 
@@ -54,19 +54,19 @@ impl Failing {
         (self.peak / PEAK_PART).clamp(lowest, 0.5)
     }
 
-    /// Takes a block in. `ratios` are of [`Failing::still`] against health, one for each correlation
-    /// thought possible; the one that speaks least for health counts.
-    pub(crate) fn take(&mut self, ratios: impl Iterator<Item = LogRatio>, calls: u64, failed: u64) {
-        let against = ratios
-            .map(|ratio| ratio.of(calls, failed))
-            .reduce(f64::max)
-            .unwrap_or(0.0);
-        self.health = (self.health - against).max(0.0);
+    /// Takes in the evidence of a block for health, against [`Failing::still`].
+    pub(crate) fn take(&mut self, for_health: f64) {
+        self.health = (self.health + for_health).max(0.0);
     }
 
     /// Whether it is healthy again.
-    pub(crate) fn recovered(&self, now_ms: u64) -> bool {
-        let quiet = QUIET_MS_MIN.max(self.longest_ms.saturating_mul(QUIET_TIMES));
+    pub(crate) fn recovered(&self, now_ms: u64, learning: bool) -> bool {
+        let times = if learning {
+            QUIET_TIMES_LEARNING
+        } else {
+            QUIET_TIMES
+        };
+        let quiet = QUIET_MS_MIN.max(self.longest_ms.saturating_mul(times));
         self.health >= ODDS.ln() && now_ms.saturating_sub(self.breached_ms) >= quiet
     }
 }
@@ -74,39 +74,44 @@ impl Failing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::likelihood::LogRatio;
 
-    fn ratio(failing: &Failing) -> LogRatio {
-        LogRatio::new(failing.still(0.005), 0.001, 0.0)
+    fn of_health(failing: &Failing, calls: u64, failed: u64) -> f64 {
+        -LogRatio::new(failing.still(0.005), 0.001, 0.0).of(calls, failed)
     }
 
     #[test]
     fn a_healthy_minute_recovers() {
         let mut failing = Failing::new(0, 0.3, 4_000);
         for second in 1..=60 {
-            assert!(!failing.recovered(second * 1_000 - 1));
-            failing.take([ratio(&failing)].into_iter(), 100, 0);
+            assert!(!failing.recovered(second * 1_000 - 1, false));
+            failing.take(of_health(&failing, 100, 0));
         }
-        assert!(failing.recovered(60_000));
+        assert!(failing.recovered(60_000, false));
     }
 
     #[test]
     fn a_slow_breach_asks_for_a_longer_quiet() {
         let mut failing = Failing::new(0, 0.02, 50_000);
         for _ in 0..100 {
-            failing.take([ratio(&failing)].into_iter(), 100, 0);
+            failing.take(of_health(&failing, 100, 0));
         }
-        assert!(!failing.recovered(199_000));
-        assert!(failing.recovered(200_000));
+        assert!(!failing.recovered(199_000, false));
+        assert!(failing.recovered(200_000, false));
+        assert!(failing.recovered(100_000, true) && !failing.recovered(99_000, true));
     }
 
     #[test]
     fn a_breach_or_few_calls_do_not_recover() {
         let mut failing = Failing::new(0, 0.3, 1_000);
-        failing.take([ratio(&failing)].into_iter(), 10, 0);
-        assert!(!failing.recovered(3_600_000), "ten calls prove nothing");
-        failing.take([ratio(&failing)].into_iter(), 10_000, 1);
-        assert!(failing.recovered(3_600_000));
+        failing.take(of_health(&failing, 10, 0));
+        assert!(
+            !failing.recovered(3_600_000, false),
+            "ten calls prove nothing"
+        );
+        failing.take(of_health(&failing, 10_000, 1));
+        assert!(failing.recovered(3_600_000, false));
         failing.breach(3_600_000, 0.1, 1_000);
-        assert!(!failing.recovered(9_000_000));
+        assert!(!failing.recovered(9_000_000, false));
     }
 }

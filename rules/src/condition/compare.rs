@@ -6,13 +6,15 @@ use declare::{Problems, Record, Shape};
 use model::{FunctionId, Ratio, format_duration};
 use serde_json::{Value, json};
 
-use super::{About, Enough, Evidence, Kind, Measure, Verdict, Why, enough, percent, read_window};
+use super::{
+    About, Enough, Evidence, Kind, Measure, Verdict, Why, difference, enough, percent, read_window,
+};
 use crate::layers::Layers;
-use crate::wilson;
+use crate::releases::Roles;
 use crate::windows::Tally;
 
 /// Breach: the success rate of one side is *provably* lower than that of the other by more than
-/// `worse_by` (Newcombe's interval of a difference, see [`wilson::difference_at_least`]).
+/// `worse_by` (Newcombe's interval of a difference, see [`crate::wilson::difference_at_least`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compare {
     /// What is compared with what.
@@ -37,9 +39,9 @@ pub enum Sides {
 }
 
 impl Sides {
-    /// The role of the version that most calls go to.
+    /// The role of the version that others are compared with.
     pub const BASE: &'static str = "base";
-    /// The role of all other versions together.
+    /// The role of what is on trial.
     pub const GRAY: &'static str = "gray";
 
     fn field(&self) -> &'static str {
@@ -71,14 +73,14 @@ pub(super) fn record() -> Record {
     .field(
         "version",
         Shape::Text,
-        "a version, or gray: every version but the one most calls go to",
+        "a version, or gray: the one on trial by its release, else every version but the one most calls go to",
     )
     .field("served_by", Shape::Text, "a hop that answers, such as java")
     .field("function", Shape::FunctionId, "a function")
     .required(
         "against",
         Shape::Text,
-        "what it is compared with, of the same kind; base is the version most calls go to",
+        "what it is compared with, of the same kind; base is what the release says, else the version most calls go to",
     )
     .required(
         "success_rate_worse_by",
@@ -182,46 +184,31 @@ impl Compare {
             };
             return Verdict::Unknown { why };
         }
-        let (value, baseline) = (own.success_rate(), other.success_rate());
-        let proven = wilson::difference_at_least(
-            (other.succeeded(), other.counted),
-            (own.succeeded(), own.counted),
-            self.enough.z(),
-        );
-        if proven <= self.worse_by.get() {
-            return Verdict::Ok {
-                value,
-                recovered: baseline - value <= self.worse_by.get(),
-            };
-        }
-        Verdict::Breach {
-            value,
-            evidence: Evidence {
-                calls: own.counted,
-                failed: own.failed,
-                baseline: Some(baseline),
-                ..Evidence::default()
-            },
-        }
+        difference::judge(own, other, self.worse_by, &self.enough)
     }
 
-    /// The calls of both sides among a function's versions.
-    pub fn of_versions(&self, versions: &[(String, Tally)]) -> (Tally, Tally) {
+    /// The calls of both sides among a function's versions. Who is gray and who is base its releases
+    /// say; without any, base is the version that most calls go to and gray are all others.
+    pub fn of_versions(&self, versions: &[(String, Tally)], roles: Roles<'_>) -> (Tally, Tally) {
         let Sides::Versions(own, other) = &self.sides else {
             return Default::default();
         };
         // A tie goes to the name that sorts last, so that every look agrees.
         let base = versions
             .iter()
+            .filter(|(name, _)| roles.gray != Some(name))
             .max_by(|left, right| (left.1.weighted, &left.0).cmp(&(right.1.weighted, &right.0)))
-            .map(|(name, _)| name);
+            .map(|(name, _)| name.as_str());
+        let base = roles.base.or(base);
         let side = |wanted: &str| {
             let mut sum = Tally::default();
             for (name, tally) in versions {
-                let takes = match wanted {
-                    Sides::BASE => Some(name) == base,
-                    Sides::GRAY => Some(name) != base,
-                    named => name == named,
+                let name = name.as_str();
+                let takes = match (wanted, roles.gray) {
+                    (Sides::BASE, _) => Some(name) == base,
+                    (Sides::GRAY, Some(gray)) => name == gray,
+                    (Sides::GRAY, None) => Some(name) != base,
+                    (named, _) => name == named,
                 };
                 if takes {
                     sum.merge(tally);
@@ -230,10 +217,6 @@ impl Compare {
             sum
         };
         (side(own), side(other))
-    }
-
-    fn points(&self) -> String {
-        self.worse_by.to_string().replace('%', "pp")
     }
 }
 
@@ -275,7 +258,7 @@ impl Kind for Compare {
         format!(
             "success rate of {} {own} more than {} under {other} in {}",
             self.sides.field(),
-            self.points(),
+            difference::points(self.worse_by),
             format_duration(self.over)
         )
     }
@@ -285,7 +268,7 @@ impl Kind for Compare {
         let json = json!({
             self.sides.field(): own,
             "against": other,
-            "success_rate_worse_by": self.points(),
+            "success_rate_worse_by": difference::points(self.worse_by),
             "over": format_duration(self.over),
         });
         json!({"compare": self.enough.add_to(json)})

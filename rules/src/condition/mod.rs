@@ -5,6 +5,7 @@ mod above_capacity;
 mod absent;
 mod budget;
 mod compare;
+mod difference;
 mod enough;
 mod fails_early;
 mod falls_early;
@@ -55,6 +56,10 @@ pub const WINDOW_MAX: Duration = Duration::from_mins(15);
 
 /// Condition kinds that are declared elsewhere and not evaluated in this version.
 pub(crate) const NOT_AVAILABLE: [&str; 1] = ["expr"];
+
+/// What to write instead of one of them.
+const CONDITIONS: &str =
+    "`success_rate`, `qps`, `latency`, `share`, `compare`, `outlier`, `slo` and `sql` are";
 
 /// What one evaluation says about one group.
 #[derive(Clone, Debug, PartialEq)]
@@ -289,7 +294,7 @@ pub(crate) fn read(
 ) -> Option<Condition> {
     for name in NOT_AVAILABLE {
         if let Some(node) = rule.field(name) {
-            not_available(node, name, problems);
+            not_available(node, name, CONDITIONS, problems);
         }
     }
     if let Some(record) = rule.record("success_rate") {
@@ -320,13 +325,17 @@ pub(crate) fn read(
     qps::read(&rule.record("qps")?, zone, problems)
 }
 
-/// Says at its place that something is declared that this version does not evaluate.
-pub(crate) fn not_available(node: &declare::Node, what: &str, problems: &mut Problems) {
+/// Says at its place that something is declared that this version does not evaluate, and what to write
+/// instead.
+pub(crate) fn not_available(
+    node: &declare::Node,
+    what: &str,
+    instead: &str,
+    problems: &mut Problems,
+) {
     problems
         .error(node, format!("`{what}` is not available in this version"))
-        .hint(
-            "`success_rate`, `qps`, `latency`, `share`, `compare`, `outlier`, `slo` and `sql` are",
-        );
+        .hint(instead);
 }
 
 /// Reads a window and checks that it can be evaluated.

@@ -7,9 +7,10 @@ use declare::{Problems, Record, Shape};
 use model::{Ratio, format_duration};
 use serde_json::{Value, json};
 
-use super::{About, Enough, Evidence, Kind, Measure, Verdict, Why, enough, percent, read_window};
+use super::{
+    About, Enough, Evidence, Kind, Measure, Verdict, Why, difference, enough, percent, read_window,
+};
 use crate::layers::Layers;
-use crate::wilson;
 use crate::windows::{By, GroupKey, Tally};
 
 /// What parts are told apart by, and by what they are measured.
@@ -121,36 +122,7 @@ impl Outlier {
             };
             return Verdict::Unknown { why };
         }
-        let (value, baseline) = (own.success_rate(), others.success_rate());
-        if self.proven_difference(own, others) <= self.worse_by.get() {
-            return Verdict::Ok {
-                value,
-                recovered: baseline - value <= self.worse_by.get(),
-            };
-        }
-        Verdict::Breach {
-            value,
-            evidence: Evidence {
-                calls: own.counted,
-                failed: own.failed,
-                baseline: Some(baseline),
-                ..Evidence::default()
-            },
-        }
-    }
-
-    /// The lower bound of how much worse `own` is than `others`.
-    fn proven_difference(&self, own: &Tally, others: &Tally) -> f64 {
-        wilson::difference_at_least(
-            (others.succeeded(), others.counted),
-            (own.succeeded(), own.counted),
-            self.enough.z(),
-        )
-    }
-
-    /// `2pp`.
-    fn points(&self) -> String {
-        self.worse_by.to_string().replace('%', "pp")
+        difference::judge(own, others, self.worse_by, &self.enough)
     }
 }
 
@@ -190,7 +162,7 @@ impl Kind for Outlier {
         format!(
             "success rate of a {} more than {} under the others' in {}",
             self.across.as_str(),
-            self.points(),
+            difference::points(self.worse_by),
             format_duration(self.over)
         )
     }
@@ -199,7 +171,7 @@ impl Kind for Outlier {
         let json = json!({
             "across": self.across.as_str(),
             "measure": "success_rate",
-            "worse_by": self.points(),
+            "worse_by": difference::points(self.worse_by),
             "over": format_duration(self.over),
         });
         json!({"outlier": self.enough.add_to(json)})

@@ -152,13 +152,18 @@ fn read_days(record: &Layers<'_>, problems: &mut Problems) -> Vec<u32> {
     for node in list.items() {
         let Some(lag) = node.duration() else { continue };
         let count = u32::try_from(lag.as_secs() / DAY).unwrap_or(u32::MAX);
-        if count == 0 || lag != Duration::from_secs(u64::from(count) * DAY) || count > DAYS_MAX {
+        let written = node.text().unwrap_or_default();
+        if count == 0 || lag != Duration::from_secs(u64::from(count) * DAY) {
+            problems
+                .error(node, format!("`{written}` is not a number of whole days"))
+                .hint("the same local time is compared: write 1d to 400d, such as [1d, 7d, 14d]");
+        } else if count > DAYS_MAX {
             problems
                 .error(
                     node,
-                    format!("`{}` is not a number of whole days", format_duration(lag)),
+                    format!("`{written}` lies before the counts that are kept: {DAYS_MAX}d"),
                 )
-                .hint("the same local time is compared: write 1d to 400d, such as [1d, 7d, 14d]");
+                .hint(format!("write 1d to {DAYS_MAX}d"));
         } else if days.contains(&count) {
             problems.error(node, format!("{count}d stands here twice"));
         } else {

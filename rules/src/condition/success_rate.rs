@@ -10,7 +10,6 @@ use super::{
     About, Enough, Evidence, Kind, Measure, Verdict, Why, enough, fails_early, percent, read_window,
 };
 use crate::layers::Layers;
-use crate::wilson;
 use crate::windows::Tally;
 
 /// Breach: at least `min_calls` calls, and even the upper Wilson bound of their success rate lies
@@ -116,24 +115,6 @@ impl SuccessRate {
                 ..Evidence::default()
             },
         }
-    }
-
-    /// How often per 1,000 days a healthy function with this traffic would break the condition by
-    /// chance, judged by windows side by side and without `for`. Healthy means a tenth of the
-    /// failures that the threshold allows. `None` below `min_calls`, where it cannot fire at all.
-    pub fn expected_false_breaches(&self, calls_per_minute: f64) -> Option<f64> {
-        let calls = (calls_per_minute * self.over.as_secs_f64() / 60.0).floor();
-        if calls < self.enough.min_calls as f64 || calls < 1.0 {
-            return None;
-        }
-        let calls = calls as u64;
-        let windows = 1_000.0 * 86_400.0 / self.over.as_secs_f64().max(1.0);
-        let healthy_failures = (1.0 - self.below.get()) / 10.0;
-        let chance = wilson::failures_that_prove(calls, self.below.get(), self.enough.z())
-            .map_or(0.0, |needed| {
-                wilson::binomial_tail(calls, needed, healthy_failures)
-            });
-        Some(windows * chance)
     }
 }
 

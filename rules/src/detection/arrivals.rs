@@ -64,7 +64,7 @@ impl Arrivals {
     }
 
     /// What arrived, by the groups of a selection.
-    pub(super) fn groups(
+    pub(crate) fn groups(
         &self,
         select: &Select,
     ) -> impl Iterator<Item = (GroupKey, FunctionId, Tally)> {

@@ -130,7 +130,12 @@ impl Life {
         for _ in 0..seconds {
             clock.advance(Duration::from_secs(1));
             self.driver
-                .tick(view.clone(), Mode::Daily, Arrivals::default())
+                .tick(
+                    view.clone(),
+                    Mode::Daily,
+                    Arc::default(),
+                    Arrivals::default(),
+                )
                 .await;
         }
     }
@@ -325,7 +330,12 @@ async fn a_rule_that_panics_costs_no_other_rule_its_alerts() {
         let life = live(&path, &clock, &sink, &rules).await;
         let view: View = Arc::new(BugUnderTravel(OneFunction::new(500)));
         life.driver
-            .tick(Arc::clone(&view), Mode::Daily, Arrivals::default())
+            .tick(
+                Arc::clone(&view),
+                Mode::Daily,
+                Arc::default(),
+                Arrivals::default(),
+            )
             .await;
         life.hand_over.deliver_all().await.unwrap();
         assert_eq!(names(&sink), ["Low firing"], "{rules}");
@@ -451,7 +461,12 @@ async fn a_step_that_panics_leaves_the_engine_usable() {
     let sink = Arc::new(MoodySink::default());
     let life = live(&path, &clock, &sink, RULES).await;
     life.driver
-        .tick(Arc::new(Broken), Mode::Daily, Arrivals::default())
+        .tick(
+            Arc::new(Broken),
+            Mode::Daily,
+            Arc::default(),
+            Arrivals::default(),
+        )
         .await;
     life.tick_for(&OneFunction::new(500), &clock, 1).await;
     life.hand_over.deliver_all().await.unwrap();

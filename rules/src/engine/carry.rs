@@ -65,6 +65,17 @@ impl Engine {
         changes
     }
 
+    /// Adds a text to the alert of an episode, which its end then says too.
+    pub(crate) fn annotate(&mut self, rule: &str, labels: &Labels, name: &str, text: String) {
+        let state = self.rules.iter_mut().find(|state| state.rule.name == rule);
+        let Some(state) = state else { return };
+        let key = GroupKey::from_labels(labels, &state.rule.select.by);
+        let series = key.and_then(|key| state.active.get_mut(&key));
+        if let Some(alert) = series.and_then(|series| series.alert.as_mut()) {
+            alert.annotations.insert(name.to_owned(), text);
+        }
+    }
+
     /// Replaces the rules. State carries over by rule name and labels; episodes of rules and label
     /// sets that are gone end as "rule removed".
     pub fn reload(&mut self, set: &RuleSet, now: Timestamp) -> Vec<Change> {

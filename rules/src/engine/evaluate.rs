@@ -15,6 +15,7 @@ use crate::condition::{
 };
 use crate::condition::{Side, Verdict, Why};
 use crate::detection::Detection;
+use crate::releases::Releases;
 use crate::rule::{NoData, Rule, Settings};
 use crate::sight::Completeness;
 use crate::windows::{EvaluationError, GroupKey, Select, Tally};
@@ -32,6 +33,8 @@ pub(super) struct Span<'a> {
     pub(super) watched_since: Timestamp,
     /// The latest end (Unix seconds) of a settled window that this rule was judged by.
     pub(super) judged_to: &'a Cell<i64>,
+    /// Which versions have roles.
+    pub(super) releases: &'a Releases,
 }
 
 pub(super) type Verdicts = Result<Vec<(GroupKey, Verdict)>, EvaluationError>;

@@ -5,6 +5,7 @@ mod carry;
 mod evaluate;
 mod guard;
 mod overview;
+mod released;
 mod remember;
 mod series;
 mod silence;
@@ -23,6 +24,7 @@ use crate::condition::{Condition, Verdict, Why};
 use crate::detection::{Detection, Moment};
 use crate::events;
 use crate::phase::Phase;
+use crate::releases::Releases;
 use crate::rule::{NoData, Rule};
 use crate::set::RuleSet;
 use crate::windows::{EvaluationError, GroupKey, Windows};
@@ -50,6 +52,7 @@ pub(crate) const LOOK_FUNCTIONS_MAX: usize = 1_000;
 pub struct Engine {
     rules: Vec<RuleState>,
     mode: Mode,
+    releases: Arc<Releases>,
     external_url: String,
     last_tick: Option<Timestamp>,
     watched_since: Option<Timestamp>,
@@ -90,6 +93,7 @@ impl Engine {
         Engine {
             rules: set.rules().iter().cloned().map(RuleState::new).collect(),
             mode: Mode::Daily,
+            releases: Arc::default(),
             external_url: external_url.to_owned(),
             last_tick: None,
             watched_since: None,
@@ -101,6 +105,16 @@ impl Engine {
     /// Changes which settings are in force. Episodes go on with the labels they began with.
     pub fn set_mode(&mut self, mode: Mode) {
         self.mode = mode;
+    }
+
+    /// Changes which versions are gray and base, and who was released a moment ago.
+    pub fn set_releases(&mut self, releases: Arc<Releases>) {
+        self.releases = releases;
+    }
+
+    /// Which settings are in force.
+    pub(crate) fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// The rules in force.
@@ -146,6 +160,7 @@ impl Engine {
         self.note_sight(view, now);
         let turn = Turn {
             mode: self.mode,
+            releases: &self.releases,
             external_url: &self.external_url,
             now,
         };
@@ -166,6 +181,7 @@ impl Engine {
                 now,
                 watched_since,
                 judged_to: &judged_to,
+                releases: &self.releases,
             };
             let advanced = state.advance_detection(&mut sums, span, turn, moment);
             match advanced {
@@ -188,6 +204,7 @@ impl Engine {
         let watched_since = self.watched_since.unwrap_or(now);
         let turn = Turn {
             mode: self.mode,
+            releases: &self.releases,
             external_url: &self.external_url,
             now,
         };
@@ -210,6 +227,7 @@ impl Engine {
                     now,
                     watched_since,
                     judged_to: &Cell::new(state.judged_to),
+                    releases: &self.releases,
                 };
                 state.evaluate(Some(function), &mut sums, span, turn, &mut changes);
             }
@@ -305,14 +323,12 @@ impl RuleState {
         let whole = only.is_none();
         let done = guarded(|| {
             let settings = self.rule.settings(turn.mode);
-            let seen = evaluate::evaluate(
-                &self.rule,
-                settings,
-                self.detection.as_ref(),
-                sums,
-                span,
-                only,
-            );
+            let detection = self.detection.as_ref();
+            let seen = evaluate::evaluate(&self.rule, settings, detection, sums, span, only)
+                .and_then(|mut seen| {
+                    self.judge_released(&mut seen, only, sums, span, turn)?;
+                    Ok(seen)
+                });
             if whole {
                 silence::note(&self.rule, self.active.iter_mut(), &seen, sums, span, turn);
             }
@@ -366,7 +382,6 @@ impl RuleState {
         turn: Turn<'_>,
         changes: &mut Vec<Change>,
     ) -> Status {
-        let no_data = self.rule.settings(turn.mode).no_data;
         let mut fresh = Status {
             evaluated_at: Some(turn.now),
             label_sets: seen.len(),
@@ -384,6 +399,7 @@ impl RuleState {
                     .last_unknown
                     .get_or_insert_with(|| (Some(key.clone()), why.clone()));
             }
+            let no_data = turn.settings(&self.rule, &key).no_data;
             let verdict = map_no_data(verdict, no_data);
             let full = self.active.len() >= self.rule.limit;
             match self.active.get_mut(&key) {
@@ -421,7 +437,6 @@ impl RuleState {
 
     /// Moves the active label sets that the evaluation did not meet: there is no data about them.
     fn advance_unseen(&mut self, turn: Turn<'_>, changes: &mut Vec<Change>) {
-        let no_data = self.rule.settings(turn.mode).no_data;
         let mut advance = Advance {
             rule: &self.rule,
             turn,
@@ -448,6 +463,7 @@ impl RuleState {
                     recovered: false,
                 }
             } else {
+                let no_data = turn.settings(&self.rule, key).no_data;
                 map_no_data(Verdict::Unknown { why: Why::NoCalls }, no_data)
             };
             advance.step(key, series, verdict);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::evaluate::{self, Span};
 use super::guard::guarded;
-use super::series::Series;
+use super::series::{Series, Turn};
 use super::sums::Sums;
 use super::{Engine, RuleState};
 use crate::condition::Verdict;
@@ -92,6 +92,7 @@ impl Engine {
                     now,
                     watched_since,
                     judged_to: &Cell::new(state.judged_to),
+                    releases: &self.releases,
                 };
                 self.view_of(state, &mut sums, span, function, label_sets_max)
             })
@@ -107,8 +108,13 @@ impl Engine {
         label_sets_max: usize,
     ) -> RuleView {
         let by = &state.rule.select.by;
-        let timing = state.rule.timing(self.mode);
-        let settings = state.rule.settings(self.mode);
+        let turn = Turn {
+            mode: self.mode,
+            releases: &self.releases,
+            external_url: &self.external_url,
+            now: span.now,
+        };
+        let settings_of = |key: &GroupKey| turn.settings(&state.rule, key);
         let wanted = |key: &GroupKey| {
             function.is_none_or(|function| key.function_id(by).is_none_or(|id| id == *function))
         };
@@ -117,6 +123,8 @@ impl Engine {
             .iter()
             .filter(|(key, _)| wanted(key))
             .map(|(key, series)| {
+                let settings = settings_of(key);
+                let timing = state.rule.timing(settings);
                 let mut shown = active_view(key.labels(by), series, &timing, span.now);
                 shown.numbers = state.numbers(key);
                 if let Some(verdict) = &series.verdict {
@@ -126,21 +134,7 @@ impl Engine {
             })
             .collect();
         states.sort_by(|left, right| left.labels.cmp(&right.labels));
-        let looked = guarded(|| {
-            evaluate::evaluate(
-                &state.rule,
-                settings,
-                state.detection.as_ref(),
-                sums,
-                span,
-                None,
-            )
-        });
-        let (seen, error) = match looked.and_then(|seen| seen) {
-            Ok(seen) => (seen, None),
-            Err(EvaluationError::HistoryUnread) => (vec![], None),
-            Err(error) => (vec![], Some(error.to_string())),
-        };
+        let (seen, error) = state.looked_at(sums, span, turn);
         let quiet: HashMap<&GroupKey, &Verdict> = seen
             .iter()
             .filter(|(key, _)| !state.active.contains_key(key) && wanted(key))
@@ -151,7 +145,7 @@ impl Engine {
         states.extend(keys.iter().filter_map(|key| {
             let mut shown = blank(key.labels(by), Phase::Inactive);
             shown.numbers = state.numbers(key);
-            shown.measured(quiet.get(*key)?, state, settings, key);
+            shown.measured(quiet.get(*key)?, state, settings_of(key), key);
             Some(shown)
         }));
         let truncated = states.len() > label_sets_max;
@@ -171,6 +165,27 @@ impl Engine {
 }
 
 impl RuleState {
+    /// What an evaluation finds, and why it failed if it did. Nothing changes by it.
+    fn looked_at(
+        &self,
+        sums: &mut Sums<'_>,
+        span: Span<'_>,
+        turn: Turn<'_>,
+    ) -> (Vec<(GroupKey, Verdict)>, Option<String>) {
+        let settings = self.rule.settings(turn.mode);
+        let looked = guarded(|| {
+            let detection = self.detection.as_ref();
+            let mut seen = evaluate::evaluate(&self.rule, settings, detection, sums, span, None)?;
+            self.judge_released(&mut seen, None, sums, span, turn)?;
+            Ok(seen)
+        });
+        match looked.and_then(|seen| seen) {
+            Ok(seen) => (seen, None),
+            Err(EvaluationError::HistoryUnread) => (vec![], None),
+            Err(error) => (vec![], Some(error.to_string())),
+        }
+    }
+
     /// One of the reasons why the newest evaluation could not judge.
     fn last_unknown(&self) -> Option<String> {
         let (key, why) = self.status.last_unknown.as_ref()?;

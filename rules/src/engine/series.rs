@@ -6,6 +6,7 @@ use model::{Alert, AlertStatus, FunctionId, Labels, Mode, Severity, Timestamp};
 
 use crate::condition::{About, Evidence, Verdict};
 use crate::phase::{Effect, Phase};
+use crate::releases::Releases;
 use crate::rule::Rule;
 use crate::text::{self, Occasion};
 use crate::windows::{GroupKey, Recent};
@@ -82,6 +83,7 @@ pub struct Episode {
 #[derive(Clone, Copy)]
 pub(super) struct Turn<'a> {
     pub(super) mode: Mode,
+    pub(super) releases: &'a Releases,
     pub(super) external_url: &'a str,
     pub(super) now: Timestamp,
 }
@@ -96,7 +98,7 @@ pub(super) struct Advance<'a> {
 impl Advance<'_> {
     /// Moves one label set by one verdict and notes what changed.
     pub(super) fn step(&mut self, key: &GroupKey, series: &mut Series, verdict: Verdict) {
-        let timing = self.rule.timing(self.turn.mode);
+        let timing = self.rule.timing(self.turn.settings(self.rule, key));
         if matches!(verdict, Verdict::Unknown { .. }) {
             let unseen = self.turn.now.since(series.seen_at);
             series.phase = series.phase.hold_still(unseen, self.turn.now);
@@ -171,6 +173,7 @@ impl Advance<'_> {
         let alert = text::alert_of(&Occasion {
             rule: self.rule,
             mode: self.turn.mode,
+            settings: self.turn.settings(self.rule, key),
             key,
             value,
             evidence,

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::evaluate::{Span, Verdicts, newest, whole_seconds};
 use super::sums::Sums;
 use crate::condition::{Compare, Pair, Share, Sides, Slo, Sql, Verdict, Why};
+use crate::releases::Roles;
 use crate::rule::Rule;
 use crate::windows::{By, EvaluationError, GroupKey, Select, Spent, SpentDays, Tally};
 
@@ -45,7 +46,11 @@ pub(super) fn compare(
                     .push((version.to_owned(), *tally));
             }
             let judged = functions.into_iter().map(|(key, versions)| {
-                let (own, other) = condition.of_versions(&versions);
+                let function = key.function_id(&rule.select.by);
+                let roles = function.map_or_else(Roles::default, |function| {
+                    span.releases.roles(&function, span.now)
+                });
+                let (own, other) = condition.of_versions(&versions, roles);
                 (key, condition.evaluate(&own, &other))
             });
             judged.collect()

@@ -3,6 +3,8 @@
 use declare::{Level, Place, Problem, Problems, SourceFile};
 use model::{FunctionId, Mode, Ratio, format_duration, parse_duration};
 
+use crate::releases::{Release, Stage};
+
 /// A scenario, proven.
 #[derive(Debug)]
 pub struct Scenario {
@@ -18,6 +20,7 @@ pub struct Scenario {
     /// Seconds and the share of data that arrives; `None` when nobody knows.
     pub(super) dim: Vec<(i64, i64, Option<f64>)>,
     pub(super) restarts: Vec<(i64, i64)>,
+    pub(super) releases: Vec<Release>,
 }
 
 /// A rule file that a scenario names.
@@ -73,7 +76,7 @@ const PHASES: [&str; 4] = ["firing", "pending", "clearing", "inactive"];
 /// The furthest time of a scenario, either way.
 const TIME_MAX_SECONDS: i64 = 40 * 86_400;
 /// How long a scenario may be.
-const LENGTH_MAX_SECONDS: i64 = 7 * 86_400;
+pub(super) const LENGTH_MAX_SECONDS: i64 = 7 * 86_400;
 
 /// A word and the column it begins at.
 type Word<'a> = (usize, &'a str);
@@ -106,6 +109,7 @@ impl Scenario {
             loads: Vec::new(),
             dim: Vec::new(),
             restarts: Vec::new(),
+            releases: Vec::new(),
         };
         let mut problems = Problems::new();
         let mut series = Series::default();
@@ -183,6 +187,9 @@ impl Scenario {
                 self.dim.push((from, to, None));
             }
             [(_, "restart"), when] => self.restarts.push(range(*when)?),
+            [(_, "release"), when, id, labels @ ..] => {
+                self.releases.push(read_release(*when, *id, labels)?);
+            }
             [(_, "at"), when, (_, "expect"), rest @ ..] => {
                 let expectation = read_expectation(line, text, *when, rest)?;
                 self.expectations.push(expectation);
@@ -192,7 +199,9 @@ impl Scenario {
                 self.loads.push(load);
             }
             [first, ..] => {
-                let known = ["rules", "mode", "load", "late", "blind", "restart", "at"];
+                let known = [
+                    "rules", "mode", "load", "late", "blind", "restart", "release", "at",
+                ];
                 let hint = declare::closest(first.1, known).map_or_else(
                     || {
                         format!(
@@ -211,13 +220,16 @@ impl Scenario {
     }
 }
 
-fn read_series(id: Word<'_>, labels: &[Word<'_>]) -> Result<Series, Mistake> {
-    let function = id.1.parse::<FunctionId>().map_err(|_| {
+fn read_function(id: Word<'_>) -> Result<FunctionId, Mistake> {
+    id.1.parse::<FunctionId>().map_err(|_| {
         let message = format!("`{}` is not a function", id.1);
         mistake(id, message, "write namespace/name, such as guide/feed")
-    })?;
+    })
+}
+
+fn read_series(id: Word<'_>, labels: &[Word<'_>]) -> Result<Series, Mistake> {
     let mut series = Series {
-        function: Some(function),
+        function: Some(read_function(id)?),
         ..Series::default()
     };
     for label in labels {
@@ -239,6 +251,45 @@ fn read_series(id: Word<'_>, labels: &[Word<'_>]) -> Result<Series, Mistake> {
         value.clone_into(slot);
     }
     Ok(series)
+}
+
+/// `release 10m guide/feed version=7 stage=gray`.
+fn read_release(when: Word<'_>, id: Word<'_>, labels: &[Word<'_>]) -> Result<Release, Mistake> {
+    let at = seconds(when.1).ok_or_else(|| {
+        let message = format!("`{}` is not a time of the scenario", when.1);
+        mistake(when, message, "write 0s to 7d, such as 10m40s")
+    })?;
+    let mut release = Release {
+        function: read_function(id)?,
+        version: String::new(),
+        stage: Stage::Full,
+        percent: None,
+        unit: None,
+        at: super::instant(at),
+        by: "scenario".to_owned(),
+    };
+    for label in labels {
+        match label.1.split_once('=') {
+            Some(("version", version)) => version.clone_into(&mut release.version),
+            Some(("unit", unit)) => release.unit = Some(unit.to_owned()),
+            Some(("stage", stage)) => {
+                release.stage = Stage::from_word(stage).ok_or_else(|| {
+                    let message = format!("`{stage}` is no stage of a release");
+                    let hint = format!("write one of {}", Stage::WORDS.join(", "));
+                    mistake(*label, message, &hint)
+                })?;
+            }
+            _ => {
+                let message = format!("`{}` says nothing of a release", label.1);
+                return Err(mistake(*label, message, "write version=, stage= or unit="));
+            }
+        }
+    }
+    if release.version.is_empty() {
+        let message = "the release names no version".to_owned();
+        return Err(mistake(when, message, "write version=7"));
+    }
+    Ok(release)
 }
 
 fn read_load(when: Word<'_>, traffic: &[Word<'_>], series: &Series) -> Result<Load, Mistake> {

@@ -11,19 +11,23 @@
 //! ```
 
 mod file;
+mod unit;
 mod world;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use declare::{Level, Problem, Problems};
-use model::{Labels, Mode, Timestamp};
+use model::{Alert, AlertStatus, Labels, Mode, Timestamp};
 
 use crate::detection::StoredMemory;
 use crate::engine::{Change, Engine, StoredPhase};
 use crate::phase::Phase;
+use crate::releases::Releases;
 use crate::set::RuleSet;
 
 pub use file::{Expectation, RulesPath, Scenario};
+pub use unit::UnitTests;
 
 use world::World;
 
@@ -45,15 +49,7 @@ pub struct Outcome {
 
 /// Lives through a scenario under these rules.
 pub fn run(scenario: &Scenario, rules: &RuleSet) -> Outcome {
-    let mut life = Life {
-        rules,
-        engine: Engine::new(rules, ""),
-        world: World::new(scenario),
-        stored: BTreeMap::new(),
-        memories: BTreeMap::new(),
-        outcome: Outcome::default(),
-    };
-    life.engine.set_mode(scenario.mode);
+    let mut life = Life::new(scenario, rules);
     life.live(scenario);
     life.outcome
 }
@@ -64,10 +60,28 @@ struct Life<'a> {
     world: World<'a>,
     stored: BTreeMap<(String, Labels), StoredPhase>,
     memories: BTreeMap<(String, Labels), StoredMemory>,
+    /// What was told and is not over, by rule and label set.
+    firing: BTreeMap<(String, Labels), Alert>,
+    releases: Arc<Releases>,
     outcome: Outcome,
 }
 
-impl Life<'_> {
+impl<'a> Life<'a> {
+    fn new(scenario: &'a Scenario, rules: &'a RuleSet) -> Life<'a> {
+        let mut engine = Engine::new(rules, "");
+        engine.set_mode(scenario.mode);
+        Life {
+            rules,
+            engine,
+            world: World::new(scenario),
+            stored: BTreeMap::new(),
+            memories: BTreeMap::new(),
+            firing: BTreeMap::new(),
+            releases: Arc::new(scenario.releases.iter().cloned().collect()),
+            outcome: Outcome::default(),
+        }
+    }
+
     fn live(&mut self, scenario: &Scenario) {
         let Some(end) = scenario.expectations.iter().map(|e| e.at).max() else {
             return;
@@ -92,6 +106,7 @@ impl Life<'_> {
     fn tick(&mut self, second: i64) {
         let now = instant(second);
         self.world.now = second;
+        self.engine.set_releases(Arc::clone(&self.releases));
         self.engine.arrive(&self.world.arrivals(second), now);
         let changes = self.engine.tick(&self.world, now);
         self.take(second, changes);
@@ -121,14 +136,20 @@ impl Life<'_> {
         for change in changes {
             if let Some(alert) = &change.tell {
                 let status = match alert.status {
-                    model::AlertStatus::Firing => "firing",
-                    model::AlertStatus::Resolved => "resolved",
+                    AlertStatus::Firing => "firing",
+                    AlertStatus::Resolved => "resolved",
                 };
                 let when = file::time(second);
                 let who = named(&change.rule, &change.labels);
                 self.outcome.told.push(format!("{when} {status} {who}"));
             }
             let key = (change.rule.clone(), change.labels.clone());
+            if let Some(alert) = change.tell {
+                match alert.status {
+                    AlertStatus::Firing => self.firing.insert(key.clone(), alert),
+                    AlertStatus::Resolved => self.firing.remove(&key),
+                };
+            }
             if change.phase == Phase::Inactive {
                 self.stored.remove(&key);
             } else {

@@ -150,6 +150,7 @@ pub fn read(
         external_url,
         now,
         secrets: &surroundings::secret_file,
+        templates: &|pattern| surroundings::template_files(Path::new(name), pattern),
         time_zone: chrono_tz::Tz::UTC,
     };
     if alerting::Config::is_alertmanager(&node) {

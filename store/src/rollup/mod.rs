@@ -143,6 +143,12 @@ impl Rollups {
         self
     }
 
+    /// Empty rollups that count what these count and tell as many series apart.
+    pub fn anew(&self) -> Self {
+        let directory = self.read();
+        Rollups::new(directory.series_max).counting(directory.layers.clone())
+    }
+
     /// Says that nothing that completed before this second was given to the rollups, though there was
     /// something: a log that was read back does not reach further.
     pub(crate) fn begin_at(&self, second: i64) {
@@ -150,7 +156,7 @@ impl Rollups {
     }
 
     /// Lets time pass without a batch.
-    pub(crate) fn pass_to(&self, now: Timestamp) {
+    pub fn pass_to(&self, now: Timestamp) {
         self.write().pass_to(now);
     }
 

@@ -187,7 +187,7 @@ pub fn pagerduty(key: &'static str) -> impl Fn(&Call) -> Checked + Send + Sync +
 }
 
 /// An Alibaba Cloud API: signature, age, and what each action must say. `receipts` are what
-/// QuerySendDetails lists.
+/// QuerySendDetails lists, or by CallId what QueryCallDetailByCallId says.
 pub fn aliyun(
     key_secret: &'static str,
     receipts: Value,
@@ -225,6 +225,17 @@ pub fn aliyun(
                 200,
                 &json!({"RequestId": "r", "Code": "OK", "Message": "OK", "CallId": "116012354148^10281"}),
             )),
+            // `Data` is JSON within JSON, and empty while nothing is known.
+            "QueryCallDetailByCallId" if value("ProdId") != "11000000300006" => {
+                refuse(200, "isv.PRODUCT_UNSUBSCRIBE")
+            }
+            "QueryCallDetailByCallId" => {
+                let data = receipts.get(value("CallId")).map(Value::to_string);
+                Ok(json_said(
+                    200,
+                    &json!({"RequestId": "r", "Code": "OK", "Message": "OK", "Data": data.unwrap_or_default()}),
+                ))
+            }
             "QuerySendDetails" => Ok(json_said(
                 200,
                 &json!({
@@ -302,5 +313,98 @@ pub fn twilio(
             return Ok(json_said(201, &json!({"sid": "CA1", "status": "queued"})));
         }
         refuse(404, 20_404, "The requested resource was not found")
+    }
+}
+
+/// A Discord webhook: token, sizes of the embed, and that nobody is called.
+pub fn discord(token: &'static str) -> impl Fn(&Call) -> Checked + Send + Sync + 'static {
+    move |call| {
+        if !call.path().ends_with(token) {
+            return Err(json_said(
+                401,
+                &json!({"code": 50_027, "message": "Invalid Webhook Token"}),
+            ));
+        }
+        let body = call.json();
+        let chars = |pointer: &str| {
+            let text = body.pointer(pointer).and_then(Value::as_str);
+            text.unwrap_or("").chars().count()
+        };
+        let (title, text) = (chars("/embeds/0/title"), chars("/embeds/0/description"));
+        let fits = (1..=256).contains(&title) && text <= 4_096 && chars("/content") <= 2_000;
+        if !fits || body["allowed_mentions"]["parse"] != json!([]) {
+            return Err(json_said(
+                400,
+                &json!({"code": 50_035, "message": "Invalid Form Body"}),
+            ));
+        }
+        Ok(Said::new(204, ""))
+    }
+}
+
+/// Opsgenie's alerts: key, sizes, and what opens, takes and closes one.
+pub fn opsgenie(key: &'static str) -> impl Fn(&Call) -> Checked + Send + Sync + 'static {
+    move |call| {
+        if call.header("authorization") != Some(&format!("GenieKey {key}")) {
+            return Err(json_said(
+                401,
+                &json!({"message": "Could not authenticate"}),
+            ));
+        }
+        let body = call.json();
+        let opens = call.path() == "/v2/alerts";
+        let message = body["message"].as_str().unwrap_or("").chars().count();
+        let description = body["description"].as_str().unwrap_or("").len();
+        let is_of_alias = call.path().ends_with("/close") || call.path().ends_with("/acknowledge");
+        if opens && (!(1..=130).contains(&message) || description > 15_000) {
+            return Err(json_said(
+                422,
+                &json!({"message": "Request body is not processable."}),
+            ));
+        }
+        if !opens && !is_of_alias {
+            return Err(json_said(404, &json!({"message": "No such path"})));
+        }
+        Ok(json_said(
+            202,
+            &json!({"result": "Request will be processed", "took": 0.1, "requestId": "r-1"}),
+        ))
+    }
+}
+
+/// A WeCom application: its secret gives a token, the token sends texts.
+pub fn wecom_app(secret: &'static str) -> impl Fn(&Call) -> Checked + Send + Sync + 'static {
+    const TEXT_BYTES_MAX: usize = 2_048;
+    move |call| {
+        let refuse = |errcode: i64, errmsg: &str| {
+            Err(json_said(
+                200,
+                &json!({"errcode": errcode, "errmsg": errmsg}),
+            ))
+        };
+        let query = call.query();
+        let has = |name: &str, value: &str| query.iter().any(|(n, v)| n == name && v == value);
+        match call.path() {
+            "/cgi-bin/gettoken" if has("corpsecret", secret) => {
+                let given =
+                    json!({"errcode": 0, "errmsg": "ok", "access_token": "T1", "expires_in": 7200});
+                return Ok(json_said(200, &given));
+            }
+            "/cgi-bin/gettoken" => return refuse(40_001, "invalid credential"),
+            "/cgi-bin/message/send" if has("access_token", "T1") => {}
+            _ => return refuse(40_014, "invalid access_token"),
+        }
+        let body = call.json();
+        let text = body["text"]["content"].as_str().unwrap_or("");
+        if body["agentid"] != 7 || body["touser"] != "first" {
+            return refuse(40_056, "invalid agentid");
+        }
+        if text.is_empty() || text.len() > TEXT_BYTES_MAX {
+            return refuse(40_058, "invalid length");
+        }
+        Ok(json_said(
+            200,
+            &json!({"errcode": 0, "errmsg": "ok", "msgid": "m-1"}),
+        ))
     }
 }

@@ -395,6 +395,61 @@ async fn what_became_of_a_text_is_asked_for_later() {
         assert!(channel.is_asked_for_receipts());
         let delivery = to_someone(MessageKind::Firing, Language::En);
         let outbound = Outbound::new(AllowList::default(), outbound::Limits::default());
-        assert_eq!(channel.receipt(&delivery, &outbound).await, expected);
+        assert_eq!(channel.receipt(&delivery, "", &outbound).await, expected);
     }
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_picks_up_is_told_by_its_details() {
+    use crate::delivery::Receipt;
+    let state = |state: &str, duration: i64| json!({"state": state, "stateDesc": state, "duration": duration});
+    let details = json!({
+        "answered": state("200000", 12),
+        "talked": state("", 3),
+        "missed": state("200005", 0),
+        "ringing": state("", 0),
+    });
+    let fake = Provider::start(accounts::aliyun("canary-2", details))
+        .await
+        .unwrap();
+    let channel = Case::named("aliyun-voice").channel(&fake.url(), "");
+    assert!(channel.is_asked_for_receipts());
+    let delivery = to_someone(MessageKind::Firing, Language::En);
+    let outbound = outbound();
+    for (call, expected) in [
+        (
+            "answered",
+            Some(Receipt::Arrived {
+                detail: "picked up, 12 s".to_owned(),
+            }),
+        ),
+        (
+            "talked",
+            Some(Receipt::Arrived {
+                detail: "picked up, 3 s".to_owned(),
+            }),
+        ),
+        (
+            "missed",
+            Some(Receipt::Failed {
+                reason: "not picked up, state 200005".to_owned(),
+            }),
+        ),
+        ("ringing", None),
+        ("not there yet", None),
+    ] {
+        assert_eq!(
+            channel.receipt(&delivery, call, &outbound).await,
+            expected,
+            "{call}"
+        );
+    }
+    let asked = fake.calls().pop().unwrap();
+    let day = delivery.now.as_micros() / 1_000;
+    assert!(
+        asked
+            .query()
+            .contains(&("QueryDate".to_owned(), day.to_string())),
+        "{asked:?}"
+    );
 }

@@ -18,7 +18,7 @@ pub(super) struct Case {
     rings: bool,
 }
 
-pub(super) const CASES: [Case; 10] = [
+pub(super) const CASES: [Case; 13] = [
     Case {
         kind: "feishu",
         yaml: "feishu: {url: 'BASE/open-apis/bot/v2/hook/canary-1', secret: canary-2MORE}",
@@ -53,6 +53,28 @@ pub(super) const CASES: [Case; 10] = [
         kind: "pagerduty",
         yaml: "pagerduty: {routing_key: canary1, url: 'BASE/v2/enqueue'MORE}",
         wrong: Some("pagerduty: {routing_key: other, url: 'BASE/v2/enqueue'}"),
+        rings: false,
+    },
+    Case {
+        kind: "discord",
+        yaml: "discord: {url: 'BASE/api/webhooks/1/canary-1'MORE}",
+        wrong: Some("discord: {url: 'BASE/api/webhooks/1/other'}"),
+        rings: false,
+    },
+    Case {
+        kind: "opsgenie",
+        yaml: "opsgenie: {api_key: canary-1, url: 'BASE'MORE}",
+        wrong: Some("opsgenie: {api_key: other, url: 'BASE'}"),
+        rings: false,
+    },
+    Case {
+        kind: "wecom-app",
+        yaml: "wecom-app: {corp_id: ww1, secret: canary-2, agent_id: 7, to_user: first, \
+               url: 'BASE/cgi-bin'MORE}",
+        wrong: Some(
+            "wecom-app: {corp_id: ww1, secret: other, agent_id: 7, to_user: first, \
+             url: 'BASE/cgi-bin/'}",
+        ),
         rings: false,
     },
     Case {
@@ -110,6 +132,9 @@ impl Case {
             "teams" => Provider::start(accounts::teams).await,
             "telegram" => Provider::start(accounts::telegram("1:canary-1")).await,
             "pagerduty" => Provider::start(accounts::pagerduty("canary1")).await,
+            "discord" => Provider::start(accounts::discord("canary-1")).await,
+            "opsgenie" => Provider::start(accounts::opsgenie("canary-1")).await,
+            "wecom-app" => Provider::start(accounts::wecom_app("canary-2")).await,
             "aliyun-sms" | "aliyun-voice" => {
                 Provider::start(accounts::aliyun("canary-2", nothing)).await
             }
@@ -126,6 +151,16 @@ impl Case {
         let fake = self.fake().await;
         let channel = self.channel(&fake.url(), more);
         (fake, channel)
+    }
+}
+
+impl Case {
+    /// What is asked before the first message only.
+    async fn get_token(&self, channel: &Channel) {
+        if self.kind == "wecom-app" {
+            let firing = to_someone(MessageKind::Firing, Language::En);
+            assert_accepted(&send(channel, &firing).await);
+        }
     }
 }
 
@@ -174,7 +209,14 @@ async fn every_kind_of_message_is_taken_in_both_languages() {
                 assert_accepted(&send(&channel, &to_someone(kind, language)).await);
             }
         }
-        assert_eq!(fake.count(), 8, "{}: {:?}", case.kind, fake.refusals());
+        let tokens = u64::from(case.kind == "wecom-app");
+        assert_eq!(
+            fake.count(),
+            8 + tokens,
+            "{}: {:?}",
+            case.kind,
+            fake.refusals()
+        );
     }
 }
 
@@ -219,10 +261,11 @@ async fn statuses_mean_the_same_everywhere() {
 async fn a_success_that_is_not_the_providers_is_unknown() {
     for case in &CASES {
         let (fake, channel) = case.start(", deadline: 3s").await;
-        // A workflow's answer has no body to tell it by.
-        if case.kind != "teams" {
+        // Some answers have no body to tell them by.
+        if !["teams", "discord"].contains(&case.kind) {
+            case.get_token(&channel).await;
             let status = match case.kind {
-                "pagerduty" => 202,
+                "pagerduty" | "opsgenie" => 202,
                 "twilio-sms" | "twilio-voice" => 201,
                 _ => 200,
             };
@@ -237,6 +280,7 @@ async fn a_success_that_is_not_the_providers_is_unknown() {
 async fn lost_answers_are_unknown() {
     for case in &CASES {
         let (fake, channel) = case.start(", deadline: 1500ms").await;
+        case.get_token(&channel).await;
         let firing = to_someone(MessageKind::Firing, Language::En);
         fake.behave_next([ProviderBehaviour::Hang]);
         assert_unknown(&send(&channel, &firing).await);
@@ -291,4 +335,88 @@ async fn what_is_far_too_long_is_cut_and_taken() {
         let link = "https://rampart.example.com/guard/a/token";
         assert!(sent.contains(link), "{}: {sent}", case.kind);
     }
+}
+
+#[tokio::test]
+async fn an_application_gets_a_token_once_and_again_when_it_is_over() {
+    let case = Case::named("wecom-app");
+    let (fake, channel) = case.start("").await;
+    let firing = to_someone(MessageKind::Firing, Language::En);
+    fake.behave_next([ProviderBehaviour::Hang]);
+    let short = case.channel(&fake.url(), ", deadline: 300ms");
+    assert_refused(&send(&short, &firing).await, Retry::Backoff, "no token");
+    for _ in 0..3 {
+        assert_accepted(&send(&channel, &firing).await);
+    }
+    let asked = || {
+        let calls = fake.calls();
+        calls
+            .iter()
+            .filter(|call| call.path().ends_with("/gettoken"))
+            .count()
+    };
+    assert_eq!(asked(), 1);
+    fake.behave_next([say(
+        200,
+        r#"{"errcode":42001,"errmsg":"access_token expired"}"#,
+    )]);
+    assert_refused(&send(&channel, &firing).await, Retry::Backoff, "new token");
+    assert_accepted(&send(&channel, &firing).await);
+    assert_eq!(asked(), 2);
+    let mut later = firing.clone();
+    later.now = later.now + Duration::from_hours(2);
+    assert_accepted(&send(&channel, &later).await);
+    assert_eq!(asked(), 3);
+}
+
+#[test]
+fn opsgenie_opens_takes_and_closes_one_alert() {
+    let channel =
+        Case::named("opsgenie").channel("https://h.example.com", ", teams: [night], tags: [guard]");
+    let Channel::Opsgenie(opsgenie) = channel else {
+        panic!("{channel:?}");
+    };
+    let mut firing = to_someone(MessageKind::Firing, Language::En);
+    let (path, body) = opsgenie.request(&firing);
+    assert_eq!(path, "/v2/alerts");
+    assert_eq!(body["alias"], "rampart-k3x9");
+    assert_eq!(
+        body["message"],
+        "[Critical] guide/wow-video-feed: SuccessRateLow"
+    );
+    assert_eq!(
+        (&body["priority"], &body["source"]),
+        (&json!("P1"), &json!("Rampart"))
+    );
+    assert_eq!(
+        body["responders"],
+        json!([{"name": "night", "type": "team"}])
+    );
+    assert_eq!(
+        (&body["tags"], &body["entity"]),
+        (&json!(["guard"]), &json!("guide/wow-video-feed"))
+    );
+    assert!(
+        body["description"]
+            .as_str()
+            .unwrap()
+            .contains("/guard/a/token")
+    );
+    firing.kind = MessageKind::Reminder;
+    firing.incident.status = crate::delivery::IncidentStatus::Acknowledged;
+    let path_of = |delivery: &Delivery| opsgenie.request(delivery).0;
+    assert_eq!(
+        path_of(&firing),
+        "/v2/alerts/rampart-k3x9/acknowledge?identifierType=alias"
+    );
+    firing.kind = MessageKind::Resolved;
+    assert_eq!(
+        path_of(&firing),
+        "/v2/alerts/rampart-k3x9/close?identifierType=alias"
+    );
+    firing.kind = MessageKind::Test;
+    assert_eq!(
+        opsgenie.request(&firing).1["alias"],
+        "rampart-k3x9/2/team-chat"
+    );
 }

@@ -500,3 +500,40 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn a_picture_is_shown_where_it_is_asked_for_and_never_costs_the_message() {
+    let url = "https://rampart.example.com/guard/chart/token.png";
+    let mut firing = to_someone(MessageKind::Firing, Language::En);
+    firing.incident.chart_url = Some(url.to_owned());
+    assert!(
+        !post("slack", "", &firing).to_string().contains(url),
+        "nobody asked"
+    );
+    let (fake, channel) = Case::named("slack").start(", picture: true").await;
+    let refused = ProviderBehaviour::Say(Said::new(400, "invalid_blocks"));
+    fake.behave_next([
+        refused,
+        ProviderBehaviour::Accept,
+        ProviderBehaviour::Accept,
+    ]);
+    assert_accepted(&send(&channel, &firing).await);
+    assert_accepted(&send(&channel, &firing).await);
+    let shown: Vec<bool> = fake
+        .calls()
+        .iter()
+        .map(|call| call.json().to_string().contains(url))
+        .collect();
+    assert_eq!(
+        shown,
+        [false, true],
+        "without it after Slack could not fetch it"
+    );
+
+    let robot = read("dingtalk: {url: 'https://h.example.com/x', picture: true}");
+    let Channel::DingTalk(robot) = robot else {
+        panic!("{robot:?}");
+    };
+    let body = String::from_utf8(robot.body(&firing)).unwrap();
+    assert!(body.contains(&format!("![]({url})")), "{body}");
+}

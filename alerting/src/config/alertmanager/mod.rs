@@ -3,6 +3,7 @@
 
 mod kinds;
 mod receivers;
+mod templates;
 #[cfg(test)]
 mod tests;
 
@@ -41,16 +42,9 @@ impl Config {
         problems: &mut Problems,
     ) -> Option<Config> {
         declare::check(node, &shape(), problems);
-        if let Some(at) = node
-            .key("templates")
-            .filter(|_| !node.items_of("templates").is_empty())
-        {
-            problems
-                .advice(at, "templates are not evaluated")
-                .hint("Rampart writes messages of its own, with the same facts");
-        }
         let global = node.field("global");
-        let receivers = receivers::read(node, global, surroundings, problems);
+        let templates = templates::Files::read(node, surroundings, problems);
+        let receivers = receivers::read(node, global, &templates, surroundings, problems);
         let time_intervals = interval::read(node, problems);
         let known = route::Known {
             receivers: receivers.keys().cloned().collect(),
@@ -109,7 +103,11 @@ fn shape() -> Shape {
     }
     Record::new("alertmanager", "Alertmanager's configuration")
         .field("global", global.into(), "defaults of receivers")
-        .field("templates", Shape::list(Shape::Text), "not evaluated")
+        .field(
+            "templates",
+            Shape::list(Shape::Text),
+            "files of templates; the name may hold * and ?",
+        )
         .required(
             "route",
             Shape::Recursive(route_record),

@@ -8,13 +8,15 @@ use declare::{Level, Node, Problems, Record};
 use serde_json::{Map, Value, json};
 
 use super::kinds::{KINDS, Kind};
-use crate::channel::{self, Channel};
+use super::templates::Files;
+use crate::channel::{self, Channel, Look};
 use crate::config::Surroundings;
 use crate::config::endpoint::{Endpoint, Receiver};
 
 pub(super) fn read(
     node: &Node,
     global: Option<&Node>,
+    templates: &Files,
     surroundings: &Surroundings<'_>,
     problems: &mut Problems,
 ) -> BTreeMap<String, Receiver> {
@@ -49,6 +51,7 @@ pub(super) fn read(
                 kind,
                 config,
                 global,
+                templates,
                 surroundings,
                 problems,
             };
@@ -69,6 +72,7 @@ struct Reader<'a> {
     kind: &'a Kind,
     config: &'a Node,
     global: Option<&'a Node>,
+    templates: &'a Files,
     surroundings: &'a Surroundings<'a>,
     problems: &'a mut Problems,
 }
@@ -97,11 +101,20 @@ impl Reader<'_> {
             "pagerduty" => self.pagerduty(&mut fields),
             "email" => self.email(&mut fields),
             "telegram" => self.telegram(&mut fields),
+            "discord" => self.address(&mut fields, ("webhook_url", "webhook_url_file"), None),
+            "opsgenie" => self.opsgenie(&mut fields),
+            "wecom-app" => self.wechat(&mut fields),
             _ => self.teams(&mut fields),
         }
         let sends_resolved = self.config.boolean_of("send_resolved");
+        let look = if self.writes_html() {
+            self.templates.look(self.kind, self.config, self.problems)
+        } else {
+            Look::default()
+        };
         let mut channel = self.channel(channel, fields)?;
         channel.set_default_time_zone(self.surroundings.time_zone);
+        channel.set_look(look);
         Some(Endpoint {
             name,
             limits: channel.limits(),
@@ -117,25 +130,45 @@ impl Reader<'_> {
     fn look_at_fields(&mut self) {
         for (key, _) in self.config.fields() {
             let name = key.key_text().unwrap_or_default();
-            if self.kind.followed.contains(&name) || name == "send_resolved" {
+            let is_template = self.kind.templates.iter().any(|(field, _)| {
+                let (field, _) = field.split_once('.').unwrap_or((field, ""));
+                field == name
+            });
+            let is_details = self.kind.details == Some(name);
+            let is_followed = self.kind.followed.contains(&name) || name == "send_resolved";
+            if is_followed || is_template || is_details {
                 continue;
             }
             if self.kind.looks.contains(&name) {
                 self.problems
                     .advice(key, format!("`{name}` is not followed"))
-                    .hint("Rampart writes messages of its own; templates are not evaluated");
+                    .hint("Rampart has its own way for this");
             } else if name == "http_config" {
                 self.problems
                     .error(key, "`http_config` is followed for webhooks only")
                     .hint("take it out");
             } else {
+                let templates = self.kind.templates.iter().map(|(field, _)| *field);
                 let known = self.kind.followed.iter().chain(self.kind.looks).copied();
+                let known = known.chain(templates).chain(self.kind.details);
                 let near = declare::closest(name, known);
                 self.problems
                     .error(key, format!("Rampart does not know `{name}` here"))
                     .maybe_hint(near.map(|near| format!("did you mean `{near}`?")));
             }
         }
+    }
+
+    /// A template for Telegram is HTML; what is written for another mark-up would be refused at night.
+    fn writes_html(&mut self) -> bool {
+        let mode = self.config.field("parse_mode");
+        let Some(mode) = mode.filter(|mode| mode.text() != Some("HTML")) else {
+            return true;
+        };
+        self.problems
+            .advice(mode, "`message` is followed with `parse_mode: HTML` only")
+            .hint("Rampart writes this destination's messages itself");
+        false
     }
 
     /// A channel from fields in Rampart's notation. What is wrong with them is said at this place.
@@ -271,6 +304,65 @@ impl Reader<'_> {
             "url",
             self.value("api_url", Some("telegram_api_url")),
         );
+    }
+
+    fn opsgenie(&mut self, fields: &mut Map<String, Value>) {
+        let key = self.value("api_key", None);
+        let file = self.value("api_key_file", None);
+        let key = key.or_else(|| {
+            self.value("", Some("opsgenie_api_key"))
+                .filter(|_| file.is_none())
+        });
+        let file = file.or_else(|| self.value("", Some("opsgenie_api_key_file")));
+        put(fields, "api_key_file", file.filter(|_| key.is_none()));
+        put(fields, "api_key", key);
+        put(
+            fields,
+            "url",
+            self.value("api_url", Some("opsgenie_api_url")),
+        );
+        let mut teams = Vec::new();
+        for responder in self.config.items_of("responders") {
+            match (responder.text_of("type"), responder.text_of("name")) {
+                (Some("team"), Some(name)) if !name.contains("{{") => teams.push(name.to_owned()),
+                _ => {
+                    self.problems
+                        .error(responder, "Rampart asks teams by their name to respond")
+                        .hint("write {type: team, name: …}, or let Opsgenie's routing decide");
+                }
+            }
+        }
+        fields.insert("teams".into(), teams.into());
+    }
+
+    fn wechat(&mut self, fields: &mut Map<String, Value>) {
+        put(
+            fields,
+            "secret",
+            self.value("api_secret", Some("wechat_api_secret")),
+        );
+        put(
+            fields,
+            "corp_id",
+            self.value("corp_id", Some("wechat_api_corp_id")),
+        );
+        put(fields, "url", self.value("api_url", Some("wechat_api_url")));
+        let agent = self.config.text_of("agent_id").map(|agent| {
+            let number = agent.trim().parse::<i64>().map(Value::from);
+            number.unwrap_or_else(|_| agent.into())
+        });
+        put(fields, "agent_id", agent);
+        for name in ["to_user", "to_party", "to_tag"] {
+            let Some(to) = self.config.field(name) else {
+                continue;
+            };
+            if to.text().is_some_and(|text| text.contains("{{")) {
+                self.problems
+                    .error(to, format!("`{name}` is no template in Rampart"))
+                    .hint("write whom to tell, or use routes to receivers of their own");
+            }
+            put(fields, name, to.text().map(Value::from));
+        }
     }
 
     fn teams(&mut self, fields: &mut Map<String, Value>) {

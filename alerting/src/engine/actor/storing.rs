@@ -5,7 +5,6 @@ use std::time::Duration;
 use state::{StateError, Statement};
 
 use super::{Actor, Reply, Role};
-use crate::delivery::IncidentStatus;
 use crate::engine::own;
 use crate::pipeline::Event;
 use crate::{events, tables};
@@ -55,11 +54,7 @@ impl Actor {
         for dispatch in std::mem::take(&mut self.sends) {
             self.send(dispatch, stored.is_err());
         }
-        let open = self
-            .memory
-            .incidents()
-            .filter(|incident| incident.status != IncidentStatus::Resolved);
-        events::incidents_open(open.count());
+        events::incidents_open(self.memory.open_incidents());
     }
 
     /// Whether messages wait for a shared database that does not answer: a moment's absence is no

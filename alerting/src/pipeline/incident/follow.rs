@@ -11,6 +11,7 @@ use sha2::Sha256;
 use super::{EntryKind, HeldAlert, Incident, Reach, Resolution, title};
 use crate::config::Destination;
 use crate::delivery::IncidentStatus;
+use crate::message::SUSPECTS;
 use crate::pipeline::event::Write;
 use crate::pipeline::group::{Grouped, Joining};
 use crate::pipeline::memory::{Journal, Memory};
@@ -178,15 +179,18 @@ fn join(memory: &mut Memory, id: &str, alerts: Vec<Alert>, now: Timestamp) {
         return;
     }
     let rises = loudest > severity && loudest == Severity::Critical;
-    let told = fires
+    let first = fires
         .first()
         .and_then(|fingerprint| incident.alerts.get(fingerprint))
-        .map(|held| describe(&held.alert))
-        .unwrap_or_default();
-    let text = match fires.len() {
+        .map(|held| &held.alert);
+    let told = first.map(describe).unwrap_or_default();
+    let mut text = match fires.len() {
         1 => format!("{told} fires"),
         more => format!("{more} alerts fire, first {told}"),
     };
+    if let Some(suspects) = first.and_then(|alert| alert.annotations.get(SUSPECTS)) {
+        text = format!("{text}; {suspects}");
+    }
     incident.note(&mut memory.journal, now, EntryKind::Condition, text);
     if opens {
         return;

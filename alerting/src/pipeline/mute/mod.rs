@@ -112,6 +112,7 @@ fn mark_alerts(
 
 /// A line about single alerts, where the whole incident is neither muted nor comes back with them.
 fn note_alerts(memory: &mut Memory, id: &str, muted: &[u64], unmuted: &[u64], now: Timestamp) {
+    let zone = memory.policy.config.time_zone;
     let Some(incident) = memory.incidents.get_mut(id) else {
         return;
     };
@@ -126,7 +127,7 @@ fn note_alerts(memory: &mut Memory, id: &str, muted: &[u64], unmuted: &[u64], no
         };
         let why = match alerts.first() {
             Some(alert) if what == "muted" => {
-                let why = reason::of_alert(&memory.mutes, *alert);
+                let why = reason::of_alert(&memory.mutes, *alert, zone);
                 why.map(|why| format!(": {why}")).unwrap_or_default()
             }
             _ => String::new(),

@@ -1,9 +1,11 @@
 //! Why an alert or an incident is muted, for people.
 
+use chrono_tz::Tz;
 use model::{Alert, Labels, Timestamp};
 
 use super::index::Mutes;
 use crate::config::{Config, Route};
+use crate::message::instant;
 use crate::pipeline::incident::Incident;
 
 /// What mutes one alert, as the API lists it.
@@ -55,13 +57,13 @@ pub(super) fn of_incident(
         .iter()
         .any(|alert| !mutes.is_silenced(*alert));
     Some(Reason {
-        text: of_alert(mutes, *first)?,
+        text: of_alert(mutes, *first, config.time_zone)?,
         inhibited,
     })
 }
 
-/// Why an alert is muted.
-pub(super) fn of_alert(mutes: &Mutes, fingerprint: u64) -> Option<String> {
+/// Why an alert is muted, with times as people read them.
+pub(super) fn of_alert(mutes: &Mutes, fingerprint: u64, zone: Tz) -> Option<String> {
     let silence = mutes
         .silenced_by(fingerprint)
         .into_iter()
@@ -78,7 +80,8 @@ pub(super) fn of_alert(mutes: &Mutes, fingerprint: u64) -> Option<String> {
         };
         return Some(format!(
             "silenced{by} until {}{comment}, silence {}",
-            silence.ends_at, silence.id
+            instant(silence.ends_at, zone),
+            silence.id
         ));
     }
     let inhibitor = mutes.inhibited_by(fingerprint).into_iter().next()?;

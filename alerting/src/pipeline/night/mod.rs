@@ -67,6 +67,7 @@ schedules:
 people:
   first: {sms: '+8613800000001', phone: '+8613800000001'}
   second: {sms: '+8613800000002', phone: '+8613800000002'}
+time_zone: Asia/Shanghai
 ";
 const TEAMS: &str = "team-guide: {owns: ['guide/*'], im: team-chat, schedule: guide}";
 

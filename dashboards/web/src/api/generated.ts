@@ -95,8 +95,32 @@ export type AlertmanagerVersion = {
   version: string;
 };
 
+export type Also = {
+  dimension: string;
+  value: string;
+};
+
 export type ApproveLimits = {
   of: string | null;
+};
+
+export type AskBacktest = {
+  from: Timestamp;
+  function: string | null;
+  rules?: RuleText[];
+  to: Timestamp;
+  warm_up: string | null;
+};
+
+export type Backtest = {
+  calls: number;
+  episodes: Fired[];
+  episodes_left_out: number;
+  from: Timestamp;
+  gaps: Gap[];
+  rules: RuleReport[];
+  to: Timestamp;
+  watched_from: Timestamp;
 };
 
 export type Curve = {
@@ -121,7 +145,17 @@ export type Destination = {
 
 export type EntryKind = "condition" | "routed" | "step" | "delivery" | "acknowledged" | "reopened" | "resolved" | "muted" | "note";
 
+export type ExplainedRule = {
+  at: Timestamp;
+  mode: Mode;
+  replayed_from: Timestamp;
+  rule: Rule;
+  told: ToldAlert[];
+  unknowable: string[];
+};
+
 export type Explanation = {
+  also?: Also;
   calls_share: number | null;
   dimension: string;
   failures: number;
@@ -141,6 +175,17 @@ export type FailedCall = {
   unit: string | null;
   version: string | null;
   zone: string | null;
+};
+
+export type Fired = {
+  alert: string;
+  labels: Labels;
+  seconds: number;
+  severity: string;
+  since: Timestamp;
+  summary: string;
+  suspects: string | null;
+  until: null | Timestamp;
 };
 
 export type FiringAlert = {
@@ -179,6 +224,7 @@ export type FunctionDetail = {
   function: FunctionRow;
   outcomes: Record<string, number>;
   range_seconds: number;
+  releases: Release[];
 };
 
 export type FunctionLimits = {
@@ -227,6 +273,11 @@ export type FunctionRow = {
   spark_errors?: number[];
   status: Status;
   success_rate: number | null;
+};
+
+export type Gap = {
+  from: Timestamp;
+  to: Timestamp;
 };
 
 export type Heartbeat = {
@@ -390,7 +441,17 @@ export type LoadtestSubject = {
 export type Located = {
   as_of: Timestamp;
   explanations: Explanation[];
+  pairs: Explanation[];
   samples: FailedCall[];
+};
+
+export type MarkRelease = {
+  at: null | Timestamp;
+  function: string;
+  percent: number | null;
+  stage: ReleaseStage;
+  unit: string | null;
+  version: string;
 };
 
 export type Mode = "daily" | "rush";
@@ -513,6 +574,23 @@ export type RefusedLine = {
   reason: string;
 };
 
+export type Release = {
+  at: Timestamp;
+  by: string;
+  function: string;
+  percent: number | null;
+  stage: ReleaseStage;
+  unit: string | null;
+  version: string;
+};
+
+export type ReleaseList = {
+  as_of: Timestamp;
+  releases: Release[];
+};
+
+export type ReleaseStage = "gray" | "full" | "base";
+
 export type Reloaded = {
   advice: string[];
   kept: string[];
@@ -563,6 +641,20 @@ export type RuleList = {
   mode: Mode;
   rules: Rule[];
   ticks_missed: number;
+};
+
+export type RuleReport = {
+  alert: string;
+  by_chance_in_1000_days: number | null;
+  fired: number;
+  label_sets: number;
+  left_out: string | null;
+  seconds: number;
+};
+
+export type RuleText = {
+  name: string;
+  text: string;
 };
 
 export type RulesStatus = {
@@ -758,4 +850,11 @@ export type Told = {
   certain: boolean;
   name: string;
   owed_resolved: boolean;
+};
+
+export type ToldAlert = {
+  labels: Labels;
+  since: Timestamp;
+  summary: string;
+  until: null | Timestamp;
 };

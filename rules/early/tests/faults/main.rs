@@ -159,6 +159,56 @@ fn an_outage_of_a_new_function_is_found_while_learning() {
     panic!("not found");
 }
 
+/// A new function fails from its fifth minute to its eighth. Gives after how many seconds it paged and
+/// how many seconds after the end of the fault it was healthy again.
+fn while_learning(seed: u64, world: World, share: f64) -> (Option<u64>, Option<u64>) {
+    let mut watched = Watched::new(world, Settings::default());
+    watched.clean_seconds(300);
+    let (mut paged, mut recovered) = (None, None);
+    for after in 0..1_800 {
+        let wrong = failing(if after < 180 { share } else { 0.0 });
+        let (second, slots) = watched.world.next(wrong);
+        for (index, (calls, failed)) in slots.into_iter().enumerate() {
+            let change = watched.early.look(Look {
+                at_ms: second * 1_000 + index as u64 * 100,
+                calls,
+                failed,
+                clean: true,
+            });
+            match change {
+                Some(Change::Failing(_)) => {
+                    assert_eq!(recovered, None, "seed {seed}, {share}: paged again");
+                    paged = paged.or(Some(after));
+                }
+                Some(Change::Recovered) => recovered = Some(after),
+                _ => {}
+            }
+        }
+    }
+    (paged, recovered.map(|after| after.saturating_sub(180)))
+}
+
+/// How bursts come is not known yet: single healthy failures among many calls must not pass for a
+/// fault whose calls fail together, or the page would stay for hours.
+#[test]
+fn a_fault_that_ends_while_learning_is_let_go_in_minutes() {
+    for (qps, shares) in [(20.0, [0.5, 1.0]), (100.0, [0.2, 1.0]), (400.0, [0.2, 1.0])] {
+        for (share, seed) in shares
+            .into_iter()
+            .flat_map(|share| (0..6).map(move |seed| (share, seed)))
+        {
+            for (bursts, dispersion) in [(Bursts::None, 1.0), (Bursts::Clumps, 3.0)] {
+                let world = World::new(seed, qps, bursts, dispersion);
+                let (paged, back) = while_learning(seed, world, share);
+                let story =
+                    format!("{qps} QPS, {share}, {bursts:?}, seed {seed}: {paged:?}, {back:?}");
+                assert!(paged.is_some_and(|after| after < 180), "{story}");
+                assert!(back.is_some_and(|after| after <= 240), "{story}");
+            }
+        }
+    }
+}
+
 /// Whatever length its blocks have: those of 26 or 11 s reach from one hour into the next.
 #[test]
 fn every_clean_hour_is_learned_from() {

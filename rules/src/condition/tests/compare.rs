@@ -1,6 +1,7 @@
 //! One side against another.
 
 use super::*;
+use crate::releases::Roles;
 
 fn versions(own: &str, other: &str) -> Compare {
     Compare {
@@ -45,17 +46,42 @@ fn gray_is_everything_but_the_version_that_most_calls_go_to() {
         ("v3".to_owned(), calls(10, 2)),
     ];
     assert_eq!(
-        versions("gray", "base").of_versions(&seen),
+        versions("gray", "base").of_versions(&seen, Roles::default()),
         (calls(100, 7), calls(900, 1))
     );
     assert_eq!(
-        versions("v3", "v2").of_versions(&seen),
+        versions("v3", "v2").of_versions(&seen, Roles::default()),
         (calls(10, 2), calls(90, 5))
     );
     assert_eq!(
-        versions("v9", "base").of_versions(&seen[..0]),
+        versions("v9", "base").of_versions(&seen[..0], Roles::default()),
         (calls(0, 0), calls(0, 0))
     );
+}
+
+#[test]
+fn releases_say_who_is_gray_and_who_is_base() {
+    let seen = [
+        ("v1".to_owned(), calls(900, 1)),
+        ("v2".to_owned(), calls(90, 5)),
+        ("v3".to_owned(), calls(10, 2)),
+    ];
+    let (v1, v2, v3) = (calls(900, 1), calls(90, 5), calls(10, 2));
+    let nothing = calls(0, 0);
+    // (gray, base, what gray has, what base has)
+    for (gray, base, gray_has, base_has) in [
+        (Some("v3"), Some("v2"), v3, v2),
+        // Even when most calls go to gray, base is not gray.
+        (Some("v1"), None, v1, v2),
+        (None, Some("v2"), calls(910, 3), v2),
+        (Some("v9"), Some("v1"), nothing, v1),
+    ] {
+        assert_eq!(
+            versions("gray", "base").of_versions(&seen, Roles { gray, base }),
+            (gray_has, base_has),
+            "{gray:?} {base:?}"
+        );
+    }
 }
 
 #[test]

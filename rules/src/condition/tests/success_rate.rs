@@ -50,26 +50,6 @@ fn success_rate_judges_what_is_proven() {
     );
 }
 
-/// The figures every reader can check against the binomial distribution.
-#[test]
-fn chance_breaks_thresholds_as_often_as_the_binomial_says() {
-    let at = |confidence: &str, per_minute: f64| {
-        SuccessRate {
-            enough: Enough {
-                min_calls: 100,
-                confidence: ratio(confidence),
-            },
-            ..success("99%", 100)
-        }
-        .expected_false_breaches(per_minute)
-    };
-    let usual = at("95%", 100.0).unwrap();
-    assert!((200.0..240.0).contains(&usual), "{usual}");
-    let sure = at("99.9%", 100.0).unwrap();
-    assert!((0.05..0.2).contains(&sure), "{sure}");
-    assert_eq!(at("99.9%", 60.0), None, "60 calls a minute never reach 100");
-}
-
 proptest! {
     /// More failures never make a verdict better, and a rate at or above the threshold never fires.
     #[test]

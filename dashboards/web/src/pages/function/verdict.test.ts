@@ -41,7 +41,7 @@ function detail({ row, alerts, explanations, completeness = 1 }: Given): Functio
     function: base as FunctionRow, outcomes: {}, by: { unit: [], version: [], zone: [] },
     alerts: (alerts ?? []).map((one) => ({ ...alert, ...one }) as FiringAlert),
     explanations: (explanations ?? []).map((one) => ({ ...explanation, ...one }) as Explanation),
-    as_of: '2026-11-11T02:33:02Z', range_seconds: 300, completeness,
+    releases: [], as_of: '2026-11-11T02:33:02Z', range_seconds: 300, completeness,
   };
 }
 

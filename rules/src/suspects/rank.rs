@@ -6,46 +6,59 @@ use utoipa::ToSchema;
 /// Fewer failures than this explain nothing.
 const FAILURES_MIN: u64 = 5;
 /// A suspect has at least this share of the failures.
-const FAILURES_SHARE_MIN: f64 = 0.5;
+pub(super) const FAILURES_SHARE_MIN: f64 = 0.5;
 /// Its share of the failures is above its share of the calls by at least this.
-const EXCESS_MIN: f64 = 0.2;
+pub(super) const EXCESS_MIN: f64 = 0.2;
 
 /// One value of a dimension, as it was counted.
 #[derive(Clone, Debug)]
-pub(crate) struct Share {
-    pub(crate) dimension: &'static str,
-    pub(crate) value: String,
-    pub(crate) failures: u64,
-    /// `None` for what only failures have, such as the type of the error.
-    pub(crate) calls: Option<u64>,
-    pub(crate) success_rate: Option<f64>,
+pub struct Share {
+    /// `unit`, `version`, …
+    pub dimension: &'static str,
+    /// Its value; an empty one is no suspect.
+    pub value: String,
+    /// Failures there.
+    pub failures: u64,
+    /// Calls there; `None` for what only failures have, such as the type of the error.
+    pub calls: Option<u64>,
+    /// ok / (ok + failures) there.
+    pub success_rate: Option<f64>,
 }
 
-/// One value that failures gather at.
+/// The second value of a pair.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Explanation {
-    /// `unit`, `version`, `zone`, `instance`, `layer`, `served_by` or `error_type`.
-    pub(crate) dimension: &'static str,
+pub struct Also {
+    /// `unit`, `version`, `zone` or `served_by`.
+    pub dimension: &'static str,
     /// Its value.
-    pub(crate) value: String,
+    pub value: String,
+}
+
+/// One value that failures gather at, or a pair of them.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Explanation {
+    /// `unit`, `version`, `zone`, `instance`, `layer`, `served_by` or `error_type`.
+    pub dimension: &'static str,
+    /// Its value.
+    pub value: String,
+    /// The second value of a pair: both hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub also: Option<Also>,
     /// Failures there.
-    pub(crate) failures: u64,
+    pub failures: u64,
     /// Its share of all failures, 0 to 1.
-    pub(crate) failures_share: f64,
+    pub failures_share: f64,
     /// Its share of all calls, 0 to 1; null for what only failures have.
-    pub(crate) calls_share: Option<f64>,
+    pub calls_share: Option<f64>,
     /// ok / (ok + failures) there.
-    pub(crate) success_rate: Option<f64>,
+    pub success_rate: Option<f64>,
 }
 
 /// Ranks by how far the share of the failures is above the share of the calls. Of two that say the
 /// same, the one named first stays first, so callers name the wider dimension first. What only
 /// failures have comes last: it says what happens, not where.
-pub(crate) fn rank(
-    shares: impl Iterator<Item = Share>,
-    failures: u64,
-    calls: u64,
-) -> Vec<Explanation> {
+pub fn rank(shares: impl Iterator<Item = Share>, failures: u64, calls: u64) -> Vec<Explanation> {
     if failures < FAILURES_MIN {
         return Vec::new();
     }
@@ -63,6 +76,7 @@ pub(crate) fn rank(
                 Explanation {
                     dimension: share.dimension,
                     value: share.value,
+                    also: None,
                     failures: share.failures,
                     failures_share,
                     calls_share,
