@@ -52,16 +52,15 @@ const SEVERAL_VERSIONS: &[(&str, &str)] = &[
     ("crypto-common", "follows digest"),
     (
         "digest",
-        "sqlx's PostgreSQL moved on to RustCrypto's next; reqwest's, lettre's and DataFusion's have not",
+        "ours and sqlx-postgres's 0.11; sqlx-core and object_store are not there yet",
     ),
-    ("hmac", "follows digest"),
     ("md-5", "follows digest"),
     ("sha2", "follows digest"),
     (
         "base64",
         "ours and reqwest's 0.22; arrow, datafusion and email-encoding moved on",
     ),
-    ("cpufeatures", "sha2 0.10 and chacha20"),
+    ("cpufeatures", "sha2 0.10 and sha2 0.11"),
     ("foldhash", "follows hashbrown"),
     ("getrandom", "ring 0.2, rand 0.9 0.3, tempfile 0.4"),
     (

@@ -39,7 +39,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// HMAC-SHA256; any key length is valid.
 fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
-    use hmac::Mac as _;
+    use hmac::{KeyInit as _, Mac as _};
     match hmac::Hmac::<sha2::Sha256>::new_from_slice(key) {
         Ok(mut mac) => {
             mac.update(message);
