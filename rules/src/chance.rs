@@ -111,20 +111,10 @@ fn worse(calls: u64, by: f64, z: f64) -> f64 {
     let proves = |failed: u64| {
         wilson::difference_at_least(other, (calls.saturating_sub(failed), calls), z) > by
     };
-    if !proves(calls) {
-        return 0.0;
-    }
-    // The bound rises with the failures, so bisection finds the edge.
-    let (mut silent, mut proven) = (0, calls);
-    while proven - silent > 1 {
-        let middle = silent + (proven - silent) / 2;
-        if proves(middle) {
-            proven = middle;
-        } else {
-            silent = middle;
-        }
-    }
-    wilson::binomial_tail(calls, proven, by * WELL)
+    // The bound rises with the failures.
+    wilson::fewest(calls, proves).map_or(0.0, |needed| {
+        wilson::binomial_tail(calls, needed, by * WELL)
+    })
 }
 
 #[cfg(test)]

@@ -28,6 +28,18 @@ const RESERVED_LABELS: [&str; 8] = [
     "zone",
     "owner",
 ];
+/// The fields that hold a condition, of which a rule has one.
+static CONDITIONS: [&str; 9] = [
+    "success_rate",
+    "qps",
+    "latency",
+    "share",
+    "compare",
+    "outlier",
+    "slo",
+    "sql",
+    "expr",
+];
 const EVERY_DEFAULT: Duration = Duration::from_secs(1);
 const EVERY_MAX: Duration = Duration::from_hours(1);
 
@@ -114,17 +126,13 @@ fn rule() -> Record {
             Shape::Record(modes::after_release()),
             "what differs for a while after a release of the function",
         );
-    adjustable(shared(record)).exactly_one(&[
-        "success_rate",
-        "qps",
-        "latency",
-        "share",
-        "compare",
-        "outlier",
-        "slo",
-        "sql",
-        "expr",
-    ])
+    adjustable(shared(record)).exactly_one(&CONDITIONS)
+}
+
+/// Those of them that are available.
+fn conditions() -> impl Iterator<Item = &'static str> {
+    let named = CONDITIONS.iter().copied();
+    named.filter(|field| !condition::NOT_AVAILABLE.contains(field))
 }
 
 /// What a mode may change.

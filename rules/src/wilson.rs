@@ -53,14 +53,21 @@ pub fn z_of(confidence: f64) -> f64 {
 /// `None` when even failing every call does not prove it.
 pub fn failures_that_prove(trials: u64, threshold: f64, z: f64) -> Option<u64> {
     let proves = |failures: u64| interval(trials - failures, trials, z).upper < threshold;
-    if trials == 0 || !proves(trials) {
+    // The bound falls as failures rise.
+    match trials {
+        0 => None,
+        _ if proves(0) => Some(0),
+        _ => fewest(trials, proves),
+    }
+}
+
+/// The smallest number above 0 and up to `most` that proves something; `None` when not even `most` does.
+/// Whatever is more than one that proves has to prove as well.
+pub fn fewest(most: u64, proves: impl Fn(u64) -> bool) -> Option<u64> {
+    if !proves(most) {
         return None;
     }
-    // The bound falls as failures rise, so bisection finds the edge.
-    let (mut silent, mut proven) = (0, trials);
-    if proves(0) {
-        return Some(0);
-    }
+    let (mut silent, mut proven) = (0, most);
     while proven - silent > 1 {
         let middle = silent + (proven - silent) / 2;
         if proves(middle) {

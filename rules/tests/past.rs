@@ -1,6 +1,9 @@
 //! Stored calls lived through again: what would have fired, and why something did or did not.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/opened.rs"]
+mod opened;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,11 +11,10 @@ use axum::body::Body;
 use axum::http::Request;
 use model::{Alert, FunctionId, Glob, ManualClock, Outcome, Ratio, Timestamp};
 use rules::{
-    AlertSink, Backtest, BacktestReport, Completeness, Delivery, Modes, NothingTested, Options,
-    Past, PastError, RuleSet, Rules, Scenario, Sight, backtest, run_scenario,
+    AlertSink, Backtest, BacktestReport, Completeness, Delivery, NothingTested, Options, Past,
+    PastError, RuleSet, Rules, Scenario, Sight, backtest, run_scenario,
 };
 use serde_json::Value;
-use state::State;
 use store::{Batch, Invocation, InvocationRows, Store};
 use tower::ServiceExt;
 
@@ -327,13 +329,9 @@ async fn a_server_explains_an_instant_of_the_past() {
     ])
     .await;
     let folder = tempfile::tempdir().unwrap();
-    let state = State::open(&folder.path().join("state.db"), &[rules::MIGRATIONS])
-        .await
-        .unwrap();
+    let state = opened::open_state(folder.path()).await;
     let clock: model::SharedClock = ManualClock::at(NOW.parse().unwrap());
-    let modes = Modes::open(state.clone(), vec![], clock.clone())
-        .await
-        .unwrap();
+    let modes = opened::open_modes(&state, &clock).await;
     let running = Rules::start(
         RuleSet::parse("rules.yaml", RULES).unwrap(),
         stored.store.clone(),

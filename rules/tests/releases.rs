@@ -1,6 +1,9 @@
 //! Releases: what they mean for rules, how they are declared, marked and listed.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/opened.rs"]
+mod opened;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -8,8 +11,8 @@ use axum::http::{Request, StatusCode};
 use model::{Alert, FunctionId, ManualClock, Mode, Ratio, SharedClock, Timestamp};
 use rules::condition::Condition;
 use rules::{
-    AlertSink, Completeness, Delivery, Modes, NothingTested, Options, Outcome, RuleSet, Rules,
-    Scenario, Sight, run_scenario,
+    AlertSink, Completeness, Delivery, NothingTested, Options, Outcome, RuleSet, Rules, Scenario,
+    Sight, run_scenario,
 };
 use serde_json::Value;
 use state::State;
@@ -188,15 +191,7 @@ impl AlertSink for Nobody {
 }
 
 async fn start(folder: &std::path::Path, clock: &SharedClock) -> (Rules, Store, State) {
-    let store = Store::open(store::Options::new(folder.join("store")), clock.clone())
-        .await
-        .unwrap();
-    let state = State::open(&folder.join("state.db"), &[rules::MIGRATIONS])
-        .await
-        .unwrap();
-    let modes = Modes::open(state.clone(), vec![], clock.clone())
-        .await
-        .unwrap();
+    let (store, state, modes) = opened::open(folder, clock).await;
     let rules = Rules::start(
         rules::starter(),
         store.clone(),

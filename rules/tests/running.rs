@@ -1,13 +1,16 @@
 //! The whole room at work: a real store, a real state database, a sink in memory.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/opened.rs"]
+mod opened;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use model::{Alert, AlertStatus, FunctionId, Outcome, Ratio, SystemClock, Timestamp, Traffic};
-use rules::{AlertSink, Completeness, Delivery, Modes, Options, RuleSet, Rules, Sight};
+use rules::{AlertSink, Completeness, Delivery, Options, RuleSet, Rules, Sight};
 use state::State;
 use store::{Batch, Invocation, InvocationRows, Store};
 use tokio::sync::Notify;
@@ -92,18 +95,7 @@ fn calls(now: Timestamp, unit: &str, failing: usize, traffic: Traffic) -> Batch 
 async fn from_a_commit_to_the_inbox_over_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let clock = SystemClock::shared();
-    let store = Store::open(
-        store::Options::new(directory.path().join("store")),
-        clock.clone(),
-    )
-    .await
-    .unwrap();
-    let state = State::open(&directory.path().join("state.db"), &[rules::MIGRATIONS])
-        .await
-        .unwrap();
-    let modes = Modes::open(state.clone(), vec![], clock.clone())
-        .await
-        .unwrap();
+    let (store, state, modes) = opened::open(directory.path(), &clock).await;
     let inbox = Arc::new(Inbox::default());
     let start = |inbox: Arc<Inbox>| {
         Rules::start(
@@ -198,18 +190,7 @@ async fn ask(
 async fn the_mode_is_switched_over_http() {
     let directory = tempfile::tempdir().unwrap();
     let clock = SystemClock::shared();
-    let store = Store::open(
-        store::Options::new(directory.path().join("store")),
-        clock.clone(),
-    )
-    .await
-    .unwrap();
-    let state = State::open(&directory.path().join("state.db"), &[rules::MIGRATIONS])
-        .await
-        .unwrap();
-    let modes = Modes::open(state.clone(), vec![], clock.clone())
-        .await
-        .unwrap();
+    let (store, state, modes) = opened::open(directory.path(), &clock).await;
     let running = Rules::start(
         rules::starter(),
         store,
@@ -296,9 +277,7 @@ async fn what_was_learned_pages_at_the_first_failing_commit_after_a_restart() {
         ])
         .await
         .unwrap();
-    let modes = Modes::open(state.clone(), vec![], clock.clone())
-        .await
-        .unwrap();
+    let modes = opened::open_modes(&state, &clock).await;
     let rules = r#"
 version: rampart/v1
 rules:
@@ -417,13 +396,7 @@ fn served(now: Timestamp, function: &str, hop: &str, calls: usize, timeouts: usi
 async fn shares_comparisons_budgets_and_queries_read_the_real_store() {
     let directory = tempfile::tempdir().unwrap();
     let clock = SystemClock::shared();
-    let options = store::Options::new(directory.path().join("store"));
-    let store = Store::open(options, clock.clone()).await.unwrap();
-    let path = directory.path().join("state.db");
-    let state = State::open(&path, &[rules::MIGRATIONS]).await.unwrap();
-    let modes = Modes::open(state.clone(), vec![], clock.clone())
-        .await
-        .unwrap();
+    let (store, state, modes) = opened::open(directory.path(), &clock).await;
     let inbox = Arc::new(Inbox::default());
     for batch in [
         served(clock.now(), "feed", "faas", 300, 0),

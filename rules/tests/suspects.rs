@@ -1,15 +1,15 @@
 //! An alert about failures says where they gather.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/opened.rs"]
+mod opened;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Alert, FunctionId, Outcome, Ratio, SystemClock, Timestamp};
-use rules::{
-    AlertSink, Completeness, Delivery, Modes, NothingTested, Options, RuleSet, Rules, Sight,
-};
-use state::State;
-use store::{Batch, Invocation, InvocationRows, Store};
+use rules::{AlertSink, Completeness, Delivery, NothingTested, Options, RuleSet, Rules, Sight};
+use store::{Batch, Invocation, InvocationRows};
 use tokio::sync::mpsc;
 
 struct Clear;
@@ -89,14 +89,7 @@ fn rows(now: Timestamp, calls: &[Calls]) -> Batch {
 async fn alerts_about_failures_name_suspects_and_others_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let clock = SystemClock::shared();
-    let options = store::Options::new(folder.path().join("store"));
-    let store = Store::open(options, clock.clone()).await.unwrap();
-    let state = State::open(&folder.path().join("state.db"), &[rules::MIGRATIONS])
-        .await
-        .unwrap();
-    let modes = Modes::open(state.clone(), vec![], clock.clone())
-        .await
-        .unwrap();
+    let (store, state, modes) = opened::open(folder.path(), &clock).await;
     let (sender, mut inbox) = mpsc::channel(100);
     let running = Rules::start(
         RuleSet::parse("rules.yaml", RULES).unwrap(),

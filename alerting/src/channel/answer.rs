@@ -4,10 +4,12 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use chrono::DateTime;
-use model::Timestamp;
+use model::{Secret, Timestamp};
 use outbound::{Answer, Outbound, OutboundError, Request, Trust};
+use serde_json::Value;
 
-use crate::delivery::{Attempt, Retry};
+use super::read::Common;
+use crate::delivery::{Attempt, Delivery, Retry};
 use crate::message::one_line;
 
 /// More than any provider's answer to one message.
@@ -30,6 +32,20 @@ pub(super) async fn post_json(
         "application/json; charset=utf-8".to_owned(),
     ));
     post(outbound, url, headers, body, deadline).await
+}
+
+/// Posts a channel's body to its own address and lets it judge the answer.
+pub(super) async fn deliver(
+    outbound: &Outbound,
+    url: &Secret<String>,
+    body: &Value,
+    common: &Common,
+    delivery: &Delivery,
+    judge: fn(&Answer, Timestamp) -> Attempt,
+) -> Attempt {
+    let url = url.expose().clone();
+    let body = body.to_string().into_bytes();
+    tell(outbound, url, body, common.deadline, delivery.now, judge).await
 }
 
 /// Posts JSON and lets the provider's channel judge the answer.

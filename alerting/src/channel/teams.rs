@@ -76,10 +76,8 @@ impl Teams {
     }
 
     pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
-        let url = self.url.expose().clone();
-        let body = self.body(delivery).to_string().into_bytes();
-        let deadline = self.common.deadline;
-        answer::tell(outbound, url, body, deadline, delivery.now, judge).await
+        let body = self.body(delivery);
+        answer::deliver(outbound, &self.url, &body, &self.common, delivery, judge).await
     }
 
     /// The request's body.

@@ -27,12 +27,13 @@ pub(super) const LIMITS: Limits = Limits {
 };
 
 const THROTTLED_FOR: Duration = Duration::from_mins(1);
-const TEXT_BYTES_MAX: usize = 2_048;
+pub(super) const TEXT_BYTES_MAX: usize = 2_048;
 const MARKDOWN_BYTES_MAX: usize = 4_096;
 /// What must be left for the text beside the links.
-const LINKS_BYTES_MAX: usize = 1_200;
+pub(super) const LINKS_BYTES_MAX: usize = 1_200;
 
-const TEXT: Dialect = Dialect {
+/// Plain text, for robots and applications alike.
+pub(super) const TEXT: Dialect = Dialect {
     escape: escape_markdown,
     strong: ("", "\n"),
     bullet: "",
@@ -109,10 +110,8 @@ impl WeCom {
     }
 
     pub(super) async fn send(&self, delivery: &Delivery, outbound: &Outbound) -> Attempt {
-        let url = self.url.expose().clone();
-        let body = self.body(delivery).to_string().into_bytes();
-        let deadline = self.common.deadline;
-        answer::tell(outbound, url, body, deadline, delivery.now, judge).await
+        let body = self.body(delivery);
+        answer::deliver(outbound, &self.url, &body, &self.common, delivery, judge).await
     }
 
     /// The request's body.

@@ -17,9 +17,10 @@ use super::answer::{Meaning, means};
 use super::look::To;
 use super::mention::is_plain;
 use super::read::{self, Common};
+use super::wecom::{LINKS_BYTES_MAX, TEXT, TEXT_BYTES_MAX};
 use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, Limits, Retry};
-use crate::message::{Dialect, Layout, bare_link, escape_markdown, framed, written};
+use crate::message::{Layout, escape_markdown, framed, written};
 
 pub(super) const LIMITS: Limits = Limits {
     burst: 30,
@@ -29,21 +30,12 @@ pub(super) const LIMITS: Limits = Limits {
 };
 
 const URL_DEFAULT: &str = "https://qyapi.weixin.qq.com/cgi-bin/";
-const TEXT_BYTES_MAX: usize = 2_048;
-const LINKS_BYTES_MAX: usize = 1_200;
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// A token is given up this long before its end.
 const TOKEN_MARGIN: Duration = Duration::from_mins(5);
 /// The token is no longer good.
 const TOKEN_OVER: [i64; 2] = [40_014, 42_001];
 const BUSY_FOR: Duration = Duration::from_mins(1);
-
-const DIALECT: Dialect = Dialect {
-    escape: escape_markdown,
-    strong: ("", "\n"),
-    bullet: "",
-    link: bare_link,
-};
 
 const CODES: &[Meaning<i64>] = &[
     means(-1, Retry::Backoff, "the provider is busy"),
@@ -246,8 +238,8 @@ impl WeComApp {
             .common
             .said("message", delivery, To::Chat(escape_markdown));
         let content = match said {
-            Some(said) => framed(&said, &message, &DIALECT, &layout),
-            None => written(&message, &DIALECT, &layout),
+            Some(said) => framed(&said, &message, &TEXT, &layout),
+            None => written(&message, &TEXT, &layout),
         };
         json!({
             "touser": self.to_user,

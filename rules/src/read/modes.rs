@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use declare::{Node, Problems, Record, Shape};
 use model::{Severity, format_duration};
 
-use super::adjustable;
+use super::{adjustable, conditions};
 use crate::condition::{self, Condition};
 use crate::layers::Layers;
 use crate::rule::{AfterRelease, NoData, Settings};
@@ -17,17 +17,6 @@ pub(super) const AFTER_RELEASE: &str = "after_release";
 const WITHIN: &str = "within";
 const WITHIN_DEFAULT: Duration = Duration::from_mins(30);
 const WITHIN_MAX: Duration = Duration::from_hours(7 * 24);
-/// The fields that hold a condition.
-const CONDITIONS: [&str; 8] = [
-    "success_rate",
-    "qps",
-    "latency",
-    "share",
-    "compare",
-    "outlier",
-    "slo",
-    "sql",
-];
 
 /// What a rule can be at different times.
 #[derive(Default)]
@@ -145,7 +134,7 @@ fn refuse_other_kind(
             .error(over, format!("`{name}` changes the kind of condition"))
             .hint("override numbers here; write a rule of its own for another condition");
     }
-    for other in CONDITIONS {
+    for other in conditions() {
         if let (Some(stray), None) = (over.field(other), node.field(other)) {
             problems
                 .error(
@@ -164,7 +153,7 @@ fn refuse_untightened(over: &Node, plain: Option<&Settings>, problems: &mut Prob
         Some(Condition::Sql(_)) => "sql",
         _ => return,
     };
-    for field in CONDITIONS {
+    for field in conditions() {
         if let Some(node) = over.field(field) {
             problems
                 .error(node, format!("`{what}` is the same after a release"))
