@@ -48,19 +48,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Crates that the tree holds in more than one version, each with who keeps the older ones. None of
 /// them is a type that our own crates exchange.
 const SEVERAL_VERSIONS: &[(&str, &str)] = &[
+    (
+        "base64",
+        "ours and reqwest's 0.22; arrow, datafusion and email-encoding moved on",
+    ),
     ("block-buffer", "follows digest"),
+    ("cpufeatures", "sha2 0.10 and sha2 0.11"),
     ("crypto-common", "follows digest"),
     (
         "digest",
         "ours and sqlx-postgres's 0.11; sqlx-core and object_store are not there yet",
     ),
-    ("md-5", "follows digest"),
-    ("sha2", "follows digest"),
-    (
-        "base64",
-        "ours and reqwest's 0.22; arrow, datafusion and email-encoding moved on",
-    ),
-    ("cpufeatures", "sha2 0.10 and sha2 0.11"),
     ("foldhash", "follows hashbrown"),
     ("getrandom", "ring 0.2, rand 0.9 0.3, tempfile 0.4"),
     (
@@ -71,12 +69,14 @@ const SEVERAL_VERSIONS: &[(&str, &str)] = &[
         "itertools",
         "prometheus-parse (tests only), object_store, datafusion",
     ),
+    ("md-5", "follows digest"),
     ("num-bigint", "the tests' jsonschema, and arrow"),
     ("phf", "cron's 0.11, chrono-tz's own"),
     ("phf_shared", "follows phf"),
     ("r-efi", "not built on Linux; follows getrandom"),
     ("rand", "ours and proptest's"),
     ("rand_core", "follows rand"),
+    ("sha2", "follows digest"),
     ("syn", "proc macros at build time"),
     ("windows-sys", "not built on Linux"),
 ];
