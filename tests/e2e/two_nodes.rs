@@ -148,7 +148,7 @@ fn outage_and_kill(hook: &Webhook) {
     );
     assert_eq!(acked["status"], "acknowledged", "{acked:#}");
     let seen = b.get(&format!("/api/v1/incidents/{id}"));
-    assert_eq!(seen["acknowledged"]["by"], "ann", "{seen:#}");
+    assert_eq!(seen["acknowledged"]["by"], "ann (local)", "{seen:#}");
 
     for function in functions {
         post(&a, function, true);
