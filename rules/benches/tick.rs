@@ -6,13 +6,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use model::{Clock, FunctionId, Outcome, Ratio, SystemClock, Timestamp, Traffic};
+use model::{Clock, FunctionId, Outcome, Ratio, SystemClock, Timestamp};
 use rules::{
-    Against, Arrivals, Baselines, Completeness, Engine, EvaluationError, GroupKey, LagRate, Recent,
-    Recents, RuleSet, Select, Tally, Windows, latency_of_rollups, sum_rollups,
+    Against, Arrivals, Baselines, Completeness, Engine, EvaluationError, GroupKey, GroupSums,
+    LagRate, MovingSums, Recent, Recents, RuleSet, Select, Tally, Windows, latency_of_rollups,
+    sum_rollups,
 };
-use store::{Counts, Invocation, InvocationRows, Rollups, SeriesKey, Sketch};
+use store::{Invocation, InvocationRows, Rollups, Sketch};
 
 /// Calls a second, over all functions, at most.
 const CALLS_MAX: usize = 100_000;
@@ -37,6 +39,7 @@ groups:
 /// Real rollups for what is now, ready tables for what was.
 struct View {
     rollups: Rollups,
+    moving: MovingSums,
     baselines: Baselines,
     recents: Recents,
     clock: SystemClock,
@@ -64,8 +67,22 @@ impl Windows for View {
         self.timed(|| sum_rollups(&self.rollups, select, only, from, to))
     }
 
-    fn latency(&self, select: &Select, from: i64, to: i64) -> Vec<(GroupKey, Sketch)> {
-        self.timed(|| latency_of_rollups(&self.rollups, select, from, to))
+    fn sums(&self, select: &Select, from: i64, to: i64) -> GroupSums {
+        self.timed(|| self.moving.calls(&self.rollups, select, from, to))
+    }
+
+    fn slower(&self, select: &Select, limit: Duration, from: i64, to: i64) -> GroupSums {
+        self.timed(|| self.moving.slower(&self.rollups, select, limit, from, to))
+    }
+
+    fn latency(
+        &self,
+        select: &Select,
+        only: Option<&FunctionId>,
+        from: i64,
+        to: i64,
+    ) -> Vec<(GroupKey, Sketch)> {
+        self.timed(|| latency_of_rollups(&self.rollups, select, only, from, to))
     }
 
     fn baseline(
@@ -114,6 +131,7 @@ fn measure(functions: usize, ticks: i64, seconds: i64) {
     let turns = functions.div_ceil(CALLS_MAX);
     let view = View {
         rollups: filled(functions, turns, seconds, start),
+        moving: MovingSums::default(),
         baselines: Arc::new(
             keys(functions)
                 .map(|key| (key, vec![LagRate::Present(1.0 / turns as f64); 3]))
@@ -126,11 +144,11 @@ fn measure(functions: usize, ticks: i64, seconds: i64) {
     let set = RuleSet::parse("bench.yaml", RULES).unwrap();
     let mut engine = Engine::new(&set, "");
     let (mut worst, mut total, mut changes) = (0.0_f64, 0.0_f64, 0);
-    // The first tick of each turn makes what later ones find.
-    let warm = turns as i64;
+    // The first ticks make what later ones find.
+    let warm = turns as i64 + 1;
     for tick in 0..warm + ticks {
         let now = start + rules::TICK * u32::try_from(tick).unwrap();
-        let arrived = arrived(functions, turns, tick);
+        let arrived = arrive(&view, functions, turns, tick, now);
         if tick == warm {
             view.summing_us.store(0, Ordering::Relaxed);
         }
@@ -172,22 +190,12 @@ fn called(functions: usize, turns: usize, second: i64) -> impl Iterator<Item = u
     (turn..functions).step_by(turns)
 }
 
-/// What a tick is handed: a good call of each function whose turn it is.
-fn arrived(functions: usize, turns: usize, tick: i64) -> Arrivals {
+/// Commits a good call of each function whose turn it is, and gives what a tick is handed.
+fn arrive(view: &View, functions: usize, turns: usize, tick: i64, now: Timestamp) -> Arrivals {
+    let mut rows = calls(called(functions, turns, tick), now);
     let mut arrivals = Arrivals::default();
-    let mut counts = Counts::default();
-    counts.outcomes[Outcome::Ok as usize] = 1;
-    counts.weighted = 1;
-    for index in called(functions, turns, tick) {
-        let series = SeriesKey {
-            namespace: "bench".to_owned(),
-            function: format!("f{index}"),
-            version: String::new(),
-            unit: String::new(),
-            zone: String::new(),
-            traffic: Traffic::Live,
-        };
-        arrivals.add(&Arc::new(series), &counts);
+    for delta in view.rollups.apply(&rows.finish(), now) {
+        arrivals.add(&delta.series, &delta.counts);
     }
     arrivals
 }
@@ -197,20 +205,26 @@ fn filled(functions: usize, turns: usize, seconds: i64, now: Timestamp) -> Rollu
     let rollups = Rollups::new(functions * 4);
     for second in (0..seconds).rev() {
         let at = Timestamp::from_seconds(now.as_seconds() - second);
-        let mut rows = InvocationRows::new();
-        for index in called(functions, turns, second) {
-            rows.push(&Invocation {
-                ts: at,
-                namespace: "bench",
-                function: &format!("f{index}"),
-                outcome: Outcome::Ok,
-                duration_us: 1_000,
-                weight: 1,
-                seen_at: at,
-                ..Invocation::default()
-            });
-        }
+        let mut rows = calls(called(functions, turns, second), at);
         rollups.apply(&rows.finish(), at);
     }
     rollups
+}
+
+/// A good call of each function.
+fn calls(functions: impl Iterator<Item = usize>, at: Timestamp) -> InvocationRows {
+    let mut rows = InvocationRows::new();
+    for index in functions {
+        rows.push(&Invocation {
+            ts: at,
+            namespace: "bench",
+            function: &format!("f{index}"),
+            outcome: Outcome::Ok,
+            duration_us: 1_000,
+            weight: 1,
+            seen_at: at,
+            ..Invocation::default()
+        });
+    }
+    rows
 }

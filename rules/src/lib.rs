@@ -24,6 +24,7 @@ mod layers;
 mod ledger;
 mod lint;
 mod mode;
+mod moving;
 mod past;
 mod phase;
 mod portions;
@@ -53,6 +54,7 @@ pub use inhibition::Inhibition;
 pub use ledger::{LedgerError, MIGRATIONS};
 pub use lint::{Expected, Outlook, Unreachable, UsualCalls, times};
 pub use mode::{ModeError, ModeStatus, Modes, mode_shape, read_mode};
+pub use moving::MovingSums;
 pub use past::backtest::backtest;
 pub use past::{
     Backtest, BacktestReport, Explained, Fired, Gap, Past, PastError, RuleReport, Told,
@@ -69,8 +71,8 @@ pub use sight::{Completeness, Sight};
 pub use sink::{AlertSink, Delivery};
 pub use view::{latency_of_rollups, sum_rollups};
 pub use windows::{
-    Against, Answer, Baselines, By, EvaluationError, GroupKey, LagRate, Part, Portion, Recent,
-    Recents, Select, Spent, SpentDays, Tally, Windows,
+    Against, Answer, Baselines, By, EvaluationError, GroupKey, GroupSums, LagRate, Part, Portion,
+    Recent, Recents, Select, Spent, SpentDays, Tally, Windows,
 };
 
 /// The rules that watch when none are declared, as a file to copy.

@@ -96,18 +96,12 @@ pub(crate) fn served_of(
     let called = totals(rollups, select, from, to);
     let hops = called.into_iter().map(|(key, function, _)| {
         let hops = rollups.top(&function, TopDimension::ServedBy, from, to);
-        let hops = hops.into_iter().map(|(hop, counts)| (hop, tally(&counts)));
+        let hops = hops
+            .into_iter()
+            .map(|(hop, counts)| (hop, Tally::from(&counts)));
         (key, hops.collect())
     });
     hops.collect()
-}
-
-fn tally(counts: &Counts) -> Tally {
-    Tally {
-        counted: counts.counted(),
-        failed: counts.failed(),
-        weighted: counts.weighted,
-    }
 }
 
 fn counted(

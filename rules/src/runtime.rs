@@ -22,6 +22,7 @@ use crate::gauges::Gauges;
 use crate::hand_over::{HandOver, stopped};
 use crate::ledger::{Ledger, LedgerError};
 use crate::mode::Modes;
+use crate::moving::MovingSums;
 use crate::past::at_work::REPLAYS_MAX;
 use crate::past::{PastError, Told};
 use crate::releases::{Release, ReleaseBook, ReleaseError, Releases};
@@ -125,6 +126,7 @@ impl Rules {
         .await?;
         let view = Arc::new(StoreView {
             rollups: store.shared_rollups(),
+            moving: MovingSums::default(),
             tables: tables.clone(),
             sight,
             tested: Arc::clone(&tested),

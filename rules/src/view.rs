@@ -9,18 +9,20 @@ use store::{Dimension, Group, Rollups, Selection, Sketch};
 use crate::answers::Answers;
 use crate::capacity::{Capacity, CapacitySource, PodsGauge};
 use crate::gauges::Gauges;
+use crate::moving::MovingSums;
 use crate::portions;
 use crate::sight::{Completeness, Sight};
 use crate::spent::SpentBudgets;
 use crate::tables::Tables;
 use crate::windows::{
-    Against, Answer, Baselines, By, EvaluationError, GroupKey, Part, Portion, Recents, Select,
-    SpentDays, Tally, Windows,
+    Against, Answer, Baselines, By, EvaluationError, GroupKey, GroupSums, Part, Portion, Recents,
+    Select, SpentDays, Tally, Windows,
 };
 
 /// Rollups for what is now, tables for what was, sight for what is still missing.
 pub(crate) struct StoreView {
     pub(crate) rollups: Arc<Rollups>,
+    pub(crate) moving: MovingSums,
     pub(crate) tables: Tables,
     pub(crate) sight: Arc<dyn Sight>,
     pub(crate) tested: Arc<dyn CapacitySource>,
@@ -44,14 +46,7 @@ pub fn sum_rollups(
         .sum(&selection(select, only), &dimensions(select), from, to)
         .into_iter()
         .filter(|(_, counts)| !counts.is_zero())
-        .map(|(group, counts)| {
-            let tally = Tally {
-                counted: counts.counted(),
-                failed: counts.failed(),
-                weighted: counts.weighted,
-            };
-            (key_of(group), tally)
-        })
+        .map(|(group, counts)| (key_of(group), Tally::from(&counts)))
         .collect()
 }
 
@@ -59,11 +54,12 @@ pub fn sum_rollups(
 pub fn latency_of_rollups(
     rollups: &Rollups,
     select: &Select,
+    only: Option<&FunctionId>,
     from: i64,
     to: i64,
 ) -> Vec<(GroupKey, Sketch)> {
     rollups
-        .latency(&selection(select, None), &dimensions(select), from, to)
+        .latency(&selection(select, only), &dimensions(select), from, to)
         .into_iter()
         .filter(|(_, durations)| !durations.is_empty())
         .map(|(group, durations)| (key_of(group), durations))
@@ -105,8 +101,22 @@ impl Windows for StoreView {
         sum_rollups(&self.rollups, select, only, from, to)
     }
 
-    fn latency(&self, select: &Select, from: i64, to: i64) -> Vec<(GroupKey, Sketch)> {
-        latency_of_rollups(&self.rollups, select, from, to)
+    fn sums(&self, select: &Select, from: i64, to: i64) -> GroupSums {
+        self.moving.calls(&self.rollups, select, from, to)
+    }
+
+    fn latency(
+        &self,
+        select: &Select,
+        only: Option<&FunctionId>,
+        from: i64,
+        to: i64,
+    ) -> Vec<(GroupKey, Sketch)> {
+        latency_of_rollups(&self.rollups, select, only, from, to)
+    }
+
+    fn slower(&self, select: &Select, limit: Duration, from: i64, to: i64) -> GroupSums {
+        self.moving.slower(&self.rollups, select, limit, from, to)
     }
 
     fn baseline(

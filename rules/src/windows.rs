@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use model::{FunctionId, Glob, Labels, Timestamp};
-use store::Sketch;
+use store::{SeriesKey, Sketch};
 
 use crate::capacity::{Capacity, PodsGauge};
 pub use crate::portions::{Part, Portion};
 use crate::sight::Completeness;
+use crate::view::dimension;
+pub use store::Tally;
 
 /// A dimension that alerts can be told apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +67,12 @@ impl GroupKey {
         GroupKey(values.into())
     }
 
+    /// The group of a series.
+    pub(crate) fn of_series(series: &SeriesKey, by: &[By]) -> Self {
+        let values = by.iter().map(|by| series.get(dimension(*by)).to_owned());
+        GroupKey(values.collect())
+    }
+
     /// The value of one dimension.
     pub fn get(&self, by: &[By], wanted: By) -> Option<&str> {
         by.iter()
@@ -114,47 +122,52 @@ impl GroupKey {
     }
 }
 
-/// Calls counted over some stretch of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Calls that count towards the success rate, unweighted.
-    pub counted: u64,
-    /// Those of them that failed.
-    pub failed: u64,
-    /// All calls, scaled by their sampling weight.
-    pub weighted: u64,
+/// Sums by group, side by side with the groups in order of their keys. Clones share both.
+#[derive(Clone, Debug, Default)]
+pub struct GroupSums {
+    keys: Arc<Vec<GroupKey>>,
+    sums: Arc<Vec<Tally>>,
 }
 
-impl Tally {
-    /// Calls per second over a window.
-    pub fn qps(&self, over: Duration) -> f64 {
-        self.weighted as f64 / over.as_secs_f64().max(1.0)
+impl GroupSums {
+    /// From keys in order and as many sums; those that are zero are groups without calls.
+    pub(crate) fn new(keys: Arc<Vec<GroupKey>>, sums: Arc<Vec<Tally>>) -> GroupSums {
+        GroupSums { keys, sums }
     }
 
-    /// Calls that count and did not fail.
-    pub fn succeeded(&self) -> u64 {
-        self.counted.saturating_sub(self.failed)
+    /// Every group with calls, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&GroupKey, &Tally)> {
+        let groups = self.keys.iter().zip(self.sums.iter());
+        groups.filter(|(_, tally)| !tally.is_zero())
     }
 
-    /// The share of them; 0 without any.
-    pub fn success_rate(&self) -> f64 {
-        self.succeeded() as f64 / self.counted.max(1) as f64
+    /// Every group, also those without calls.
+    pub(crate) fn keys(&self) -> &Arc<Vec<GroupKey>> {
+        &self.keys
     }
 
-    /// What is left without a part of it.
-    pub fn less(&self, part: &Tally) -> Tally {
-        Tally {
-            counted: self.counted.saturating_sub(part.counted),
-            failed: self.failed.saturating_sub(part.failed),
-            weighted: self.weighted.saturating_sub(part.weighted),
+    /// The sums of all groups.
+    pub(crate) fn sums(&self) -> &[Tally] {
+        &self.sums
+    }
+
+    /// What a group had; zero when it is not known.
+    pub fn get(&self, key: &GroupKey) -> Tally {
+        let at = self.keys.binary_search(key).ok();
+        at.and_then(|at| self.sums.get(at))
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+impl FromIterator<(GroupKey, Tally)> for GroupSums {
+    /// The groups have to come in order.
+    fn from_iter<T: IntoIterator<Item = (GroupKey, Tally)>>(groups: T) -> GroupSums {
+        let (keys, sums): (Vec<GroupKey>, Vec<Tally>) = groups.into_iter().unzip();
+        GroupSums {
+            keys: Arc::new(keys),
+            sums: Arc::new(sums),
         }
-    }
-
-    /// Adds another tally.
-    pub fn merge(&mut self, other: &Tally) {
-        self.counted += other.counted;
-        self.failed += other.failed;
-        self.weighted += other.weighted;
     }
 }
 
@@ -261,10 +274,28 @@ pub trait Windows {
         to: i64,
     ) -> Vec<(GroupKey, Tally)>;
 
+    /// [`Windows::sum`] of all groups, for a window that moves on with every tick.
+    fn sums(&self, select: &Select, from: i64, to: i64) -> GroupSums {
+        self.sum(select, None, from, to).into_iter().collect()
+    }
+
     /// Durations per group over the ten seconds that begin in `[from, to)`, the first being those in which
-    /// `from` lies. Groups without calls are left out. A world without durations knows of none.
-    fn latency(&self, _select: &Select, _from: i64, _to: i64) -> Vec<(GroupKey, Sketch)> {
+    /// `from` lies. Groups without calls are left out. With `only`, just that function. A world without
+    /// durations knows of none.
+    fn latency(
+        &self,
+        _select: &Select,
+        _only: Option<&FunctionId>,
+        _from: i64,
+        _to: i64,
+    ) -> Vec<(GroupKey, Sketch)> {
         Vec::new()
+    }
+
+    /// How many of the same calls took longer than `limit`: those are the failed ones. Moves on like
+    /// [`Windows::sums`].
+    fn slower(&self, select: &Select, limit: Duration, from: i64, to: i64) -> GroupSums {
+        slower_of(self.latency(select, None, from, to), limit)
     }
 
     /// What earlier days had at this local time. Groups without any are left out.
@@ -339,6 +370,21 @@ pub trait Windows {
         from: Timestamp,
         to: Timestamp,
     ) -> Completeness;
+}
+
+/// Calls by group, those that took longer than a limit as the failed ones.
+pub(crate) fn slower_of(groups: Vec<(GroupKey, Sketch)>, limit: Duration) -> GroupSums {
+    let limit = i64::try_from(limit.as_micros()).unwrap_or(i64::MAX);
+    let tallies = groups.into_iter().map(|(key, durations)| {
+        let calls = durations.count();
+        let tally = Tally {
+            counted: calls,
+            failed: durations.count_above_us(limit),
+            weighted: calls,
+        };
+        (key, tally)
+    });
+    tallies.collect()
 }
 
 impl Recent {

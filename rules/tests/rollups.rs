@@ -143,7 +143,7 @@ proptest! {
         for call in calls.iter().filter(|call| NOW - call.ago >= from && is_watched(call, &select)) {
             expected.entry(key(call, &select.by)).or_default().add(call.duration_us);
         }
-        let found = latency_of_rollups(&rollups, &select, NOW + 1 - 10 * tens, NOW + 1);
+        let found = latency_of_rollups(&rollups, &select, None, NOW + 1 - 10 * tens, NOW + 1);
         prop_assert!(found.is_sorted_by(|left, right| left.0 < right.0), "{:?}", found);
         let found: BTreeMap<GroupKey, Sketch> = found.into_iter().collect();
         prop_assert_eq!(found, expected);

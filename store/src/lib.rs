@@ -49,8 +49,8 @@ pub use options::{Durability, Options, Retention};
 pub use past::Completed;
 pub use recovery::{Found, OpenError};
 pub use rollup::{
-    CountedLayers, Counts, Delta, Dimension, FunctionSeen, Group, Layer, RollupStats, Rollups,
-    Selection, SeriesKey, Sketch, TopDimension,
+    Counted, CountedLayers, Counts, Delta, Dimension, Followed, Follower, FunctionSeen, Group,
+    Layer, RollupStats, Rollups, Selection, SeriesKey, Sketch, Tally, Timed, TopDimension,
 };
 pub use rows::{
     Invocation, InvocationRows, Loadtest, LoadtestRows, LogLine, LogRows, Sample, SampleRows,

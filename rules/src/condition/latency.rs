@@ -108,6 +108,18 @@ fn read_over(record: &Layers<'_>, problems: &mut Problems) -> Duration {
 }
 
 impl Latency {
+    /// Whether enough calls are known, and so few of them slower than `above` that the verdict is no breach.
+    pub fn is_well(&self, slower: u64, calls: u64) -> bool {
+        self.enough.too_few(calls).is_none() && !self.is_slow(slower, calls)
+    }
+
+    fn is_slow(&self, slower: u64, calls: u64) -> bool {
+        // The lower bound is never above the share itself, so most windows end here.
+        let allowed = 1.0 - self.quantile;
+        slower as f64 > allowed * calls as f64
+            && self.enough.interval(slower, calls).lower > allowed
+    }
+
     /// The verdict about the durations of one window. Values are in seconds.
     pub fn evaluate(&self, durations: &Sketch) -> Verdict {
         let calls = durations.count();
@@ -121,7 +133,7 @@ impl Latency {
         let value = micros / 1e6;
         let limit = i64::try_from(self.above.as_micros()).unwrap_or(i64::MAX);
         let slower = durations.count_above_us(limit);
-        if self.enough.interval(slower, calls).lower <= 1.0 - self.quantile {
+        if !self.is_slow(slower, calls) {
             return Verdict::Ok {
                 value,
                 recovered: value <= self.recover_below.as_secs_f64(),

@@ -83,10 +83,14 @@ pub(super) fn read(record: &Layers<'_>, problems: &mut Problems) -> Option<Outli
 impl Outlier {
     /// A verdict for each part. `by` says what the keys hold; parts whose keys differ in `across` alone
     /// belong together.
-    pub fn judge(&self, by: &[By], tallies: &[(GroupKey, Tally)]) -> Vec<(GroupKey, Verdict)> {
+    pub fn judge<'k>(
+        &self,
+        by: &[By],
+        tallies: impl Iterator<Item = (&'k GroupKey, &'k Tally)>,
+    ) -> Vec<(GroupKey, Verdict)> {
         let mut whole_of: HashMap<GroupKey, usize> = HashMap::new();
         let mut wholes: Vec<Tally> = Vec::new();
-        let mut parts = Vec::with_capacity(tallies.len());
+        let mut parts = Vec::new();
         for (key, tally) in tallies {
             let at = *whole_of
                 .entry(key.without(by, self.across))

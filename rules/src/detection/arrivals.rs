@@ -1,18 +1,37 @@
 //! Counts that were committed since somebody last looked.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use model::{FunctionId, Traffic};
 use store::{Counts, SeriesKey};
 
-use crate::view::dimension;
 use crate::windows::{GroupKey, Select, Tally};
+
+/// A series told apart by where its key lies: the rollups have one key for each, and texts are slow to compare
+/// for a hundred thousand of them in a second.
+#[derive(Clone, Debug)]
+pub(super) struct ByAddress(pub(super) Arc<SeriesKey>);
+
+impl PartialEq for ByAddress {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ByAddress {}
+
+impl Hash for ByAddress {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
+}
 
 /// Counts of live traffic by series, in arrival order: what was committed, whenever it happened.
 #[derive(Clone, Debug, Default)]
 pub struct Arrivals {
-    series: HashMap<Arc<SeriesKey>, Tally>,
+    series: HashMap<ByAddress, Tally>,
     left_out: u64,
 }
 
@@ -25,16 +44,13 @@ impl Arrivals {
         if series.traffic != Traffic::Live {
             return;
         }
-        if self.series.len() >= Self::SERIES_MAX && !self.series.contains_key(series) {
+        let series = ByAddress(Arc::clone(series));
+        if self.series.len() >= Self::SERIES_MAX && !self.series.contains_key(&series) {
             self.left_out += counts.counted();
             return;
         }
-        let tally = self.series.entry(Arc::clone(series)).or_default();
-        tally.merge(&Tally {
-            counted: counts.counted(),
-            failed: counts.failed(),
-            weighted: counts.weighted,
-        });
+        let tally = self.series.entry(series).or_default();
+        tally.merge(&Tally::from(counts));
     }
 
     /// Whether nothing has arrived.
@@ -52,7 +68,7 @@ impl Arrivals {
         let mut functions: Vec<FunctionId> = Vec::new();
         let failing = self.series.iter().filter(|(_, tally)| tally.failed > 0);
         for (series, _) in failing {
-            let id = series.function_id();
+            let id = series.0.function_id();
             if functions.len() >= functions_max {
                 break;
             }
@@ -63,6 +79,11 @@ impl Arrivals {
         functions
     }
 
+    /// What arrived, series by series.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&Arc<SeriesKey>, &Tally)> {
+        self.series.iter().map(|(series, tally)| (&series.0, tally))
+    }
+
     /// What arrived, by the groups of a selection.
     pub(crate) fn groups(
         &self,
@@ -70,13 +91,12 @@ impl Arrivals {
     ) -> impl Iterator<Item = (GroupKey, FunctionId, Tally)> {
         let everything = select.functions.iter().any(|glob| glob.as_str() == "*");
         let mut groups: BTreeMap<GroupKey, (FunctionId, Tally)> = BTreeMap::new();
-        for (series, tally) in &self.series {
+        for (series, tally) in self.each() {
             let id = series.function_id();
             if !everything && !select.takes(&id.to_string()) {
                 continue;
             }
-            let values = select.by.iter().map(|by| series.get(dimension(*by)));
-            let key = GroupKey::new(values.map(str::to_owned).collect());
+            let key = GroupKey::of_series(series, &select.by);
             let group = groups.entry(key).or_insert((id, Tally::default()));
             group.1.merge(tally);
         }

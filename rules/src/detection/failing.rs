@@ -5,12 +5,13 @@ use std::sync::Arc;
 use early::{Change, Detector, Look};
 use model::{FunctionId, Ratio, Timestamp};
 
-use super::memories::{Memories, Memory};
+use super::arrivals::Arrivals;
+use super::memories::{Glance, Memories, Memory};
 use super::{Moment, millis};
 use crate::condition::{Evidence, FailsEarly, Proof, Verdict, Why, percent};
-use crate::engine::Steps;
+use crate::engine::{Found, Sieve, Steps};
 use crate::sight::Completeness;
-use crate::windows::{By, GroupKey, Recent, Tally};
+use crate::windows::{By, GroupKey, Recent, Select, Tally};
 
 /// The time over which the share shown is taken, and after which a group counts as silent.
 const LATELY_SECONDS: f64 = 60.0;
@@ -26,6 +27,7 @@ struct Failing {
     proof: Option<Arc<Proof>>,
     lately: Lately,
     last_call: Timestamp,
+    looked_at: Timestamp,
     /// Not everything is seen while it fails: nothing moves.
     frozen: Option<Why>,
     groups: u32,
@@ -74,8 +76,12 @@ impl Memory for Failing {
         self.detector.to_record()
     }
 
-    fn last_call(&self) -> Timestamp {
-        self.last_call
+    fn glance(&self) -> Glance {
+        Glance {
+            last_call: self.last_call,
+            looked_at: self.looked_at,
+            calm: self.frozen.is_none() && !self.detector.is_rising(),
+        }
     }
 }
 
@@ -86,6 +92,7 @@ impl Failing {
             proof: None,
             lately: Lately::default(),
             last_call: now,
+            looked_at: Timestamp::EPOCH,
             frozen: None,
             groups: 1,
         }
@@ -99,6 +106,7 @@ impl Failing {
             failed: tally.failed,
             clean,
         });
+        self.looked_at = now;
         let moved = changed.is_some();
         match changed {
             Some(Change::Failing(evidence) | Change::StillFailing(evidence)) => {
@@ -110,12 +118,8 @@ impl Failing {
         moved
     }
 
-    fn is_silent(&self, now: Timestamp) -> bool {
-        now.since(self.last_call).as_secs_f64() > LATELY_SECONDS
-    }
-
     fn verdict(&self, now: Timestamp) -> Verdict {
-        if self.is_silent(now) {
+        if is_silent(self.last_call, now) {
             return Verdict::Unknown { why: Why::NoCalls };
         }
         if let Some(why) = &self.frozen {
@@ -156,46 +160,39 @@ impl Failings {
     pub(super) fn declare(&mut self, condition: &FailsEarly) {
         if self.condition != *condition {
             self.condition = condition.clone();
-            for (_, memory) in self.memories.iter_mut() {
+            self.memories.change_all(|memory| {
                 memory.detector.declare(condition.settings(memory.groups));
-            }
+            });
         }
     }
 
-    pub(super) fn arrive(
-        &mut self,
-        key: &GroupKey,
-        by: &[By],
-        function: FunctionId,
-        tally: Tally,
-        moment: Moment<'_>,
-    ) {
-        if tally.counted == 0 {
-            return;
-        }
+    pub(super) fn arrive(&mut self, select: &Select, arrivals: &Arrivals, moment: Moment<'_>) {
         let now = moment.now;
         let condition = &self.condition;
-        let memory = self.memories.remember(key, by, now, || {
-            Failing::new(Detector::new(condition.settings(1)), now)
+        let new = || Failing::new(Detector::new(condition.settings(1)), now);
+        for (at, tally) in self.memories.sort(arrivals, select, now, new) {
+            self.take_in(at, &select.by, tally, moment);
+        }
+    }
+
+    fn take_in(&mut self, at: u32, by: &[By], tally: Tally, moment: Moment<'_>) {
+        let now = moment.now;
+        let clean = moment.is_clean_for(|| self.memories.key(at)?.function_id(by));
+        self.memories.change(at, |memory| {
+            memory.lately.add(tally, now);
+            memory.last_call = now;
+            memory.frozen.is_none() && memory.look(tally, clean, now)
         });
-        let Some(memory) = memory else { return };
-        memory.lately.add(tally, now);
-        memory.last_call = now;
-        if memory.frozen.is_some() {
-            return;
-        }
-        if memory.look(tally, moment.is_clean(Some(&function)), now) {
-            self.memories.mark(key);
-        }
     }
 
     pub(super) fn replay(&mut self, key: &GroupKey, by: &[By], tally: Tally, moment: Moment<'_>) {
-        let stored_before = self
-            .memories
-            .get(key)
-            .is_some_and(|memory| memory.last_call < moment.now);
-        if let (true, Some(function)) = (stored_before, key.function_id(by)) {
-            self.arrive(key, by, function, tally, moment);
+        let Some(at) = self.memories.find(key) else {
+            return;
+        };
+        let stored_before = self.memories.at(at);
+        let stored_before = stored_before.is_some_and(|memory| memory.last_call < moment.now);
+        if stored_before && tally.counted > 0 {
+            self.take_in(at, by, tally, moment);
         }
     }
 
@@ -208,53 +205,45 @@ impl Failings {
         moment: Moment<'_>,
     ) {
         let now = moment.now;
-        let mut changed = Vec::new();
-        for (key, memory) in self.memories.iter_mut() {
-            if !memory.detector.is_rising() && memory.is_silent(now) {
+        for (at, glance) in self.memories.glances() {
+            let silent = is_silent(glance.last_call, now);
+            if glance.calm && (silent || glance.looked_at == now) {
                 continue;
             }
+            let Some(memory) = self.memories.at(at) else {
+                continue;
+            };
             let failing = memory.detector.is_failing();
             // Names cost an allocation each; most of the time nobody asks for them.
-            let named = failing || !moment.in_episode.is_empty();
-            let function = named.then(|| key.function_id(by)).flatten();
-            memory.frozen = failing
-                .then(|| blindness(function.as_ref(), needed, steps))
+            let function = || self.memories.key(at)?.function_id(by);
+            let clean = moment.is_clean_for(function);
+            let frozen = failing
+                .then(|| blindness(function().as_ref(), needed, steps))
                 .flatten();
-            if failing && now.since(memory.last_call) >= Recent::MEMORY {
-                memory.detector.let_go();
-                memory.proof = None;
-                changed.push(key.clone());
-            }
-            if memory.frozen.is_none() {
-                let clean = moment.is_clean(function.as_ref());
-                if memory.look(Tally::default(), clean, now) {
-                    changed.push(key.clone());
+            self.memories.change(at, |memory| {
+                memory.frozen = frozen;
+                let gone = failing && now.since(memory.last_call) >= Recent::MEMORY;
+                if gone {
+                    memory.detector.let_go();
+                    memory.proof = None;
                 }
-            }
-        }
-        for key in &changed {
-            self.memories.mark(key);
+                let looks = memory.frozen.is_none();
+                let moved = looks && memory.look(Tally::default(), clean, now);
+                gone || moved
+            });
         }
     }
 
+    /// What the memories say, of all groups or of one function's.
     pub(super) fn verdicts(
         &self,
         only: Option<&FunctionId>,
         now: Timestamp,
-    ) -> Vec<(GroupKey, Verdict)> {
-        match only {
-            Some(function) => self
-                .memories
-                .of_function(function)
-                .iter()
-                .filter_map(|key| Some((key.clone(), self.memories.get(key)?.verdict(now))))
-                .collect(),
-            None => self
-                .memories
-                .iter()
-                .map(|(key, memory)| (key.clone(), memory.verdict(now)))
-                .collect(),
-        }
+        sieve: Sieve<'_>,
+    ) -> Found {
+        let calm = |glance: Glance| glance.calm && !is_silent(glance.last_call, now);
+        self.memories
+            .verdicts(only, sieve, calm, |memory| memory.verdict(now))
     }
 
     pub(super) fn numbers(&self, key: &GroupKey) -> Option<String> {
@@ -276,18 +265,18 @@ impl Failings {
     }
 
     pub(super) fn interrupt(&mut self) {
-        for (_, memory) in self.memories.iter_mut() {
-            memory.detector.interrupt();
-        }
+        self.memories
+            .change_all(|memory| memory.detector.interrupt());
     }
 
     pub(super) fn due(
         &mut self,
+        by: &[By],
         now: Timestamp,
         whole: bool,
         memories_max: usize,
     ) -> Vec<(GroupKey, Vec<u8>)> {
-        self.memories.due(now, whole, memories_max)
+        self.memories.due(by, now, whole, memories_max)
     }
 
     pub(super) fn recall(
@@ -305,13 +294,18 @@ impl Failings {
 
     pub(super) fn resume(&mut self, key: &GroupKey, by: &[By], now: Timestamp) {
         let settings = self.condition.settings(self.memories.sharing(key, by));
-        let memory = self
-            .memories
-            .remember(key, by, now, || Failing::new(Detector::new(settings), now));
-        if let Some(memory) = memory {
-            memory.detector.resume_failing(millis(now));
+        let new = || Failing::new(Detector::new(settings), now);
+        if let Some(at) = self.memories.remember(key, by, now, new) {
+            self.memories.change(at, |memory| {
+                memory.detector.resume_failing(millis(now));
+                false
+            });
         }
     }
+}
+
+fn is_silent(last_call: Timestamp, now: Timestamp) -> bool {
+    now.since(last_call).as_secs_f64() > LATELY_SECONDS
 }
 
 /// Only what is known to be missing stops it: where no source promises anything, nobody ever knows.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use early::{FallChange, Falls, Step};
 use model::{FunctionId, Ratio, Timestamp};
 
-use super::memories::{Memories, Memory};
+use super::memories::{Glance, Memories, Memory};
 use super::{Moment, millis};
 use crate::condition::{Evidence, FallsEarly, Proof, Verdict, Why, per_second, percent};
-use crate::engine::Steps;
+use crate::engine::{Found, Sieve, Steps};
 use crate::windows::{By, EvaluationError, GroupKey, LagRate, Select};
 
 const STEP_SECONDS: i64 = early::STEP.as_secs() as i64;
@@ -53,8 +53,12 @@ impl Memory for Fall {
         self.falls.to_record()
     }
 
-    fn last_call(&self) -> Timestamp {
-        self.last_call
+    fn glance(&self) -> Glance {
+        Glance {
+            last_call: self.last_call,
+            looked_at: self.last_call,
+            calm: self.unknown.is_none() && !self.falls.is_falling(),
+        }
     }
 }
 
@@ -177,9 +181,9 @@ impl Fallings {
         let tallies = steps.sum(select, from, to);
         let mut present = tallies.iter().peekable();
         for (key, lags) in baselines.iter() {
-            while present.next_if(|(own, _)| own < key).is_some() {}
+            while present.next_if(|(own, _)| *own < key).is_some() {}
             let calls = present
-                .next_if(|(own, _)| own == key)
+                .next_if(|(own, _)| *own == key)
                 .map_or(0, |(_, tally)| tally.weighted);
             let function = key.function_id(&select.by);
             let verdict = self.of_group(lags, calls, function.as_ref(), needed, steps, from);
@@ -227,47 +231,38 @@ impl Fallings {
         to: i64,
     ) {
         let condition = &self.condition;
-        let memory = self.memories.remember(key, by, now, || {
-            Fall::new(Falls::new(condition.settings(1)), now)
-        });
-        let Some(memory) = memory else { return };
-        memory.last_call = now;
-        match verdict {
-            Err(why) => memory.unknown = Some(why),
-            Ok(usual) => {
-                memory.unknown = None;
-                memory.falls.declare(condition.settings(memory.groups));
-                let changed = memory.step(Step {
-                    at_ms: millis(Timestamp::from_seconds(to)),
-                    calls,
-                    usual,
-                    clean,
-                });
-                if changed {
-                    self.memories.mark(key);
+        let new = || Fall::new(Falls::new(condition.settings(1)), now);
+        let Some(at) = self.memories.remember(key, by, now, new) else {
+            return;
+        };
+        self.memories.change(at, |memory| {
+            memory.last_call = now;
+            let usual = match verdict {
+                Ok(usual) => usual,
+                Err(why) => {
+                    memory.unknown = Some(why);
+                    return false;
                 }
-            }
-        }
+            };
+            memory.unknown = None;
+            memory.falls.declare(condition.settings(memory.groups));
+            memory.step(Step {
+                at_ms: millis(Timestamp::from_seconds(to)),
+                calls,
+                usual,
+                clean,
+            })
+        });
     }
 
-    pub(super) fn verdicts(&self, only: Option<&FunctionId>) -> Vec<(GroupKey, Verdict)> {
-        let verdict = |memory: &Fall| match &self.blind {
-            Some(why) => Verdict::Unknown { why: why.clone() },
-            None => memory.verdict(),
-        };
-        match only {
-            Some(function) => self
-                .memories
-                .of_function(function)
-                .iter()
-                .filter_map(|key| Some((key.clone(), verdict(self.memories.get(key)?))))
-                .collect(),
-            None => self
-                .memories
-                .iter()
-                .map(|(key, memory)| (key.clone(), verdict(memory)))
-                .collect(),
-        }
+    /// What the memories say, of all groups or of one function's.
+    pub(super) fn verdicts(&self, only: Option<&FunctionId>, sieve: Sieve<'_>) -> Found {
+        let calm = |glance: Glance| glance.calm && self.blind.is_none();
+        self.memories
+            .verdicts(only, sieve, calm, |memory| match &self.blind {
+                Some(why) => Verdict::Unknown { why: why.clone() },
+                None => memory.verdict(),
+            })
     }
 
     pub(super) fn numbers(&self, key: &GroupKey) -> Option<String> {
@@ -287,11 +282,12 @@ impl Fallings {
 
     pub(super) fn due(
         &mut self,
+        by: &[By],
         now: Timestamp,
         whole: bool,
         memories_max: usize,
     ) -> Vec<(GroupKey, Vec<u8>)> {
-        self.memories.due(now, whole, memories_max)
+        self.memories.due(by, now, whole, memories_max)
     }
 
     pub(super) fn recall(
@@ -308,11 +304,12 @@ impl Fallings {
 
     pub(super) fn resume(&mut self, key: &GroupKey, by: &[By], now: Timestamp) {
         let settings = self.condition.settings(self.memories.sharing(key, by));
-        let memory = self
-            .memories
-            .remember(key, by, now, || Fall::new(Falls::new(settings), now));
-        if let Some(memory) = memory {
-            memory.falls.resume_falling(millis(now));
+        let new = || Fall::new(Falls::new(settings), now);
+        if let Some(at) = self.memories.remember(key, by, now, new) {
+            self.memories.change(at, |memory| {
+                memory.falls.resume_falling(millis(now));
+                false
+            });
         }
     }
 }

@@ -10,9 +10,9 @@ use std::collections::HashSet;
 
 use model::{FunctionId, Labels, Ratio, Timestamp};
 
-use crate::condition::{Condition, Verdict};
-use crate::engine::Steps;
-use crate::windows::{EvaluationError, GroupKey, Select, Tally};
+use crate::condition::Condition;
+use crate::engine::{Found, Sieve, Steps};
+use crate::windows::{By, EvaluationError, GroupKey, Select, Tally};
 
 pub use arrivals::Arrivals;
 
@@ -40,6 +40,14 @@ pub(crate) struct Moment<'a> {
 impl Moment<'_> {
     fn is_clean(&self, function: Option<&FunctionId>) -> bool {
         self.everyday && function.is_none_or(|function| !self.in_episode.contains(function))
+    }
+
+    /// The same; the function is asked for only when it matters.
+    fn is_clean_for(&self, function: impl Fn() -> Option<FunctionId>) -> bool {
+        if !self.everyday || self.in_episode.is_empty() {
+            return self.everyday;
+        }
+        self.is_clean(function().as_ref())
     }
 }
 
@@ -86,9 +94,7 @@ impl Detection {
     /// Takes in counts that have just been committed.
     pub(crate) fn arrive(&mut self, select: &Select, arrivals: &Arrivals, moment: Moment<'_>) {
         if let Detection::Failing(own) = self {
-            for (key, function, tally) in arrivals.groups(select) {
-                own.arrive(&key, &select.by, function, tally, moment);
-            }
+            own.arrive(select, arrivals, moment);
         }
     }
 
@@ -128,10 +134,11 @@ impl Detection {
         &self,
         only: Option<&FunctionId>,
         now: Timestamp,
-    ) -> Vec<(GroupKey, Verdict)> {
+        sieve: Sieve<'_>,
+    ) -> Found {
         match self {
-            Detection::Failing(own) => own.verdicts(only, now),
-            Detection::Falling(own) => own.verdicts(only),
+            Detection::Failing(own) => own.verdicts(only, now, sieve),
+            Detection::Falling(own) => own.verdicts(only, sieve),
         }
     }
 
@@ -154,13 +161,14 @@ impl Detection {
     /// `memories_max`, all when `whole`.
     pub(crate) fn due(
         &mut self,
+        by: &[By],
         now: Timestamp,
         whole: bool,
         memories_max: usize,
     ) -> Vec<(GroupKey, Vec<u8>)> {
         match self {
-            Detection::Failing(own) => own.due(now, whole, memories_max),
-            Detection::Falling(own) => own.due(now, whole, memories_max),
+            Detection::Failing(own) => own.due(by, now, whole, memories_max),
+            Detection::Falling(own) => own.due(by, now, whole, memories_max),
         }
     }
 

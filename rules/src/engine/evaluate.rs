@@ -1,12 +1,12 @@
 //! One rule over its windows: a verdict for each group.
 
 use std::cell::Cell;
-use std::cmp::Ordering;
-use std::rc::Rc;
 use std::time::Duration;
 
 use model::{FunctionId, Ratio, Timestamp};
 
+use super::found::{Found, Sieve};
+use super::joins::Known;
 use super::{sums::Sums, wider};
 use crate::capacity::Capacity;
 use crate::condition::{
@@ -18,7 +18,7 @@ use crate::detection::Detection;
 use crate::releases::Releases;
 use crate::rule::{NoData, Rule, Settings};
 use crate::sight::Completeness;
-use crate::windows::{EvaluationError, GroupKey, Select, Tally};
+use crate::windows::{By, EvaluationError, GroupKey, GroupSums, Select, Tally};
 
 /// How far before now a window about missing calls may end, newest first: sources that push in
 /// batches are never complete up to this second.
@@ -38,7 +38,9 @@ pub(super) struct Span<'a> {
 }
 
 pub(super) type Verdicts = Result<Vec<(GroupKey, Verdict)>, EvaluationError>;
+pub(super) type Seen = Result<Found, EvaluationError>;
 
+/// What a rule finds. Verdicts come one by one only where the sieve wants them.
 pub(super) fn evaluate(
     rule: &Rule,
     settings: &Settings,
@@ -46,28 +48,33 @@ pub(super) fn evaluate(
     sums: &mut Sums<'_>,
     span: Span<'_>,
     only: Option<&FunctionId>,
-) -> Verdicts {
+    sieve: Sieve<'_>,
+) -> Seen {
+    let poured = |verdicts: Vec<(GroupKey, Verdict)>| Ok(sieve.pour(verdicts));
     match &settings.condition {
         Condition::SuccessRate(condition) => {
-            success_rate(condition, rule, settings, sums, span, only)
+            success_rate(condition, rule, settings, sums, span, only, sieve)
         }
-        Condition::FailsEarly(_) | Condition::FallsEarly(_) => {
-            Ok(detection.map_or_else(Vec::new, |detection| detection.verdicts(only, span.now)))
-        }
-        Condition::Latency(condition) => Ok(latency(condition, rule, sums, span)),
-        Condition::Outlier(condition) => Ok(outlier(condition, rule, sums, span)),
-        Condition::Share(condition) => Ok(wider::share(condition, rule, sums, span)),
-        Condition::Compare(condition) => Ok(wider::compare(condition, rule, sums, span)),
-        Condition::Slo(condition) => wider::slo(condition, rule, sums, span),
-        Condition::Sql(condition) => wider::sql(condition, rule, sums),
+        Condition::FailsEarly(_) | Condition::FallsEarly(_) => Ok(detection
+            .map_or_else(Found::default, |detection| {
+                detection.verdicts(only, span.now, sieve)
+            })),
+        Condition::Latency(condition) => Ok(latency(condition, rule, sums, span, sieve)),
+        Condition::Outlier(condition) => poured(outlier(condition, rule, sums, span)),
+        Condition::Share(condition) => poured(wider::share(condition, rule, sums, span)),
+        Condition::Compare(condition) => poured(wider::compare(condition, rule, sums, span)),
+        Condition::Slo(condition) => poured(wider::slo(condition, rule, sums, span)?),
+        Condition::Sql(condition) => poured(wider::sql(condition, rule, sums)?),
         Condition::QpsLevel(condition) => match condition.side {
-            Side::Above => Ok(above(condition, rule, sums, span)),
-            Side::Below => below(condition, rule, settings, sums, span),
+            Side::Above => Ok(above(condition, rule, sums, span, sieve)),
+            Side::Below => below(condition, rule, settings, sums, span, sieve),
         },
-        Condition::AboveCapacity(condition) => Ok(above_capacity(condition, rule, sums, span)),
-        Condition::QpsDrop(condition) => drop_of_calls(condition, rule, settings, sums, span),
-        Condition::Absent(condition) => absent(condition, rule, settings, sums, span),
-        Condition::TelemetryLate(condition) => Ok(telemetry_late(condition, sums, span)),
+        Condition::AboveCapacity(condition) => poured(above_capacity(condition, rule, sums, span)),
+        Condition::QpsDrop(condition) => {
+            drop_of_calls(condition, rule, settings, sums, span, sieve)
+        }
+        Condition::Absent(condition) => absent(condition, rule, settings, sums, span, sieve),
+        Condition::TelemetryLate(condition) => poured(telemetry_late(condition, sums, span)),
     }
 }
 
@@ -79,13 +86,58 @@ pub(super) fn newest(
     sums: &mut Sums<'_>,
     span: Span<'_>,
     only: Option<&FunctionId>,
-) -> Rc<Vec<(GroupKey, Tally)>> {
+) -> GroupSums {
     let to = span.now.as_seconds() + 1;
     sums.get(select, only, to - whole_seconds(over), to)
 }
 
 pub(super) fn whole_seconds(over: Duration) -> i64 {
     i64::try_from(over.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A verdict for each group with calls.
+fn each_called(groups: &GroupSums, sieve: Sieve<'_>, verdict: impl Fn(&Tally) -> Verdict) -> Found {
+    let keys = groups.keys();
+    let mut sifting = sieve.sift(keys.len(), |at| keys.get(at));
+    for (at, (key, tally)) in keys.iter().zip(groups.sums()).enumerate() {
+        if !tally.is_zero() {
+            let wanted = sifting.wants(at);
+            sifting.take(wanted, key, verdict(tally));
+        }
+    }
+    sifting.end()
+}
+
+/// A verdict for each group that has calls or is known to have had some.
+fn each_known<K: Send + Sync + 'static>(
+    groups: &GroupSums,
+    known: &Known<K>,
+    sums: &mut Sums<'_>,
+    sieve: Sieve<'_>,
+    mut verdict: impl FnMut(&GroupKey, &Tally, Option<&K>, &mut Sums<'_>) -> Verdict,
+) -> Found {
+    let pairs = sums.join(groups, known);
+    let key_at = |at: usize| {
+        let pair = pairs.get(at)?;
+        match pair.group() {
+            Some(group) => groups.keys().get(group),
+            None => known.get(pair.known()?).map(|(key, _)| key),
+        }
+    };
+    let mut sifting = sieve.sift(pairs.len(), key_at);
+    for (at, pair) in pairs.iter().enumerate() {
+        let tally = pair.group().and_then(|group| groups.sums().get(group));
+        let tally = tally.copied().unwrap_or_default();
+        let known = pair.known().and_then(|at| known.get(at));
+        if tally.is_zero() && known.is_none() {
+            continue;
+        }
+        let Some(key) = key_at(at) else { continue };
+        let found = verdict(key, &tally, known.map(|(_, known)| known), sums);
+        let wanted = sifting.wants(at);
+        sifting.take(wanted, key, found);
+    }
+    sifting.end()
 }
 
 fn success_rate(
@@ -95,33 +147,63 @@ fn success_rate(
     sums: &mut Sums<'_>,
     span: Span<'_>,
     only: Option<&FunctionId>,
-) -> Verdicts {
+    sieve: Sieve<'_>,
+) -> Seen {
     let tallies = newest(&rule.select, condition.over, sums, span, only);
     if settings.no_data == NoData::Alert && only.is_none() {
         // Groups that are silent now are known from the last hours.
         let recents = sums.view.recent(&rule.select, span.now)?;
-        return Ok(side_by_side(&tallies, &recents)
-            .map(|(key, tally, _)| (key.clone(), condition.evaluate(&tally)))
-            .collect());
+        return Ok(each_known(
+            &tallies,
+            &recents,
+            sums,
+            sieve,
+            |_, tally, _, _| condition.evaluate(tally),
+        ));
     }
-    Ok(tallies
-        .iter()
-        .map(|(key, tally)| (key.clone(), condition.evaluate(tally)))
-        .collect())
+    Ok(each_called(&tallies, sieve, |tally| {
+        condition.evaluate(tally)
+    }))
 }
 
-/// Durations lie in pieces of ten seconds, so the window reaches back to the beginning of one.
+/// Durations lie in pieces of ten seconds, so the window reaches back to the beginning of one. How many calls
+/// were slow is known of every group; all durations are only asked for where a verdict is wanted.
 fn latency(
     condition: &Latency,
     rule: &Rule,
     sums: &mut Sums<'_>,
     span: Span<'_>,
-) -> Vec<(GroupKey, Verdict)> {
+    sieve: Sieve<'_>,
+) -> Found {
     let to = span.now.as_seconds() + 1;
-    sums.latency(&rule.select, to - whole_seconds(condition.over), to)
-        .iter()
-        .map(|(key, durations)| (key.clone(), condition.evaluate(durations)))
-        .collect()
+    let from = to - whole_seconds(condition.over);
+    if sieve.is_open() {
+        let durations = sums.latency(&rule.select, None, from, to);
+        let judged = durations.iter();
+        let judged = judged.map(|(key, durations)| (key.clone(), condition.evaluate(durations)));
+        return sieve.pour(judged.collect());
+    }
+    let groups = sums.slower(&rule.select, condition.above, from, to);
+    let keys = groups.keys();
+    let mut sifting = sieve.sift(keys.len(), |at| keys.get(at));
+    for (at, (key, tally)) in keys.iter().zip(groups.sums()).enumerate() {
+        if tally.is_zero() {
+            continue;
+        }
+        let wanted = sifting.wants(at);
+        if !wanted && condition.is_well(tally.failed, tally.counted) {
+            sifting.pass();
+            continue;
+        }
+        // One function's durations; without a function among the dimensions there are few groups.
+        let function = key.function_id(&rule.select.by);
+        let durations = sums.latency(&rule.select, function.as_ref(), from, to);
+        let own = durations.binary_search_by(|(own, _)| own.cmp(key)).ok();
+        if let Some((_, durations)) = own.and_then(|at| durations.get(at)) {
+            sifting.take(wanted, key, condition.evaluate(durations));
+        }
+    }
+    sifting.end()
 }
 
 fn outlier(
@@ -131,7 +213,7 @@ fn outlier(
     span: Span<'_>,
 ) -> Vec<(GroupKey, Verdict)> {
     let tallies = newest(&rule.select, condition.over, sums, span, None);
-    condition.judge(&rule.select.by, &tallies)
+    condition.judge(&rule.select.by, tallies.iter())
 }
 
 fn above(
@@ -139,11 +221,10 @@ fn above(
     rule: &Rule,
     sums: &mut Sums<'_>,
     span: Span<'_>,
-) -> Vec<(GroupKey, Verdict)> {
-    newest(&rule.select, condition.over, sums, span, None)
-        .iter()
-        .map(|(key, tally)| (key.clone(), condition.evaluate(tally)))
-        .collect()
+    sieve: Sieve<'_>,
+) -> Found {
+    let tallies = newest(&rule.select, condition.over, sums, span, None);
+    each_called(&tallies, sieve, |tally| condition.evaluate(tally))
 }
 
 fn above_capacity(
@@ -171,10 +252,11 @@ fn below(
     settings: &Settings,
     sums: &mut Sums<'_>,
     span: Span<'_>,
-) -> Verdicts {
+    sieve: Sieve<'_>,
+) -> Seen {
     let window = Window::settled(condition.over, settings.min_completeness, sums, span);
     let recents = sums.view.recent(&rule.select, span.now)?;
-    Ok(judge(&window, rule, sums, &recents, |tally, _| {
+    Ok(judge(&window, rule, sums, &recents, sieve, |tally, _| {
         condition.evaluate(tally)
     }))
 }
@@ -185,12 +267,18 @@ fn absent(
     settings: &Settings,
     sums: &mut Sums<'_>,
     span: Span<'_>,
-) -> Verdicts {
+    sieve: Sieve<'_>,
+) -> Seen {
     let window = Window::settled(condition.absent_for, settings.min_completeness, sums, span);
     let recents = sums.view.recent(&rule.select, span.now)?;
-    Ok(judge(&window, rule, sums, &recents, |tally, recent| {
-        condition.evaluate(tally, recent, span.now)
-    }))
+    Ok(judge(
+        &window,
+        rule,
+        sums,
+        &recents,
+        sieve,
+        |tally, recent| condition.evaluate(tally, recent, span.now),
+    ))
 }
 
 fn drop_of_calls(
@@ -199,7 +287,8 @@ fn drop_of_calls(
     settings: &Settings,
     sums: &mut Sums<'_>,
     span: Span<'_>,
-) -> Verdicts {
+    sieve: Sieve<'_>,
+) -> Seen {
     let window = Window::settled(
         condition.against.over,
         settings.min_completeness,
@@ -209,9 +298,14 @@ fn drop_of_calls(
     let baselines = sums
         .view
         .baseline(&rule.select, &condition.against, span.now)?;
-    Ok(judge(&window, rule, sums, &baselines, |tally, lags| {
-        condition.evaluate(tally, lags.map_or(&[], Vec::as_slice))
-    }))
+    Ok(judge(
+        &window,
+        rule,
+        sums,
+        &baselines,
+        sieve,
+        |tally, lags| condition.evaluate(tally, lags.map_or(&[], Vec::as_slice)),
+    ))
 }
 
 fn telemetry_late(
@@ -293,52 +387,25 @@ fn second(second: i64) -> Timestamp {
 /// A verdict for each group that has calls in the window or is known to have had some; only a breach
 /// asks whether the calls may merely be late, because that is the only verdict that later calls can
 /// overturn for the better.
-fn judge<K>(
+fn judge<K: Send + Sync + 'static>(
     window: &Window,
     rule: &Rule,
     sums: &mut Sums<'_>,
-    known: &[(GroupKey, K)],
+    known: &Known<K>,
+    sieve: Sieve<'_>,
     verdict: impl Fn(&Tally, Option<&K>) -> Verdict,
-) -> Vec<(GroupKey, Verdict)> {
+) -> Found {
     let present = sums.get(&rule.select, None, window.from, window.to);
-    side_by_side(&present, known)
-        .map(|(key, tally, known)| {
-            if window.behind {
-                let why = Why::Blind("newer data is late".to_owned());
-                return (key.clone(), Verdict::Unknown { why });
-            }
-            let found = verdict(&tally, known);
-            let held = matches!(found, Verdict::Breach { .. })
-                .then(|| window.blindness(key.function_id(&rule.select.by).as_ref(), sums))
-                .flatten();
-            match held {
-                Some(why) => (key.clone(), Verdict::Unknown { why }),
-                None => (key.clone(), found),
-            }
-        })
-        .collect()
-}
-
-/// Both lists merged by group, without hashing ten thousand keys for each rule and tick: [`Windows`]
-/// gives them in order.
-///
-/// [`Windows`]: crate::windows::Windows
-fn side_by_side<'a, K>(
-    present: &'a [(GroupKey, Tally)],
-    known: &'a [(GroupKey, K)],
-) -> impl Iterator<Item = (&'a GroupKey, Tally, Option<&'a K>)> {
-    let (mut present, mut known) = (present.iter().peekable(), known.iter().peekable());
-    std::iter::from_fn(move || {
-        let order = match (present.peek(), known.peek()) {
-            (Some((left, _)), Some((right, _))) => left.cmp(right),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => return None,
-        };
-        let tally = if order.is_le() { present.next() } else { None };
-        let known = if order.is_ge() { known.next() } else { None };
-        let key = tally.map(|(key, _)| key).or(known.map(|(key, _)| key))?;
-        let tally = tally.map_or_else(Tally::default, |(_, tally)| *tally);
-        Some((key, tally, known.map(|(_, known)| known)))
+    let by: &[By] = &rule.select.by;
+    each_known(&present, known, sums, sieve, |key, tally, known, sums| {
+        if window.behind {
+            let why = Why::Blind("newer data is late".to_owned());
+            return Verdict::Unknown { why };
+        }
+        let found = verdict(tally, known);
+        let held = matches!(found, Verdict::Breach { .. })
+            .then(|| window.blindness(key.function_id(by).as_ref(), sums))
+            .flatten();
+        held.map_or(found, |why| Verdict::Unknown { why })
     })
 }

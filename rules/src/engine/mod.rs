@@ -3,7 +3,9 @@
 
 mod carry;
 mod evaluate;
+mod found;
 mod guard;
+mod joins;
 mod overview;
 mod released;
 mod remember;
@@ -30,12 +32,14 @@ use crate::set::RuleSet;
 use crate::windows::{EvaluationError, GroupKey, Windows};
 
 pub use carry::StoredPhase;
+pub(crate) use found::{Found, Sieve};
 pub use overview::{LabelSetView, RuleView};
 pub use series::{Change, Episode};
 pub(crate) use steps::Steps;
 
-use evaluate::Span;
+use evaluate::{Seen, Span};
 use guard::guarded;
+use joins::Joins;
 use series::{Advance, Series, Turn};
 use sums::Sums;
 
@@ -59,9 +63,8 @@ pub struct Engine {
     ticks_missed: u64,
     /// Whether everything that should have arrived lately has.
     sees_all: bool,
+    joins: Joins,
 }
-
-type Seen = Result<Vec<(GroupKey, Verdict)>, EvaluationError>;
 
 /// One rule at work.
 struct RuleState {
@@ -99,6 +102,7 @@ impl Engine {
             watched_since: None,
             ticks_missed: 0,
             sees_all: true,
+            joins: Joins::default(),
         }
     }
 
@@ -170,7 +174,7 @@ impl Engine {
             everyday: self.mode == Mode::Daily && self.sees_all && !troubled.everything,
             in_episode: &troubled.functions,
         };
-        let mut sums = Sums::new(view);
+        let mut sums = Sums::new(view, std::mem::take(&mut self.joins));
         let mut changes = Vec::new();
         for state in &mut self.rules {
             if !state.is_due(previous, now) {
@@ -190,6 +194,7 @@ impl Engine {
             }
             state.judged_to = judged_to.get();
         }
+        self.joins = sums.into_joins();
         changes
     }
 
@@ -208,7 +213,7 @@ impl Engine {
             external_url: &self.external_url,
             now,
         };
-        let mut sums = Sums::new(view);
+        let mut sums = Sums::new(view, Joins::default());
         let mut changes = Vec::new();
         let names: Vec<String> = functions
             .iter()
@@ -324,7 +329,13 @@ impl RuleState {
         let done = guarded(|| {
             let settings = self.rule.settings(turn.mode);
             let detection = self.detection.as_ref();
-            let seen = evaluate::evaluate(&self.rule, settings, detection, sums, span, only)
+            let sieve = Sieve {
+                active: Some(&self.active),
+                // Settings after a release may differ from the usual ones.
+                unknown_matters: settings.no_data == NoData::Alert
+                    || self.rule.after_release.is_some(),
+            };
+            let seen = evaluate::evaluate(&self.rule, settings, detection, sums, span, only, sieve)
                 .and_then(|mut seen| {
                     self.judge_released(&mut seen, only, sums, span, turn)?;
                     Ok(seen)
@@ -376,15 +387,13 @@ impl RuleState {
 
     /// Moves the label sets that the evaluation met. Beyond the limit, new ones are counted and not
     /// followed; those that are active already go on.
-    fn advance_seen(
-        &mut self,
-        seen: Vec<(GroupKey, Verdict)>,
-        turn: Turn<'_>,
-        changes: &mut Vec<Change>,
-    ) -> Status {
+    fn advance_seen(&mut self, seen: Found, turn: Turn<'_>, changes: &mut Vec<Change>) -> Status {
+        let first_unknown = seen.first_unknown.map(|(key, why)| (Some(key), why));
         let mut fresh = Status {
             evaluated_at: Some(turn.now),
-            label_sets: seen.len(),
+            label_sets: seen.met,
+            unknown: seen.unknown,
+            last_unknown: first_unknown,
             ..Status::default()
         };
         let mut advance = Advance {
@@ -392,13 +401,7 @@ impl RuleState {
             turn,
             changes,
         };
-        for (key, verdict) in seen {
-            if let Verdict::Unknown { why } = &verdict {
-                fresh.unknown += 1;
-                fresh
-                    .last_unknown
-                    .get_or_insert_with(|| (Some(key.clone()), why.clone()));
-            }
+        for (key, verdict) in seen.told {
             let no_data = turn.settings(&self.rule, &key).no_data;
             let verdict = map_no_data(verdict, no_data);
             let full = self.active.len() >= self.rule.limit;

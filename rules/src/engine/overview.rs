@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::evaluate::{self, Span};
+use super::found::Sieve;
 use super::guard::guarded;
+use super::joins::Joins;
 use super::series::{Series, Turn};
 use super::sums::Sums;
 use super::{Engine, RuleState};
@@ -81,7 +83,7 @@ impl Engine {
         label_sets_max: usize,
         now: Timestamp,
     ) -> Vec<RuleView> {
-        let mut sums = Sums::new(view);
+        let mut sums = Sums::new(view, Joins::default());
         let watched_since = self.watched_since.unwrap_or(now);
         let wanted = function.map(ToString::to_string);
         self.rules
@@ -175,9 +177,11 @@ impl RuleState {
         let settings = self.rule.settings(turn.mode);
         let looked = guarded(|| {
             let detection = self.detection.as_ref();
-            let mut seen = evaluate::evaluate(&self.rule, settings, detection, sums, span, None)?;
+            let open = Sieve::OPEN;
+            let mut seen =
+                evaluate::evaluate(&self.rule, settings, detection, sums, span, None, open)?;
             self.judge_released(&mut seen, None, sums, span, turn)?;
-            Ok(seen)
+            Ok(seen.told)
         });
         match looked.and_then(|seen| seen) {
             Ok(seen) => (seen, None),

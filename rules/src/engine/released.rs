@@ -7,6 +7,7 @@ use model::FunctionId;
 
 use super::RuleState;
 use super::evaluate::{self, Span};
+use super::found::{Found, Sieve};
 use super::series::Turn;
 use super::sums::Sums;
 use crate::condition::Verdict;
@@ -31,7 +32,7 @@ impl RuleState {
     /// Judges label sets of such functions again, by the settings that hold for them.
     pub(super) fn judge_released(
         &self,
-        seen: &mut Vec<(GroupKey, Verdict)>,
+        seen: &mut Found,
         only: Option<&FunctionId>,
         sums: &mut Sums<'_>,
         span: Span<'_>,
@@ -57,17 +58,18 @@ impl RuleState {
         };
         let settings = after.settings(turn.mode);
         let detection = self.detection.as_ref();
-        let judged = evaluate::evaluate(&self.rule, settings, detection, sums, span, only)?;
-        let judged = judged.into_iter().filter(|(key, _)| is_fresh(key));
+        let open = Sieve::OPEN;
+        let judged = evaluate::evaluate(&self.rule, settings, detection, sums, span, only, open)?;
+        let judged = judged.told.into_iter().filter(|(key, _)| is_fresh(key));
         let mut closer: HashMap<GroupKey, Verdict> = judged.collect();
-        for (key, verdict) in seen.iter_mut() {
+        for (key, verdict) in &mut seen.told {
             if let Some(found) = closer.remove(key) {
                 *verdict = found;
             }
         }
-        // What only the closer look meets, such as silence of one that it waits less for.
-        seen.extend(closer);
-        seen.sort_by(|left, right| left.0.cmp(&right.0));
+        // Those that were well by the usual settings, or not met: silence that the rule waits less for.
+        seen.told.extend(closer);
+        seen.told.sort_by(|left, right| left.0.cmp(&right.0));
         Ok(())
     }
 }

@@ -57,7 +57,7 @@ impl Engine {
             } else {
                 MEMORIES_STORED_MAX
             };
-            let records = detection.due(now, whole, most);
+            let records = detection.due(by, now, whole, most);
             due.extend(records.into_iter().map(|(key, record)| StoredMemory {
                 rule: state.rule.name.clone(),
                 labels: key.labels(by),

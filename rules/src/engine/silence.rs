@@ -4,8 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::Seen;
-use super::evaluate::{Span, Window};
+use super::evaluate::{Seen, Span, Window};
 use super::series::{Series, Turn};
 use super::sums::Sums;
 use crate::condition::{Verdict, WINDOW_MAX, Why};
@@ -32,6 +31,7 @@ pub(super) fn note<'a>(
         .filter(|(_, series)| series.phase.episode_since().is_some())
         .peekable();
     let Ok(seen) = seen else { return };
+    let seen = &seen.told;
     if !settings.condition.is_about_calls() || episodes.peek().is_none() {
         return;
     }

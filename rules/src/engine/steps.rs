@@ -1,6 +1,5 @@
 //! What sequential tests may ask of the windows.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use model::{FunctionId, Ratio, Timestamp};
@@ -8,7 +7,7 @@ use model::{FunctionId, Ratio, Timestamp};
 use super::sums::Sums;
 use crate::condition::{TelemetryLate, Why};
 use crate::sight::Completeness;
-use crate::windows::{Against, Baselines, EvaluationError, GroupKey, Select, Tally};
+use crate::windows::{Against, Baselines, EvaluationError, GroupSums, Select};
 
 /// The windows of one tick, and since when nothing was missed.
 pub(crate) struct Steps<'s, 'v> {
@@ -64,12 +63,7 @@ impl Steps<'_, '_> {
     }
 
     /// Counts of `[from, to)`.
-    pub(crate) fn sum(
-        &mut self,
-        select: &Select,
-        from: i64,
-        to: i64,
-    ) -> Rc<Vec<(GroupKey, Tally)>> {
+    pub(crate) fn sum(&mut self, select: &Select, from: i64, to: i64) -> GroupSums {
         self.sums.get(select, None, from, to)
     }
 }

@@ -1,14 +1,12 @@
 //! Conditions that look at more than one sum: shares, comparisons, error budgets, answers of queries.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
-
 use super::evaluate::{Span, Verdicts, newest, whole_seconds};
 use super::sums::Sums;
 use crate::condition::{Compare, Pair, Share, Sides, Slo, Sql, Verdict, Why};
 use crate::releases::Roles;
 use crate::rule::Rule;
-use crate::windows::{By, EvaluationError, GroupKey, Select, Spent, SpentDays, Tally};
+use crate::windows::{By, EvaluationError, GroupKey, GroupSums, Select, Spent, SpentDays, Tally};
+use std::collections::BTreeMap;
 
 pub(super) fn share(
     condition: &Share,
@@ -72,7 +70,8 @@ pub(super) fn compare(
         Sides::Functions(own, other) => {
             let mut side = |function: &model::FunctionId| {
                 let tallies = newest(&rule.select, condition.over, sums, span, Some(function));
-                tallies.first().cloned()
+                let first = tallies.iter().next();
+                first.map(|(key, tally)| (key.clone(), *tally))
             };
             let other = side(other).map_or_else(Tally::default, |(_, tally)| tally);
             let own = side(own).into_iter();
@@ -99,9 +98,7 @@ pub(super) fn slo(condition: &Slo, rule: &Rule, sums: &mut Sums<'_>, span: Span<
         };
         let short = newest(&rule.select, pair.short, sums, span, None);
         for (key, tally) in long.iter() {
-            let at = short.binary_search_by(|(own, _)| own.cmp(key));
-            let short = at.ok().and_then(|at| short.get(at));
-            let short = short.map_or_else(Tally::default, |(_, tally)| *tally);
+            let short = short.get(key);
             let left = days
                 .as_ref()
                 .and_then(|days| days.get(key))
@@ -128,7 +125,7 @@ fn window(
     rule: &Rule,
     sums: &mut Sums<'_>,
     span: Span<'_>,
-) -> Option<Rc<Vec<(GroupKey, Tally)>>> {
+) -> Option<GroupSums> {
     const DAY_HOURS: u64 = 24;
     let hours = pair.long.as_secs() / 3_600;
     if hours < DAY_HOURS {
@@ -142,11 +139,8 @@ fn window(
         }
     };
     let days = days?;
-    Some(Rc::new(
-        days.iter()
-            .map(|(key, spent)| (key.clone(), of(spent)))
-            .collect(),
-    ))
+    let spent = days.iter();
+    Some(spent.map(|(key, spent)| (key.clone(), of(spent))).collect())
 }
 
 /// Whole hours, and what came after them.

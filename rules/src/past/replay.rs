@@ -11,6 +11,7 @@ use crate::answers::Answers;
 use crate::detection::Arrivals;
 use crate::engine::Engine;
 use crate::gauges::Gauges;
+use crate::moving::MovingSums;
 use crate::rule::Rule;
 use crate::set::RuleSet;
 use crate::spent::SpentBudgets;
@@ -74,6 +75,7 @@ impl Replay {
         let rollups: Rollups = past.store.rollups().anew();
         let view = StoreView {
             rollups: Arc::new(rollups),
+            moving: MovingSums::default(),
             tables: tables.clone(),
             sight: Arc::new(Hindsight),
             tested: Arc::clone(&past.tested),

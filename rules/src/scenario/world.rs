@@ -148,7 +148,13 @@ impl Windows for World<'_> {
             .collect()
     }
 
-    fn latency(&self, select: &Select, from: i64, to: i64) -> Vec<(GroupKey, Sketch)> {
+    fn latency(
+        &self,
+        select: &Select,
+        only: Option<&FunctionId>,
+        from: i64,
+        to: i64,
+    ) -> Vec<(GroupKey, Sketch)> {
         let from = Self::story(from.div_euclid(10) * 10);
         let to = Self::story(to).min(self.now + 1);
         let mut durations: BTreeMap<GroupKey, Sketch> = BTreeMap::new();
@@ -160,7 +166,10 @@ impl Windows for World<'_> {
             (slow..calls).for_each(|_| sketch.add(QUICK_US));
         }
         durations.retain(|_, sketch| !sketch.is_empty());
-        durations.into_iter().collect()
+        durations
+            .into_iter()
+            .filter(|(key, _)| only.is_none() || key.function_id(&select.by).as_ref() == only)
+            .collect()
     }
 
     fn baseline(

@@ -193,7 +193,13 @@ impl Windows for World {
             .collect()
     }
 
-    fn latency(&self, select: &Select, from: i64, to: i64) -> Vec<(GroupKey, Sketch)> {
+    fn latency(
+        &self,
+        select: &Select,
+        only: Option<&FunctionId>,
+        from: i64,
+        to: i64,
+    ) -> Vec<(GroupKey, Sketch)> {
         let from = from.div_euclid(10) * 10;
         let (from, to) = (Self::story(from), Self::story(to).min(self.now + 1));
         let mut durations: BTreeMap<GroupKey, Sketch> = BTreeMap::new();
@@ -206,7 +212,10 @@ impl Windows for World {
                 (slow..calls).for_each(|_| sketch.add(QUICK_US));
             }
         }
-        durations.into_iter().collect()
+        durations
+            .into_iter()
+            .filter(|(key, _)| only.is_none() || key.function_id(&select.by).as_ref() == only)
+            .collect()
     }
 
     fn baseline(

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use model::{FunctionId, Timestamp};
+use model::{FunctionId, Timestamp, Traffic};
 
 use super::calls::Gathered;
 use super::cell::Cell;
+use super::follow::{Counted, Followers, Timed};
 use super::instances::{Instances, Noted};
 use super::latency::Latencies;
 use super::layers::{CountedLayers, Counting};
@@ -17,7 +18,7 @@ use super::tens::Tens;
 use super::top::{CELLS_MAX, Top, TopDimension};
 use super::{
     Applied, BACK_SECONDS, Counts, Delta, FunctionIndex, INSTANCES_MAX, Latency, MICROS,
-    RollupStats, SKETCH_SECONDS, SeriesKey, TENS_BYTES_MAX, TENS_SECONDS, ten_of,
+    RollupStats, SKETCH_SECONDS, SeriesKey, TENS_BYTES_MAX, TENS_SECONDS, Tally, ten_of,
 };
 use crate::rows::intern::{CodeTable, hash_text, seed};
 
@@ -46,8 +47,19 @@ pub(super) struct Directory {
     pub(super) instances: usize,
     /// Values of all tops together.
     pub(super) top_values: usize,
+    /// Who is told what is counted.
+    pub(super) followers: Followers,
     /// What was turned away; the other numbers are filled in when somebody asks.
     turned_away: RollupStats,
+}
+
+/// What a batch added, as followers are told it.
+#[derive(Default)]
+struct Told {
+    /// Whether anybody asks.
+    wanted: bool,
+    counted: Vec<Counted>,
+    timed: Vec<Timed>,
 }
 
 #[derive(Debug)]
@@ -130,6 +142,7 @@ impl Directory {
             tens_bytes_max: TENS_BYTES_MAX,
             instances: 0,
             top_values: 0,
+            followers: Followers::default(),
             turned_away: RollupStats::default(),
         }
     }
@@ -212,8 +225,15 @@ impl Directory {
         self.turned_away.future_rows += applied.arrivals.future_rows;
         self.turned_away.unreadable_rows += applied.gathering.unreadable;
         let places = self.places(applied);
-        let deltas = self.count(&places, applied);
-        self.sketch(&places, applied.latencies);
+        let mut told = Told {
+            wanted: self.followers.any(),
+            ..Told::default()
+        };
+        let deltas = self.count(&places, applied, &mut told);
+        self.sketch(&places, applied.latencies, &mut told);
+        if told.wanted {
+            self.followers.tell(&told.counted, &told.timed);
+        }
         self.answer(&places, applied);
         self.name(&places, applied);
         self.sweep();
@@ -222,7 +242,7 @@ impl Directory {
 
     /// Adds the gathered cells, merged where several keys of the batch share a series. Those before
     /// the horizon are tens, which nobody waits for.
-    fn count(&mut self, places: &[Place], applied: &Applied<'_>) -> Vec<Delta> {
+    fn count(&mut self, places: &[Place], applied: &Applied<'_>, told: &mut Told) -> Vec<Delta> {
         let horizon = self.horizon();
         let mut cells: Vec<(u32, &Gathered)> = Vec::with_capacity(applied.gathering.cells.len());
         for cell in &applied.gathering.cells {
@@ -255,6 +275,13 @@ impl Directory {
                 continue;
             }
             series.seconds.add(first.bucket, &counts);
+            if told.wanted && series.key.traffic == Traffic::Live {
+                told.counted.push(Counted {
+                    series: *at,
+                    second: first.bucket,
+                    tally: Tally::from(&counts),
+                });
+            }
             deltas.push(Delta {
                 series: Arc::clone(&series.key),
                 second: first.bucket,
@@ -297,18 +324,27 @@ impl Directory {
         }
     }
 
-    fn sketch(&mut self, places: &[Place], latencies: &[Latency]) {
+    fn sketch(&mut self, places: &[Place], latencies: &[Latency], told: &mut Told) {
         for run in latencies.chunk_by(|one, other| one.key == other.key && one.ten == other.ten) {
             let Some(first) = run.first() else {
                 continue;
             };
             let place = places.get(first.key as usize);
             let at = place.and_then(|place| place.series_at(first.ten * SKETCH_SECONDS));
-            let Some(series) = at.and_then(|at| self.series.get_mut(at)) else {
+            let Some(at) = at else { continue };
+            let Some(series) = self.series.get_mut(at) else {
                 continue;
             };
             let bins = run.chunk_by(|one, other| one.bin == other.bin);
             let bins = bins.filter_map(|same| Some((same.first()?.bin, same.len() as u64)));
+            if told.wanted && series.key.traffic == Traffic::Live {
+                told.timed.extend(bins.clone().map(|(bin, calls)| Timed {
+                    series: at,
+                    second: first.ten * SKETCH_SECONDS,
+                    bin,
+                    calls,
+                }));
+            }
             series.latencies.add(first.ten, bins);
         }
     }

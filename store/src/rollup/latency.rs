@@ -103,6 +103,19 @@ impl Latencies {
         }
     }
 
+    /// Every bin of the sketches from this number on.
+    pub(super) fn each(&self, from: i64, mut visit: impl FnMut(i64, u16, u64)) {
+        let packed = self.packed.iter().flat_map(Minute::sketches);
+        for (ten, bins) in packed.filter(|(ten, _)| *ten >= from) {
+            packed_bins(bins).for_each(|(bin, calls)| visit(ten, bin, calls));
+        }
+        for (ten, sketch) in self.open.iter().filter(|(ten, _)| *ten >= from) {
+            sketch
+                .bins()
+                .for_each(|(bin, calls)| visit(*ten, bin, calls));
+        }
+    }
+
     fn pack_all_but(&mut self, open: usize) {
         while self.open.len() > open
             && let Some((ten, sketch)) = self.open.pop_front()

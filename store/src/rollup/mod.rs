@@ -10,6 +10,7 @@ pub(crate) mod calls;
 mod cell;
 mod counts;
 mod directory;
+mod follow;
 mod instances;
 mod latency;
 pub(crate) mod layers;
@@ -22,6 +23,7 @@ pub(crate) mod sketch;
 mod slots;
 mod stats;
 mod sweep;
+mod tally;
 mod tens;
 #[cfg(test)]
 mod tests;
@@ -40,10 +42,12 @@ use instances::Answered;
 use top::NamedCalls;
 
 pub use counts::Counts;
+pub use follow::{Counted, Followed, Follower, Timed};
 pub use layers::{CountedLayers, Layer};
 pub use select::{Dimension, Group, Selection, SeriesKey};
 pub use sketch::Sketch;
 pub use stats::RollupStats;
+pub use tally::Tally;
 pub use top::TopDimension;
 
 /// How long a second stays in the hot form, where sums over any window cost the same.

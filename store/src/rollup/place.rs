@@ -176,6 +176,9 @@ impl Directory {
             latencies: Latencies::default(),
         });
         self.by_key.insert(hash, at);
+        if let Some(series) = self.series.get(at) {
+            self.followers.tell_born(at, &series.key);
+        }
         if let Some(function) = self.functions.get_mut(owner) {
             function.series.push(at);
         }

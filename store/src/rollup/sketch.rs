@@ -47,7 +47,7 @@ impl Sketch {
 
     /// Adds a duration in microseconds; negative ones count as 0, longer ones than 1 h as 1 h.
     pub fn add(&mut self, micros: i64) {
-        self.add_to_bin(bin_of(super::clamped(micros)), 1);
+        self.add_to_bin(Sketch::bin_of(micros), 1);
     }
 
     /// Adds what another holds.
@@ -86,9 +86,14 @@ impl Sketch {
     /// How many of them were longer than so many microseconds. Those within 2 % above it may be left out,
     /// because they share its bin.
     pub fn count_above_us(&self, micros: i64) -> u64 {
-        let limit = bin_of(super::clamped(micros));
+        let limit = Sketch::bin_of(micros);
         let first = self.bins.partition_point(|(bin, _)| *bin <= limit);
         self.bins.iter().skip(first).map(|(_, count)| count).sum()
+    }
+
+    /// The number of the bin that a duration in microseconds falls into; longer ones fall into higher bins.
+    pub fn bin_of(micros: i64) -> u16 {
+        bin_of(super::clamped(micros))
     }
 
     /// The sketch of these bins, which have to be sorted.

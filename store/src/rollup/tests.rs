@@ -496,3 +496,76 @@ fn instances_that_answered_live_calls_are_counted_for_a_while() {
         0
     );
 }
+
+fn sums_of(followed: &Followed) -> BTreeMap<(u32, i64), Tally> {
+    let mut sums: BTreeMap<(u32, i64), Tally> = BTreeMap::new();
+    for it in &followed.counted {
+        sums.entry((it.series, it.second))
+            .or_default()
+            .merge(&it.tally);
+    }
+    sums
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// One who follows from the beginning and one who joins late know the same.
+    #[test]
+    fn followers_are_told_what_is_counted(
+        batches in prop::collection::vec((prop::collection::vec(row(), 0..20), 0..3_i64), 1..12),
+    ) {
+        let rollups = Rollups::new(100);
+        let early = rollups.follow(START - BACK_SECONDS);
+        let mut told = Followed::default();
+        let mut now = START;
+        for (rows, pass) in &batches {
+            now += pass;
+            rollups.apply(&batch(rows, now), Timestamp::from_seconds(now));
+            let more = early.take();
+            prop_assert!(!more.lost);
+            told.born.extend(more.born);
+            told.counted.extend(more.counted);
+            told.timed.extend(more.timed);
+        }
+        let late = rollups.follow(now - BACK_SECONDS).take();
+        let since = |sums: BTreeMap<(u32, i64), Tally>| -> BTreeMap<(u32, i64), Tally> {
+            // Minutes go over into tens as a whole.
+            sums.into_iter().filter(|((_, second), _)| *second >= now - BACK_SECONDS + 60).collect()
+        };
+        prop_assert_eq!(since(sums_of(&told)), since(sums_of(&late)));
+        let calls = |followed: &Followed| -> u64 {
+            let whole = now - BACK_SECONDS + 60;
+            let timed = followed.timed.iter().filter(|it| it.second >= whole);
+            timed.map(|it| it.calls).sum()
+        };
+        prop_assert_eq!(calls(&told), calls(&late));
+        let live = |(_, key): &(u32, Arc<SeriesKey>)| key.traffic == Traffic::Live;
+        prop_assert!(told.born.iter().all(live));
+        prop_assert_eq!(told.born.len(), late.born.len());
+    }
+}
+
+#[test]
+fn a_follower_that_falls_behind_is_told_so() {
+    let rollups = Rollups::new(100);
+    let follower = rollups.follow(START);
+    for second in 0..1_001 {
+        let now = START + second;
+        rollups.apply(&batch(&[plain(0, 0)], now), Timestamp::from_seconds(now));
+    }
+    let followed = follower.take();
+    assert!(followed.lost && followed.counted.is_empty());
+    assert_eq!(rollups.follow(START + 900).take().counted.len(), 101);
+}
+
+#[test]
+fn nobody_is_told_who_is_gone() {
+    let rollups = Rollups::new(100);
+    drop(rollups.follow(START));
+    rollups.apply(
+        &batch(&[plain(0, 0)], START),
+        Timestamp::from_seconds(START),
+    );
+    assert!(!rollups.read().followers.any());
+}

@@ -54,7 +54,7 @@ proptest! {
                 (GroupKey::new(key.to_vec()), calls(*counted, (*counted as f64 * share) as u64))
             })
             .collect();
-        let judged = worse(200).judge(&by, &tallies);
+        let judged = worse(200).judge(&by, tallies.iter().map(|(key, tally)| (key, tally)));
         prop_assert_eq!(judged.len(), tallies.len());
         for ((key, verdict), (own_key, own)) in judged.iter().zip(&tallies) {
             prop_assert_eq!(key, own_key);
