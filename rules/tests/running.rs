@@ -240,23 +240,6 @@ async fn the_mode_is_switched_over_http() {
     running.stop().await;
 }
 
-/// A detector that has seen eight clean days of a hundred calls a second, one of a thousand failing.
-fn learned(until: Timestamp) -> Vec<u8> {
-    const SECONDS: u64 = 8 * 86_400;
-    let mut detector = early::Detector::new(early::Settings::default());
-    let from = u64::try_from(until.as_seconds()).unwrap() - SECONDS;
-    for second in from..from + SECONDS {
-        detector.look(early::Look {
-            at_ms: second * 1_000,
-            calls: 100,
-            failed: u64::from(second.is_multiple_of(10)),
-            clean: true,
-        });
-    }
-    assert!(!detector.is_learning());
-    detector.to_record()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_learned_pages_at_the_first_failing_commit_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
@@ -265,18 +248,7 @@ async fn what_was_learned_pages_at_the_first_failing_commit_after_a_restart() {
     let store = Store::open(options, clock.clone()).await.unwrap();
     let path = directory.path().join("state.db");
     let state = State::open(&path, &[rules::MIGRATIONS]).await.unwrap();
-    state
-        .write(vec![
-            state::Statement::new(
-                "insert into rules_memories(rule, labels, at_us, record) values (?1, ?2, ?3, ?4)",
-            )
-            .bind("Failing")
-            .bind(r#"{"function":"feed","namespace":"guide"}"#)
-            .bind(clock.now())
-            .bind(learned(clock.now())),
-        ])
-        .await
-        .unwrap();
+    opened::teach(&state, "Failing", clock.now()).await;
     let modes = opened::open_modes(&state, &clock).await;
     let rules = r#"
 version: rampart/v1

@@ -42,6 +42,9 @@ rules:
   - alert: Low
     functions: ['guide/feed']
     success_rate: {below: 99%, over: 1m, min_calls: 50}
+  - alert: Early
+    functions: ['guide/feed']
+    success_rate: {objective: 99.9%, detect: early}
   - alert: LowInUnit
     functions: ['guide/feed']
     by: [function, unit]
@@ -90,6 +93,7 @@ async fn alerts_about_failures_name_suspects_and_others_do_not() {
     let folder = tempfile::tempdir().unwrap();
     let clock = SystemClock::shared();
     let (store, state, modes) = opened::open(folder.path(), &clock).await;
+    opened::teach(&state, "Early", clock.now()).await;
     let (sender, mut inbox) = mpsc::channel(100);
     let running = Rules::start(
         RuleSet::parse("rules.yaml", RULES).unwrap(),
@@ -115,7 +119,7 @@ async fn alerts_about_failures_name_suspects_and_others_do_not() {
     store.commit(rows(clock.now(), &calls)).await.unwrap();
     let mut alerts: Vec<Alert> = Vec::new();
     let all = async {
-        while alerts.len() < 4 {
+        while alerts.len() < 5 {
             alerts.push(inbox.recv().await.unwrap());
         }
     };
@@ -133,6 +137,7 @@ async fn alerts_about_failures_name_suspects_and_others_do_not() {
     };
     let pair = Some("unit b, version 7: 96 % of the failures, 10 % of the calls");
     assert_eq!(suspects("Low"), pair);
+    assert_eq!(suspects("Early"), pair, "what is found early says it too");
     // The unit is the alert's own; what is left is the version.
     assert_eq!(
         suspects("LowInUnit"),

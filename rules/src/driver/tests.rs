@@ -303,10 +303,10 @@ async fn while_the_database_refuses_the_page_still_goes_out(place: &Place) {
 }
 }
 
-/// Like [`OneFunction`], but a rule about `travel/*` meets a bug.
-struct BugUnderTravel(Arc<OneFunction>);
+/// Like [`OneFunction`], but something happens before each sum.
+struct Before<F>(F, Arc<OneFunction>);
 
-impl Windows for BugUnderTravel {
+impl<F: Fn(&Select)> Windows for Before<F> {
     fn sum(
         &self,
         select: &Select,
@@ -314,8 +314,8 @@ impl Windows for BugUnderTravel {
         from: i64,
         to: i64,
     ) -> Vec<(GroupKey, Tally)> {
-        assert!(!select.takes("travel/search"), "a bug");
-        self.0.sum(select, only, from, to)
+        (self.0)(select);
+        self.1.sum(select, only, from, to)
     }
 
     fn baseline(
@@ -324,11 +324,11 @@ impl Windows for BugUnderTravel {
         against: &Against,
         now: Timestamp,
     ) -> Result<Baselines, EvaluationError> {
-        self.0.baseline(select, against, now)
+        self.1.baseline(select, against, now)
     }
 
     fn recent(&self, select: &Select, now: Timestamp) -> Result<Recents, EvaluationError> {
-        self.0.recent(select, now)
+        self.1.recent(select, now)
     }
 
     fn completeness(
@@ -337,7 +337,7 @@ impl Windows for BugUnderTravel {
         from: Timestamp,
         to: Timestamp,
     ) -> Completeness {
-        self.0.completeness(function, from, to)
+        self.1.completeness(function, from, to)
     }
 }
 
@@ -352,7 +352,8 @@ async fn a_rule_that_panics_costs_no_other_rule_its_alerts() {
         let sink = Arc::new(MoodySink::default());
         let rules = format!("version: rampart/v1\nrules: [{first}, {second}]\n");
         let life = live(&place, &clock, &sink, &rules).await;
-        let view: View = Arc::new(BugUnderTravel(OneFunction::new(500)));
+        let bug = |select: &Select| assert!(!select.takes("travel/search"), "a bug");
+        let view: View = Arc::new(Before(bug, OneFunction::new(500)));
         life.driver
             .tick(
                 Arc::clone(&view),
@@ -554,4 +555,34 @@ async fn memories_are_stored_and_taken_up_again(place: &Place) {
         .unwrap();
     assert_eq!(ledger.memories().await.unwrap(), []);
 }
+}
+
+/// Whoever looks for suspects waits until the test lets go, which it does after the alert was told.
+#[tokio::test]
+async fn an_alert_goes_out_without_suspects_that_are_late() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = Place::File(directory.path().join("state.db"));
+    let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
+    let sink = Arc::new(MoodySink::default());
+    let life = live(&place, &clock, &sink, RULES).await;
+    let (let_go, waiting) = std::sync::mpsc::sync_channel::<()>(10);
+    let waiting = StdMutex::new(waiting);
+    let (looked, looks) = std::sync::mpsc::sync_channel::<()>(10);
+    let wait = move |select: &Select| {
+        if select.by.contains(&crate::windows::By::Unit) {
+            looked.send(()).unwrap();
+            // Ends when the other side is dropped.
+            waiting.lock().unwrap().recv().unwrap_err();
+        }
+    };
+    let view: View = Arc::new(Before(wait, OneFunction::new(500)));
+    life.driver
+        .tick(view, Mode::Daily, Arc::default(), Arrivals::default())
+        .await;
+    life.hand_over.deliver_all().await.unwrap();
+    assert_eq!(names(&sink), ["Low firing"]);
+    let told = sink.taken.lock().unwrap();
+    assert!(!told[0].annotations.contains_key("suspects"));
+    looks.try_recv().expect("somebody looked for suspects");
+    drop(let_go);
 }
