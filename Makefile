@@ -12,7 +12,7 @@ help: ## this list
 setup: ## install what building and running needs
 	@scripts/setup build
 
-setup-test: ## install what the tests need besides: nginx, wrk, node-exporter, Node, Chromium, a mail sink, an object store, DuckDB
+setup-test: ## install what the tests need besides: nginx, wrk, node-exporter, PostgreSQL, Node, Chromium, a mail sink, an object store, DuckDB
 	@scripts/setup test
 
 setup-bench: ## install what is measured beside: nginx, wrk, h2load, Go for hey, DuckDB
@@ -31,7 +31,8 @@ fmt: ## format the sources
 lint: setup ## rustfmt and clippy, warnings are errors
 	@scripts/lint
 
-unit: setup ## every test except the end-to-end ones
+unit: ## every test except the end-to-end ones
+	@scripts/setup unit
 	$(CARGO) test --locked --workspace --lib --bins
 
 test: setup-test ## every check, the same as CI

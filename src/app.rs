@@ -89,6 +89,9 @@ pub struct App {
 }
 
 struct Rooms {
+    /// What belongs to this node's own tables: the rules' phases.
+    own_state: State,
+    /// What nodes may share: incidents, silences, the mode.
     state: State,
     store: Store,
     collector: Collector,
@@ -131,7 +134,7 @@ impl App {
         ));
         let health = health::Health {
             store: rooms.store.clone(),
-            state: rooms.state.clone(),
+            states: [rooms.state.clone(), rooms.own_state.clone()],
             trouble: told,
             metrics: metrics.clone(),
             reload: reload.clone(),
@@ -145,6 +148,10 @@ impl App {
             stopping.clone(),
             CONNECTION_GRACE,
         ));
+        if config.shared_state.is_some() {
+            let modes = rooms.rules.modes().clone();
+            tokio::spawn(follow_mode(modes, stopping.clone()));
+        }
         let upkeep = tokio::spawn(keep_metrics(metrics, stopping));
         Ok(App {
             address,
@@ -185,6 +192,7 @@ impl App {
         self.upkeep.abort();
         self.watching.abort();
         let Rooms {
+            own_state,
             state,
             store,
             collector,
@@ -197,7 +205,11 @@ impl App {
         within("the rules", RULES_GRACE, rules.stop()).await;
         alerting.stop(DELIVERY_GRACE).await;
         within("the tables", CLOSING_GRACE, store.close()).await;
-        within("the operational state", CLOSING_GRACE, state.close()).await;
+        let states = async { tokio::join!(state.close(), own_state.close()) };
+        within("the operational state", CLOSING_GRACE, async {
+            states.await;
+        })
+        .await;
     }
 }
 
@@ -208,10 +220,39 @@ pub async fn within(what: &str, grace: Duration, ending: impl Future<Output = ()
     }
 }
 
+const ROOMS_WITH_STATE: [state::Migrations; 2] = [rules::MIGRATIONS, alerting::MIGRATIONS];
+/// How often a node looks whether the mode was set at another one.
+const MODE_EVERY: Duration = Duration::from_secs(1);
+
+/// The state that is this node's own, and the one that nodes share: the same without a server.
+async fn open_states(config: &Config) -> Result<(State, State), StartError> {
+    let own = open_state(&config.data_dir.join("rampart.db")).await?;
+    let Some(shared) = &config.shared_state else {
+        return Ok((own.clone(), own));
+    };
+    let place = state::Place::Server(shared.url.clone());
+    let limits = state::Limits::default();
+    let shared = State::open_at(&place, &ROOMS_WITH_STATE, &limits).await?;
+    Ok((own, shared))
+}
+
+/// Takes up the mode that was set at another node.
+async fn follow_mode(modes: Modes, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stop.changed() => return,
+            () = tokio::time::sleep(MODE_EVERY) => {}
+        }
+        if let Err(error) = modes.read_again().await {
+            tracing::warn!(%error, "the mode was not read; it stays as it was");
+        }
+    }
+}
+
 /// Opens the operational state. A damaged file is set aside rather than keeping the guard from
 /// starting: what it held is lost, what comes from now on is not.
 pub async fn open_state(path: &Path) -> Result<State, StartError> {
-    let rooms = [rules::MIGRATIONS, alerting::MIGRATIONS];
+    let rooms = ROOMS_WITH_STATE;
     match State::open(path, &rooms).await {
         Err(damage @ state::StateError::Corrupt { .. }) => {
             let kept = state::set_aside(path).map_err(|error| StartError::DataFolder {
@@ -280,14 +321,19 @@ async fn start_rooms(
     clock: &SharedClock,
 ) -> Result<(Rooms, Modes), StartError> {
     let store = Store::open(config.store.clone(), clock.clone()).await?;
-    let state = open_state(&config.data_dir.join("rampart.db")).await?;
+    let (own_state, state) = open_states(config).await?;
     let outbound = Outbound::new(config.outbound_allow.clone(), outbound::Limits::default());
     let modes = Modes::open(state.clone(), config.rush.clone(), clock.clone()).await?;
     let external_url = config
         .external_url
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
-    let alerting = Alerting::start(
+    let node = config
+        .shared_state
+        .as_ref()
+        .map(|shared| shared.node.clone());
+    let alerting = Alerting::start_as(
+        node.unwrap_or_default(),
         config.alerting.clone(),
         config.teams.clone(),
         state.clone(),
@@ -311,7 +357,7 @@ async fn start_rooms(
     let rules = Rules::start(
         config.rules.clone(),
         store.clone(),
-        state.clone(),
+        own_state.clone(),
         Arc::new(CollectorSight(collector.clone())),
         Arc::new(Tested(loadtests.clone())),
         Arc::new(ToAlerting(alerting.handle())),
@@ -322,6 +368,7 @@ async fn start_rooms(
     .await?;
     Ok((
         Rooms {
+            own_state,
             state,
             store,
             collector,

@@ -239,6 +239,13 @@ fn fixed_settings(config: &Config) -> BTreeMap<&'static str, String> {
         ("listen", config.listen.to_string()),
         ("external_url", format!("{:?}", config.external_url)),
         ("data_dir", config.data_dir.display().to_string()),
+        ("state", {
+            let shared = config.shared_state.as_ref();
+            format!(
+                "{:?}",
+                shared.map(|shared| (shared.url.expose(), &shared.node))
+            )
+        }),
         ("store", format!("{:?}", config.store)),
         ("outbound.allow", format!("{:?}", config.outbound_allow)),
         (

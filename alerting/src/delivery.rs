@@ -294,7 +294,8 @@ pub struct Quota {
 }
 
 /// What a provider says later about a message it took.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Receipt {
     /// It arrived; a call was answered, if only by a mailbox.
     Arrived {

@@ -76,6 +76,43 @@ pub(crate) fn started(incidents: usize, interrupted: usize) {
     tracing::info!(incidents, interrupted, "alerting goes on");
 }
 
+pub(crate) fn leads(epoch: u64) {
+    metrics::gauge!("rampart_alerting_leading").set(1.0);
+    tracing::info!(epoch, "this node leads now: it pages people");
+}
+
+pub(crate) fn follows(leader: &str) {
+    metrics::gauge!("rampart_alerting_leading").set(0.0);
+    tracing::info!(
+        leader,
+        "another node leads: what arrives here is written down for it"
+    );
+}
+
+pub(crate) fn lost_the_lead(epoch: u64, unsaved: usize) {
+    metrics::counter!("rampart_alerting_leads_lost_total").increment(1);
+    tracing::warn!(
+        epoch,
+        unsaved,
+        "another node leads since a newer epoch; nothing more is written or sent in this one"
+    );
+}
+
+pub(crate) fn orders_taken(count: usize) {
+    metrics::counter!("rampart_alerting_inbox_taken_total").increment(count as u64);
+}
+
+pub(crate) fn not_read(cause: &dyn Display) {
+    tracing::warn!(%cause, "what other nodes stored was not read; tried again");
+}
+
+pub(crate) fn messages_held_back(count: usize) {
+    tracing::warn!(
+        count,
+        "the database does not answer; messages wait for it, but not for long"
+    );
+}
+
 pub(crate) fn send_panicked(channel: &'static str) {
     tracing::error!(channel, "a channel failed unexpectedly");
 }

@@ -13,6 +13,7 @@ pub mod delivery;
 mod engine;
 mod events;
 mod intervals;
+mod lease;
 pub mod message;
 pub mod oncall;
 pub mod page;
@@ -28,6 +29,6 @@ pub use api::{
 };
 pub use chart::{ChartSource, Curves, Panel};
 pub use config::{Config, Teams};
-pub use engine::{Alerting, AlertingError, Handle, TestResult};
+pub use engine::{Alerting, AlertingError, Handle, Node, NodeStatus, TestResult};
 pub use intervals::{Period, TimeInterval};
 pub use tables::{LoadError, MIGRATIONS};

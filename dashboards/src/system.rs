@@ -22,6 +22,8 @@ pub(crate) struct System {
     pub(crate) trouble: Option<&'static str>,
     /// Which thresholds hold.
     pub(crate) mode: ::rules::ModeStatus,
+    /// Who pages people, where several nodes share a database.
+    pub(crate) node: Option<::alerting::NodeStatus>,
     /// Functions that are remembered.
     pub(crate) functions: u64,
     /// The rules.
@@ -54,6 +56,7 @@ pub(crate) async fn show(State(sources): State<Sources>) -> Json<System> {
         as_of: sources.clock.now(),
         trouble: *sources.trouble.borrow(),
         mode: sources.rules.modes().status(),
+        node: sources.alerting.node(),
         functions: sources.store.rollups().stats().functions,
         rules: RulesStatus {
             count: rules.len(),

@@ -21,6 +21,8 @@ const DOCUMENT: &str = include_str!("../web/dist/index.html");
 const SCRIPT: &str = include_str!("../web/dist/assets/app.js");
 const STYLE: &str = include_str!("../web/dist/assets/app.css");
 const ICON: &str = include_str!("../web/dist/favicon.svg");
+/// Enough of a hash to tell versions of a file apart.
+const HASH_BYTES: usize = 6;
 /// The words of each language, which the script loads by their stable names.
 const WORDS: [(&str, &str); 2] = [
     ("en", include_str!("../web/dist/assets/en.js")),
@@ -51,14 +53,16 @@ struct Asset {
 
 impl Asset {
     fn new(stem: &str, ending: &str, content_type: &'static str, plain: &str) -> Asset {
-        let digest = format!("{:x}", Sha256::digest(plain));
-        let hash = digest.get(..12).unwrap_or(&digest);
+        let hash = Sha256::digest(plain)
+            .iter()
+            .take(HASH_BYTES)
+            .fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         let zipped = encoder
             .write_all(plain.as_bytes())
             .and_then(|()| encoder.finish());
         Asset {
-            name: format!("{stem}-{hash}.{ending}"),
+            name: format!("{stem}-{hash:012x}.{ending}"),
             content_type,
             plain: plain.to_owned(),
             // Writing to memory does not fail; if it did, the plain bytes are served.

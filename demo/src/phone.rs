@@ -12,7 +12,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use model::{SharedClock, Timestamp};
 use serde_json::{Value, json};
 use sha2::Sha256;

@@ -148,21 +148,7 @@ impl Modes {
         schedule: Vec<DatedEvent>,
         clock: SharedClock,
     ) -> Result<Modes, StateError> {
-        let rows = state
-            .read(Statement::new(
-                "select mode, since_us, until_us, set_by from rules_mode where id = 1",
-            ))
-            .await?;
-        let manual = rows.first().map(read_manual).transpose()?;
-        let rows = state
-            .read(Statement::new(
-                "select from_us, to_us from rules_rushes order by from_us desc limit 1000",
-            ))
-            .await?;
-        let rushes = rows
-            .iter()
-            .map(|row| Ok((row.timestamp(0)?, row.optional_timestamp(1)?)))
-            .collect::<Result<_, StateError>>()?;
+        let (manual, rushes) = read_decisions(&state).await?;
         let status = decide(&schedule, manual.as_ref(), clock.now());
         Ok(Modes {
             shared: Arc::new(Shared {
@@ -211,6 +197,22 @@ impl Modes {
     pub fn reschedule(&self, schedule: Vec<DatedEvent>) {
         self.inner().schedule = schedule;
         self.refresh();
+    }
+
+    /// Takes up what was decided at another node that shares the state.
+    pub async fn read_again(&self) -> Result<(), StateError> {
+        let (manual, rushes) = read_decisions(&self.shared.state).await?;
+        {
+            let mut inner = self.inner();
+            // A decision that is being made here is newer than what was read.
+            let since = |manual: &Option<Manual>| manual.as_ref().map(|manual| manual.since);
+            if since(&manual) >= since(&inner.manual) {
+                inner.manual = manual;
+                inner.rushes = rushes;
+            }
+        }
+        self.refresh();
+        Ok(())
     }
 
     /// A person decides. Durable when it returns.
@@ -282,6 +284,22 @@ impl Modes {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Rush times that people switched on; open ones have no end.
+type Rushes = Vec<(Timestamp, Option<Timestamp>)>;
+
+async fn read_decisions(state: &State) -> Result<(Option<Manual>, Rushes), StateError> {
+    let sql = "select mode, since_us, until_us, set_by from rules_mode where id = 1";
+    let rows = state.read(Statement::new(sql)).await?;
+    let manual = rows.first().map(read_manual).transpose()?;
+    let sql = "select from_us, to_us from rules_rushes order by from_us desc limit 1000";
+    let rows = state.read(Statement::new(sql)).await?;
+    let rushes = rows
+        .iter()
+        .map(|row| Ok((row.timestamp(0)?, row.optional_timestamp(1)?)))
+        .collect::<Result<_, StateError>>()?;
+    Ok((manual, rushes))
 }
 
 fn read_manual(row: &Row) -> Result<Manual, StateError> {

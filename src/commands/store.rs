@@ -52,15 +52,16 @@ pub async fn run(remote: &Remote, arguments: StoreArguments) -> Exit {
             source,
             destination,
         } => restore(output, source.clone(), destination.clone()).await,
-        command => match data_dir(&arguments) {
-            Ok(data_dir) => work(output, command, data_dir).await,
+        command => match place(&arguments) {
+            Ok(place) => work(output, command, place).await,
             Err(exit) => return exit,
         },
     };
     done.unwrap_or_else(|failure| complain(&failure.to_string(), Exit::Failed))
 }
 
-async fn work(output: Output, command: &StoreCommand, data_dir: PathBuf) -> Result<Exit, Failure> {
+async fn work(output: Output, command: &StoreCommand, place: Place) -> Result<Exit, Failure> {
+    let data_dir = place.data_dir;
     let store = data_dir.join(STORE);
     match command {
         StoreCommand::Stats => {
@@ -86,7 +87,13 @@ async fn work(output: Output, command: &StoreCommand, data_dir: PathBuf) -> Resu
             };
             Ok(print(&upgraded, output, &sentence))
         }
-        StoreCommand::Backup { destination } => backup(output, data_dir, destination.clone()).await,
+        StoreCommand::Backup { destination } => {
+            let done = backup(output, data_dir, destination.clone()).await;
+            if place.shared_state {
+                tell(ELSEWHERE);
+            }
+            done
+        }
         StoreCommand::Restore { .. } => Ok(Exit::Usage),
     }
 }
@@ -99,17 +106,47 @@ async fn blocking<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(move || work(&fs)).await??)
 }
 
-/// The data directory that `serve` would use.
-fn data_dir(arguments: &StoreArguments) -> Result<PathBuf, Exit> {
-    if let Some(data_dir) = &arguments.data_dir {
-        return Ok(data_dir.clone());
+/// What a copy of a node does not hold.
+const ELSEWHERE: &str = "incidents, silences, overrides and the mode are in the PostgreSQL database that `state` names, \
+     and not in this copy; keep them with pg_dump\n";
+
+/// What `serve` would use.
+struct Place {
+    data_dir: PathBuf,
+    /// Whether the operational state that nodes share is on a server.
+    shared_state: bool,
+}
+
+/// The data directory that `serve` would use, and whether all of the state is in it.
+fn place(arguments: &StoreArguments) -> Result<Place, Exit> {
+    let alone = |data_dir: PathBuf| Place {
+        data_dir,
+        shared_state: false,
+    };
+    match (&arguments.data_dir, &arguments.config) {
+        (Some(data_dir), None) => Ok(alone(data_dir.clone())),
+        // A file that cannot be read keeps nobody from the directory that is named.
+        (Some(data_dir), Some(_)) => Ok(configured(arguments).map_or_else(
+            |_| alone(data_dir.clone()),
+            |place| Place {
+                data_dir: data_dir.clone(),
+                ..place
+            },
+        )),
+        (None, _) => configured(arguments),
     }
+}
+
+fn configured(arguments: &StoreArguments) -> Result<Place, Exit> {
     let default = || {
         let path = PathBuf::from(DEFAULT_FILE);
         path.exists().then_some(path)
     };
     let Some(path) = arguments.config.clone().or_else(default) else {
-        return Ok(PathBuf::from(DEFAULT_DATA_DIR));
+        return Ok(Place {
+            data_dir: PathBuf::from(DEFAULT_DATA_DIR),
+            shared_state: false,
+        });
     };
     let around = Surroundings {
         variable: &surroundings::variable,
@@ -128,7 +165,10 @@ fn data_dir(arguments: &StoreArguments) -> Result<PathBuf, Exit> {
         return Err(refuse(unread.to_string()));
     }
     Config::parse(&files, &Overrides::default(), &around)
-        .map(|(config, _)| config.data_dir)
+        .map(|(config, _)| Place {
+            data_dir: config.data_dir,
+            shared_state: config.shared_state.is_some(),
+        })
         .map_err(|problems| refuse(problems.to_string()))
 }
 

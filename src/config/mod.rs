@@ -7,6 +7,7 @@ mod files;
 pub mod last_good;
 mod sections;
 mod shape;
+mod state;
 mod storage;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use model::DatedEvent;
 
 pub use files::{ConfigFiles, TextFile, expand, read_text};
 pub use shape::main as main_shape;
+pub use state::SharedState;
 
 /// Where the server listens when nothing says otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:9650";
@@ -45,6 +47,8 @@ pub struct Config {
     pub external_url: Option<String>,
     /// Where data goes.
     pub data_dir: PathBuf,
+    /// The database that several nodes share, if there is one.
+    pub shared_state: Option<SharedState>,
     /// Addresses that requests built from data may reach.
     pub outbound_allow: outbound::AllowList,
     /// The events during which the mode is rush.
@@ -143,6 +147,7 @@ impl Config {
             .clone()
             .unwrap_or_else(|| PathBuf::from(root.text_of("data_dir").unwrap_or(DEFAULT_DATA_DIR)));
         let outbound_allow = sections::outbound_allow(root, problems);
+        let shared_state = state::read(root, around, problems);
         let store = storage::options(root, data_dir.join("store"), around, problems);
         let section = |name: &str| root.field(name).cloned().unwrap_or_else(empty);
         let collector = collector::Config::read(&section("collector"), problems);
@@ -163,6 +168,7 @@ impl Config {
             listen: listen?,
             external_url,
             data_dir,
+            shared_state,
             outbound_allow: outbound_allow?,
             rush,
             store,

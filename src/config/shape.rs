@@ -69,9 +69,12 @@ pub fn main() -> Shape {
                 ),
                 "Who is told.",
             )
-            .field("auth", auth(), "Who may do what."),
+            .field("auth", auth(), "Who may do what.")
+            .field("state", super::state::shape(), STATE),
     )
 }
+
+const STATE: &str = "Where incidents, silences and the mode are kept; in data_dir by default.";
 
 fn outbound() -> Shape {
     let networks = Shape::list(Shape::Text);

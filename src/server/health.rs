@@ -20,8 +20,8 @@ use crate::watch::Trouble;
 pub struct Health {
     /// The tables.
     pub store: store::Store,
-    /// Phases, incidents, outbox.
-    pub state: state::State,
+    /// Phases, incidents, outbox: what is shared, and what is this node's own.
+    pub states: [state::State; 2],
     /// What keeps calls from being taken in.
     pub trouble: watch::Receiver<Trouble>,
     /// The program's own metrics.
@@ -81,7 +81,7 @@ async fn ready(State(health): State<Health>) -> Response {
         None if !health.store.healthy() => {
             Some("storage failed and ingest is stopped; alerting goes on")
         }
-        None if !health.state.healthy() => {
+        None if !health.states.iter().all(state::State::healthy) => {
             Some("the operational state cannot be written; pages go out without records")
         }
         None => None,

@@ -27,3 +27,4 @@ mod second_home;
 mod storage;
 mod store;
 mod story;
+mod two_nodes;

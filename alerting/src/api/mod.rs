@@ -190,9 +190,17 @@ fn problem(error: AlertingError) -> ProblemDocument {
             ProblemDocument::bad_request(message.clone()).field(*field)
         }
         AlertingError::Silence(refusal) => ProblemDocument::bad_request(refusal.to_string()),
-        AlertingError::TooManyAlerts => ProblemDocument::unavailable(error.to_string(), SOON),
+        AlertingError::TooManyAlerts | AlertingError::TooManyWaiting => {
+            ProblemDocument::unavailable(error.to_string(), SOON)
+        }
         AlertingError::NotDurable(_) => ProblemDocument::unavailable(
             "it was done, but could not be written to disk; repeat it",
+            SOON,
+        ),
+        AlertingError::Waiting { leader } => ProblemDocument::unavailable(
+            format!(
+                "it is written down for the node that leads, {leader}, which has not done it yet"
+            ),
             SOON,
         ),
         AlertingError::Stopping => ProblemDocument::unavailable("Rampart is stopping", SOON),

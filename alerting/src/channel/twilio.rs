@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use declare::{Node, Problems, Record, Shape};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use model::{Secret, Timestamp};
 use outbound::{Answer, Outbound};
 use serde::Deserialize;

@@ -1,15 +1,19 @@
 //! The one task that owns the pipeline's memory.
 
-use std::collections::VecDeque;
+mod following;
+mod storing;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Alert, Mode, SharedClock, Timestamp};
 use outbound::Outbound;
-use state::{State, Statement};
+use state::State;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::AlertingError;
+use super::node::{Cluster, News};
 use super::outside::OutsideCommand;
 use super::own;
 use super::sending::{RECEIPTS_ASKED_MAX, Sending};
@@ -68,6 +72,8 @@ pub(super) enum Command {
         policy: Arc<Policy>,
         reply: oneshot::Sender<()>,
     },
+    /// What the database says that others did.
+    News(News),
     Stop,
 }
 
@@ -82,10 +88,8 @@ pub(super) enum Acted {
 
 /// Commands that share one write to disk.
 const COMMANDS_PER_WRITE_MAX: usize = 256;
-/// The longest wait for the disk before messages leave without it.
-const STORE_DEADLINE: Duration = Duration::from_secs(5);
-/// Writes kept for another try while the disk fails.
-const UNSAVED_WRITES_MAX: usize = if cfg!(test) { 200 } else { 200_000 };
+/// How soon a shared database that did not answer is asked again.
+const RETRY_EVERY: Duration = Duration::from_millis(300);
 /// The task looks at its timers at least this often.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 /// How long resolved incidents are kept.
@@ -99,6 +103,11 @@ pub(super) struct Actor {
     memory: Memory,
     state: State,
     outbound: Outbound,
+    role: Role,
+    /// The other nodes, where there may be some.
+    cluster: Option<Arc<Cluster>>,
+    /// What a memory is made with when the database has another one.
+    policy: Arc<Policy>,
     steady: Steady,
     commands: mpsc::Receiver<Command>,
     /// For outcomes; it also keeps the queue open until `Stop`.
@@ -109,7 +118,12 @@ pub(super) struct Actor {
     disk_is_behind: bool,
     writes: Vec<Write>,
     sends: Vec<Dispatch>,
-    /// Bounds the tasks that ask for receipts.
+    /// What was taken from the inbox, and what of it is not gone from there yet.
+    taken: BTreeSet<i64>,
+    done: Vec<i64>,
+    /// Since when a shared database does not answer, by the clock that never jumps.
+    away_since: Option<Duration>,
+    /// Bounds the tasks that ask for receipts, or write something down for the leader.
     asking: Arc<Semaphore>,
     painter: Painter,
     in_flight: usize,
@@ -117,6 +131,17 @@ pub(super) struct Actor {
     expired_at: Option<Timestamp>,
     /// Since when the database takes nothing, if that was told.
     storage_failed_since: Option<Timestamp>,
+}
+
+/// What a node does with what it hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// It does everything; there are no other nodes.
+    Alone,
+    /// It works, as long as no newer epoch exists.
+    Leading { epoch: u64 },
+    /// It writes down what arrives and shows what the leader has stored.
+    Following,
 }
 
 impl Actor {
@@ -133,8 +158,18 @@ impl Actor {
         commands: mpsc::Receiver<Command>,
         mode: watch::Receiver<Mode>,
         painter: Painter,
+        cluster: Option<Arc<Cluster>>,
     ) -> Self {
         Actor {
+            role: match cluster {
+                Some(_) => Role::Following,
+                None => Role::Alone,
+            },
+            cluster,
+            policy: Arc::clone(memory.policy()),
+            taken: BTreeSet::new(),
+            done: Vec::new(),
+            away_since: None,
             storage_failed_since: own::storage_failed_since(&memory),
             memory,
             state,
@@ -157,26 +192,26 @@ impl Actor {
 
     /// Works until it is told to stop and what is on its way has come back.
     pub(super) async fn run(mut self, interrupted: Vec<Event>) {
-        let now = self.now();
-        for event in interrupted {
-            self.step(event, now);
+        if self.role == Role::Alone {
+            self.go_on(interrupted);
+            self.flush(Vec::new()).await;
         }
-        self.step(Event::Tick, now);
-        self.flush(Vec::new()).await;
         let mut mode_is_watched = true;
         while !(self.stopping && self.in_flight == 0) {
-            let now = self.now();
-            let idle = self
-                .memory
-                .next_due(now)
-                .map_or(IDLE_MAX, |due| due.since(now).min(IDLE_MAX));
+            let idle = self.idle();
             let mut batch = Vec::new();
             let mut replies: Vec<Reply> = Vec::new();
             tokio::select! {
                 _ = self.commands.recv_many(&mut batch, COMMANDS_PER_WRITE_MAX) => {
-                    let now = self.now();
+                    let mut now = self.now();
                     for command in batch {
-                        replies.extend(self.obey(command, now));
+                        match command {
+                            Command::News(news) => {
+                                self.hear(news).await;
+                                now = self.now();
+                            }
+                            other => replies.extend(self.obey(other, now)),
+                        }
                     }
                 }
                 changed = self.mode.changed(), if mode_is_watched => {
@@ -185,14 +220,34 @@ impl Actor {
                     let now = self.now();
                     self.step(Event::Mode(mode), now);
                 }
-                () = tokio::time::sleep(idle) => {
+                () = tokio::time::sleep(idle), if self.role != Role::Following => {
                     let now = self.now();
                     self.step(Event::Tick, now);
                 }
             }
-            let now = self.now();
-            self.expire(now);
             self.flush(replies).await;
+        }
+    }
+
+    /// Takes up what the last one left.
+    fn go_on(&mut self, interrupted: Vec<Event>) {
+        let now = self.now();
+        for event in interrupted {
+            self.step(event, now);
+        }
+        self.step(Event::Tick, now);
+    }
+
+    /// How long nothing is to be done unless something happens.
+    fn idle(&mut self) -> Duration {
+        let now = self.now();
+        match self.role {
+            Role::Following => IDLE_MAX,
+            Role::Leading { .. } if !self.unsaved.is_empty() => RETRY_EVERY,
+            Role::Alone | Role::Leading { .. } => {
+                let due = self.memory.next_due(now);
+                due.map_or(IDLE_MAX, |due| due.since(now).min(IDLE_MAX))
+            }
         }
     }
 
@@ -206,6 +261,10 @@ impl Actor {
     }
 
     fn obey(&mut self, command: Command, now: Timestamp) -> Option<Reply> {
+        let command = match self.role {
+            Role::Following => self.pass_on(command)?,
+            Role::Alone | Role::Leading { .. } => command,
+        };
         match command {
             Command::Receive { alerts, reply } => {
                 if self.stopping {
@@ -217,34 +276,7 @@ impl Actor {
                     reply.send(stored.map_err(AlertingError::NotDurable)).ok();
                 }));
             }
-            Command::Act {
-                incident,
-                action,
-                by,
-                how,
-                stored,
-                reply,
-            } => {
-                if let Some(incident) = stored {
-                    self.memory.adopt(*incident);
-                }
-                if self.memory.incident(&incident).is_none() {
-                    reply.send(Ok(Acted::Absent)).ok();
-                    return None;
-                }
-                let event = Event::Act {
-                    incident: incident.clone(),
-                    action,
-                    by,
-                    how,
-                };
-                self.step(event, now);
-                return Some(Box::new(move |memory, stored| {
-                    let found = memory.incident(&incident).cloned().map(Box::new);
-                    let done = stored.map(|()| Acted::Done(found));
-                    reply.send(done.map_err(AlertingError::NotDurable)).ok();
-                }));
-            }
+            Command::Act { .. } => return self.act(command, now),
             Command::Outcome { attempt, outcome } => {
                 self.in_flight = self.in_flight.saturating_sub(1);
                 self.step(Event::Outcome { attempt, outcome }, now);
@@ -263,6 +295,7 @@ impl Actor {
                 return Some(self.change_duty(change, reply, now));
             }
             Command::Reload { policy, reply } => {
+                self.policy = Arc::clone(&policy);
                 self.step(Event::Reload(policy), now);
                 return Some(Box::new(move |_, _| {
                     reply.send(()).ok();
@@ -273,6 +306,39 @@ impl Actor {
             other => self.answer(other),
         }
         None
+    }
+
+    fn act(&mut self, command: Command, now: Timestamp) -> Option<Reply> {
+        let Command::Act {
+            incident,
+            action,
+            by,
+            how,
+            stored,
+            reply,
+        } = command
+        else {
+            return None;
+        };
+        if let Some(incident) = stored {
+            self.memory.adopt(*incident);
+        }
+        if self.memory.incident(&incident).is_none() {
+            reply.send(Ok(Acted::Absent)).ok();
+            return None;
+        }
+        let event = Event::Act {
+            incident: incident.clone(),
+            action,
+            by,
+            how,
+        };
+        self.step(event, now);
+        Some(Box::new(move |memory, stored| {
+            let found = memory.incident(&incident).cloned().map(Box::new);
+            let done = stored.map(|()| Acted::Done(found));
+            reply.send(done.map_err(AlertingError::NotDurable)).ok();
+        }))
     }
 
     fn change_duty(
@@ -331,6 +397,7 @@ impl Actor {
             | Command::Outcome { .. }
             | Command::Reload { .. }
             | Command::Outside(_)
+            | Command::News(_)
             | Command::Stop => {}
         }
     }
@@ -344,7 +411,12 @@ impl Actor {
     }
 
     pub(super) fn step(&mut self, event: Event, now: Timestamp) {
-        for effect in step(&mut self.memory, event, now) {
+        let effects = step(&mut self.memory, event, now);
+        if self.role == Role::Following {
+            // It only shows; what follows is done where it was decided.
+            return;
+        }
+        for effect in effects {
             match effect {
                 Effect::Store(writes) => self.writes.extend(writes),
                 Effect::Send(dispatch) => self.sends.push(*dispatch),
@@ -353,83 +425,16 @@ impl Actor {
         }
     }
 
-    /// Makes everything durable, then lets messages leave and answers. A disk that fails does not
-    /// keep messages back: waking a person twice is better than not at all.
-    async fn flush(&mut self, replies: Vec<Reply>) {
-        let stored = self.store().await;
-        self.tell_of_storage(&stored);
-        for reply in replies {
-            reply(&self.memory, stored.clone());
-        }
-        for dispatch in std::mem::take(&mut self.sends) {
-            self.send(dispatch);
-        }
-        events::incidents_open(self.memory.open_incidents());
-    }
-
-    async fn store(&mut self) -> Result<(), String> {
-        let failed_before = !self.unsaved.is_empty();
-        self.unsaved.extend(std::mem::take(&mut self.writes));
-        if self.unsaved.is_empty() {
-            return Ok(());
-        }
-        let stored = match self.statements() {
-            Ok(statements) => {
-                match tokio::time::timeout(STORE_DEADLINE, self.state.write(statements)).await {
-                    Ok(written) => written.map(|_| ()).map_err(|cause| cause.to_string()),
-                    Err(_) => Err("the disk takes too long".to_owned()),
-                }
-            }
-            Err(cause) => Err(cause.to_string()),
-        };
-        match &stored {
-            Ok(()) => {
-                self.unsaved.clear();
-                self.disk_is_behind = false;
-                if failed_before {
-                    events::storage_recovered();
-                }
-            }
-            Err(cause) => {
-                events::storage_failed(self.unsaved.len(), cause);
-                let beyond = self.unsaved.len().saturating_sub(UNSAVED_WRITES_MAX);
-                if beyond > 0 {
-                    self.unsaved.drain(..beyond);
-                    self.disk_is_behind = true;
-                    events::unsaved_dropped(beyond);
-                }
-            }
-        }
-        stored
-    }
-
-    /// A database that fails is an incident that needs none: memory knows whom to call.
-    fn tell_of_storage(&mut self, stored: &Result<(), String>) {
-        let since = match (stored, self.storage_failed_since) {
-            (Err(_), None) => self.steady.last(),
-            (Ok(()), Some(since)) => since,
-            _ => return,
-        };
-        self.storage_failed_since = stored.is_err().then_some(since);
-        let now = self.steady.last();
-        let alert = own::storage_alert(since, now, stored.as_ref().err());
-        self.step(Event::Alerts(vec![alert]), now);
-    }
-
-    /// What makes the disk agree with memory.
-    fn statements(&self) -> Result<Vec<Statement>, serde_json::Error> {
-        if !self.disk_is_behind {
-            return tables::statements(&self.unsaved);
-        }
-        let all = self.memory.everything();
-        let mut statements = tables::statements(self.unsaved.iter().chain(&all))?;
-        statements.extend(tables::settle_forgotten(&all, self.steady.last())?);
-        Ok(statements)
-    }
-
     /// A task an attempt; the pipeline bounds how many are under way for each channel.
-    fn send(&mut self, dispatch: Dispatch) {
+    fn send(&mut self, dispatch: Dispatch, without_claim: bool) {
+        let permit = match (self.role, &self.cluster) {
+            (Role::Leading { epoch }, Some(cluster)) if !without_claim => {
+                Some(cluster.permit(epoch))
+            }
+            _ => None,
+        };
         let sending = Sending {
+            permit,
             outbound: self.outbound.clone(),
             answers: self.outcomes.clone(),
             asking: Arc::clone(&self.asking),
@@ -441,6 +446,9 @@ impl Actor {
 
     /// Deletes old incidents now and then, beside the work.
     fn expire(&mut self, now: Timestamp) {
+        if self.role == Role::Following {
+            return;
+        }
         let recently = self.expired_at.is_some_and(|at| now < at + EXPIRE_EVERY);
         if recently {
             return;

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::AlertingError;
 use super::actor::{Acted, Command};
 use super::attempts::{Attempts, CodeRefusal};
+use super::node::{Cluster, NodeStatus};
 use super::presses::Presses;
 use crate::chart::{Chart, ChartSource, Painter};
 use crate::config::{Endpoint, Medium};
@@ -41,6 +42,7 @@ pub struct Handle {
     presses: Arc<Presses>,
     attempts: Arc<Attempts>,
     painter: Painter,
+    cluster: Option<Arc<Cluster>>,
 }
 
 impl std::fmt::Debug for Handle {
@@ -71,8 +73,10 @@ impl Handle {
         outbound: Outbound,
         clock: SharedClock,
         links: Links,
+        cluster: Option<Arc<Cluster>>,
     ) -> Self {
         Handle {
+            cluster,
             commands,
             state,
             outbound,
@@ -85,15 +89,41 @@ impl Handle {
         }
     }
 
+    /// Who leads, when several nodes share the database; `None` when this one is alone.
+    pub fn node(&self) -> Option<NodeStatus> {
+        self.cluster.as_ref().map(|cluster| cluster.status())
+    }
+
+    /// Whether it is this node that pages people.
+    pub(super) fn is_leading(&self) -> bool {
+        self.cluster
+            .as_ref()
+            .is_none_or(|cluster| cluster.is_leading())
+    }
+
     /// Takes alerts in; returns once they are on disk. What was taken before is taken once, so
     /// handing over again after an error is safe.
     pub async fn receive(&self, alerts: Vec<Alert>) -> Result<(), AlertingError> {
         for chunk in alerts.chunks(ALERTS_PER_STEP_MAX) {
-            let alerts = chunk.to_vec();
+            let alerts = self.as_written(chunk);
             self.ask(|reply| Command::Receive { alerts, reply })
                 .await??;
         }
         Ok(())
+    }
+
+    /// Alerts as they are once they were written down for another node: an episode is known by when
+    /// it began, which documents hold to the millisecond, and one alert may come by both ways.
+    pub(super) fn as_written(&self, alerts: &[Alert]) -> Vec<Alert> {
+        const KEPT_TO: Duration = Duration::from_millis(1);
+        let mut alerts = alerts.to_vec();
+        if self.cluster.is_some() {
+            for alert in &mut alerts {
+                alert.starts_at = alert.starts_at.floor_to(KEPT_TO);
+                alert.ends_at = alert.ends_at.map(|end| end.floor_to(KEPT_TO));
+            }
+        }
+        alerts
     }
 
     /// Does what a person asked; gives the incident as it then stands.

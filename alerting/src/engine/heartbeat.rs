@@ -15,12 +15,19 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 const BEAT_DEADLINE: Duration = Duration::from_secs(10);
 /// How often a configuration without a heartbeat is looked at again.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often a node that does not lead looks whether it does now.
+const LOOK_AT_LEADER_EVERY: Duration = Duration::from_secs(1);
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
 /// Beats until alerting stops.
 pub(super) async fn beat(handle: Handle, outbound: Outbound) {
     let mut failed_before = false;
     loop {
+        // A node that waits to take over says nothing of the one that pages people.
+        if !handle.is_leading() {
+            tokio::time::sleep(LOOK_AT_LEADER_EVERY).await;
+            continue;
+        }
         // The same way that alerts take: through the queue, to the task and back.
         let policy = tokio::time::timeout(ANSWER_DEADLINE, handle.policy()).await;
         let heartbeat = match policy {

@@ -6,6 +6,7 @@ mod attempts;
 mod duty;
 mod handle;
 mod heartbeat;
+mod node;
 mod outside;
 mod own;
 mod presses;
@@ -27,10 +28,12 @@ use crate::config::{Config, Teams};
 use crate::pipeline::{Links, Memory, Policy};
 use crate::{events, tables};
 use actor::{Actor, Command};
+use node::{Cluster, Membership};
 
 pub(crate) use attempts::CodeRefusal;
 pub(crate) use duty::Duty;
 pub use handle::{Handle, TestResult};
+pub use node::{Node, NodeStatus};
 
 /// Why alerting cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,15 @@ pub enum AlertingError {
     /// What was handed over is not on disk; it must be handed over again.
     #[error("not written to disk: {0}; hand it over again")]
     NotDurable(String),
+    /// It is written down where the node that leads finds it, and that one has not done it yet.
+    #[error("written down for {leader}, which leads and has not done it yet")]
+    Waiting {
+        /// The leader's name.
+        leader: String,
+    },
+    /// More is written down for the leader than it takes.
+    #[error("too much waits for the node that leads; send it again later")]
+    TooManyWaiting,
     /// More alerts from outside fire than are kept.
     #[error("more than {max} alerts from outside fire", max = outside::POSTED_ALERTS_MAX)]
     TooManyAlerts,
@@ -101,6 +113,7 @@ const COMMANDS_WAITING_MAX: usize = 1_024;
 pub struct Alerting {
     handle: Handle,
     task: JoinHandle<()>,
+    membership: Option<Membership>,
 }
 
 impl Alerting {
@@ -115,6 +128,34 @@ impl Alerting {
         clock: SharedClock,
         external_url: Option<String>,
     ) -> Result<Alerting, AlertingError> {
+        let node = Node::default();
+        Self::start_as(
+            node,
+            config,
+            teams,
+            state,
+            outbound,
+            mode,
+            clock,
+            external_url,
+        )
+        .await
+    }
+
+    /// As [`Alerting::start`], as one node of several when the state is shared. It then only shows
+    /// what is stored until it leads.
+    #[expect(clippy::too_many_arguments, reason = "each is another neighbour")]
+    pub async fn start_as(
+        node: Node,
+        config: Config,
+        teams: Teams,
+        state: State,
+        outbound: Outbound,
+        mode: watch::Receiver<Mode>,
+        clock: SharedClock,
+        external_url: Option<String>,
+    ) -> Result<Alerting, AlertingError> {
+        let cluster = state.is_shared().then(|| Cluster::new(node, &clock));
         let links = Links {
             external_url: external_url.map(|url| url.trim_end_matches('/').to_owned()),
             key: tables::signing_key(&state).await?.into(),
@@ -132,14 +173,22 @@ impl Alerting {
             outbound.clone(),
             Arc::clone(&clock),
             links,
+            cluster.clone(),
         );
         let painter = handle.painter();
         tokio::spawn(heartbeat::beat(handle.clone(), outbound.clone()));
+        let membership = cluster
+            .clone()
+            .map(|cluster| Membership::begin(cluster, state.clone(), sender.clone()));
         let actor = Actor::new(
-            memory, state, outbound, clock, sender, receiver, mode, painter,
+            memory, state, outbound, clock, sender, receiver, mode, painter, cluster,
         );
         let task = tokio::spawn(actor.run(interrupted));
-        Ok(Alerting { handle, task })
+        Ok(Alerting {
+            handle,
+            task,
+            membership,
+        })
     }
 
     /// What others speak to.
@@ -160,6 +209,9 @@ impl Alerting {
         let ended = async {
             self.handle.command(Command::Stop).await.ok();
             self.task.await.ok();
+            if let Some(membership) = self.membership {
+                membership.end().await;
+            }
         };
         tokio::time::timeout(deadline, ended).await.ok();
     }

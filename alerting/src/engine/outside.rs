@@ -115,7 +115,7 @@ impl Handle {
     /// returns once what is new of them is on disk.
     pub async fn post(&self, alerts: Vec<Alert>) -> Result<(), AlertingError> {
         for chunk in alerts.chunks(ALERTS_PER_STEP_MAX) {
-            let alerts = chunk.to_vec();
+            let alerts = self.as_written(chunk);
             let post = |reply| Command::Outside(OutsideCommand::Post { alerts, reply });
             self.ask(post).await??;
         }

@@ -8,8 +8,9 @@ use outbound::Outbound;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::actor::Command;
+use super::node::Permit;
 use crate::chart::{Chart, Painter};
-use crate::delivery::Attempt;
+use crate::delivery::{Attempt, Retry};
 use crate::events;
 use crate::pipeline::Dispatch;
 
@@ -37,6 +38,8 @@ pub(super) struct Sending {
     pub(super) answers: mpsc::Sender<Command>,
     pub(super) asking: Arc<Semaphore>,
     pub(super) painter: Painter,
+    /// What has to hold at the last moment; nothing where no other node could send the same.
+    pub(super) permit: Option<Permit>,
 }
 
 impl Sending {
@@ -73,6 +76,12 @@ impl Sending {
     }
 
     async fn attempt(&self, dispatch: &Arc<Dispatch>) -> Attempt {
+        if self.permit.as_ref().is_some_and(|permit| !permit.holds()) {
+            return Attempt::Refused {
+                reason: "another node may lead by now; nothing was sent".to_owned(),
+                retry: Retry::Backoff,
+            };
+        }
         let (sent, outbound) = (Arc::clone(dispatch), self.outbound.clone());
         // A task of its own, so that a channel that panics takes nothing with it.
         let sending = tokio::spawn(async move {

@@ -4,22 +4,50 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fakes::WebhookBehaviour;
+use model::Secret;
 use model::{Mode, SharedClock, SystemClock};
 use outbound::{AllowList, Outbound};
-use state::State;
+use state::{Limits, Place, State};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use super::{Alerting, AlertingError};
+use super::{Alerting, AlertingError, Handle, Node};
 use crate::delivery::IncidentStatus;
 use crate::pipeline::{Action, How};
 use crate::testing::{config, failing, resolved};
 use crate::{MIGRATIONS, tables};
 
+/// The same test on a file and on a server.
+macro_rules! on_both {
+    ($($(#[doc = $doc:literal])* async fn $name:ident($house:ident: House) $body:block)*) => {$(
+        $(#[doc = $doc])*
+        mod $name {
+            use super::*;
+
+            async fn body($house: House) $body
+
+            #[tokio::test]
+            async fn on_a_file() {
+                body(House::new().await).await;
+            }
+
+            #[tokio::test]
+            async fn on_a_server() {
+                body(House::on_a_server().await).await;
+            }
+        }
+    )*};
+}
+
 mod disk;
+mod nodes;
+
+/// How long nodes lead here without being heard of: what dies is missed after about this long.
+const LEASE: Duration = Duration::from_secs(2);
 
 struct House {
-    directory: TempDir,
+    place: Place,
+    _directory: TempDir,
     clock: SharedClock,
     hook: fakes::Webhook,
     mode: watch::Sender<Mode>,
@@ -27,17 +55,28 @@ struct House {
 
 impl House {
     async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
         House {
-            directory: tempfile::tempdir().unwrap(),
+            place: Place::File(directory.path().join("state.db")),
+            _directory: directory,
             clock: SystemClock::shared(),
             hook: fakes::Webhook::start(None).await.unwrap(),
             mode: watch::channel(Mode::Daily).0,
         }
     }
 
+    async fn on_a_server() -> Self {
+        let url = fakes::Postgres::shared().unwrap().database().unwrap();
+        House {
+            place: Place::Server(Secret::new(url)),
+            ..House::new().await
+        }
+    }
+
     async fn state(&self) -> State {
-        let path = self.directory.path().join("state.db");
-        State::open(&path, &[MIGRATIONS]).await.unwrap()
+        State::open_at(&self.place, &[MIGRATIONS], &Limits::default())
+            .await
+            .unwrap()
     }
 
     fn yaml(&self) -> String {
@@ -47,11 +86,24 @@ impl House {
         )
     }
 
+    /// Alerting at work; on a server it is the one that leads.
     async fn open(&self, yaml: &str) -> (Alerting, State) {
+        let (alerting, state) = self.node("one", yaml).await;
+        leads(&alerting.handle()).await;
+        (alerting, state)
+    }
+
+    /// One node, whether it leads or not.
+    async fn node(&self, name: &str, yaml: &str) -> (Alerting, State) {
         let (config, teams) = config(yaml, "{}");
         let state = self.state().await;
         let outbound = Outbound::new(AllowList::default(), outbound::Limits::default());
-        let alerting = Alerting::start(
+        let node = Node {
+            name: name.to_owned(),
+            lease: LEASE,
+        };
+        let alerting = Alerting::start_as(
+            node,
             config,
             teams,
             state.clone(),
@@ -64,14 +116,28 @@ impl House {
     }
 }
 
+async fn leads(handle: &Handle) {
+    while handle.node().is_some_and(|node| node.role != "leader") {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What a process that is killed leaves behind: nothing is awaited, nothing given up.
+async fn kill(alerting: Alerting) {
+    alerting.task.abort();
+    if let Some(membership) = &alerting.membership {
+        membership.die();
+    }
+    alerting.task.await.ok();
+}
+
 async fn stop(alerting: Alerting, state: State) {
     alerting.stop(Duration::from_secs(10)).await;
     state.close().await;
 }
 
-#[tokio::test]
-async fn a_message_goes_out_once_and_so_does_its_end() {
-    let house = House::new().await;
+on_both! {
+async fn a_message_goes_out_once_and_so_does_its_end(house: House) {
     let (alerting, state) = house.open(&house.yaml()).await;
     let handle = alerting.handle();
     let alert = failing("feed", house.clock.now());
@@ -94,9 +160,7 @@ async fn a_message_goes_out_once_and_so_does_its_end() {
     stop(alerting, state).await;
 }
 
-#[tokio::test]
-async fn everything_survives_a_restart() {
-    let house = House::new().await;
+async fn everything_survives_a_restart(house: House) {
     let (alerting, state) = house.open(&house.yaml()).await;
     let handle = alerting.handle();
     let first = failing("first", house.clock.now());
@@ -139,17 +203,14 @@ async fn everything_survives_a_restart() {
     stop(alerting, state).await;
 }
 
-#[tokio::test]
-async fn an_attempt_cut_off_by_a_crash_is_repeated_once() {
-    let house = House::new().await;
+async fn an_attempt_cut_off_by_a_crash_is_repeated_once(house: House) {
     house.hook.behave(WebhookBehaviour::Hang);
     let (alerting, state) = house.open(&house.yaml()).await;
     let alert = failing("feed", house.clock.now());
     alerting.handle().receive(vec![alert]).await.unwrap();
     house.hook.wait_for_refusals(1).await;
     // The process dies: nothing is awaited, the attempt stays open in the database.
-    alerting.task.abort();
-    drop(alerting);
+    kill(alerting).await;
     let stored = tables::load(&state).await.unwrap();
     assert_eq!(stored.attempts.len(), 1);
     state.close().await;
@@ -171,9 +232,7 @@ async fn an_attempt_cut_off_by_a_crash_is_repeated_once() {
     stop(alerting, state).await;
 }
 
-#[tokio::test]
-async fn a_hanging_receiver_delays_no_other() {
-    let house = House::new().await;
+async fn a_hanging_receiver_delays_no_other(house: House) {
     let other = fakes::Webhook::start(None).await.unwrap();
     house.hook.behave(WebhookBehaviour::Hang);
     let yaml = format!(
@@ -200,9 +259,7 @@ route:
     state.close().await;
 }
 
-#[tokio::test]
-async fn a_failing_disk_keeps_no_message_back() {
-    let house = House::new().await;
+async fn a_failing_disk_keeps_no_message_back(house: House) {
     let (alerting, state) = house.open(&house.yaml()).await;
     let handle = alerting.handle();
     state.close().await;
@@ -234,9 +291,7 @@ async fn a_failing_disk_keeps_no_message_back() {
     alerting.stop(Duration::from_secs(5)).await;
 }
 
-#[tokio::test]
-async fn the_heart_beats_while_alerting_answers() {
-    let house = House::new().await;
+async fn the_heart_beats_while_alerting_answers(house: House) {
     let watcher = fakes::Provider::start(|call| {
         let fits = call.method == "GET" && call.path() == "/ping/token";
         let said = fakes::Said::new(200, "OK");
@@ -254,11 +309,9 @@ async fn the_heart_beats_while_alerting_answers() {
     stop(alerting, state).await;
 }
 
-#[tokio::test]
-async fn a_storm_becomes_few_messages() {
+async fn a_storm_becomes_few_messages(house: House) {
     // The simulation makes the storm of ten thousand; here every row passes through SQLite.
     const STORM_ALERTS: usize = 1_500;
-    let house = House::new().await;
     let (alerting, state) = house.open(&house.yaml()).await;
     let handle = alerting.handle();
     let now = house.clock.now();
@@ -279,9 +332,7 @@ async fn a_storm_becomes_few_messages() {
     stop(alerting, state).await;
 }
 
-#[tokio::test]
-async fn the_mode_chooses_the_route_and_a_reload_keeps_incidents() {
-    let house = House::new().await;
+async fn the_mode_chooses_the_route_and_a_reload_keeps_incidents(house: House) {
     let rush = fakes::Webhook::start(None).await.unwrap();
     let yaml = format!(
         "receivers:
@@ -329,4 +380,5 @@ route: {{receiver: calm, rush: {{escalation: night}}}}
     });
     assert!(said, "{:#?}", whole.timeline);
     stop(alerting, state).await;
+}
 }

@@ -58,6 +58,16 @@ impl Overrides {
         self.known.iter().find(|one| one.id == id)
     }
 
+    /// The last one that was taken in as this one was asked for.
+    pub(crate) fn latest_like(&self, asked: &Override) -> Option<&Override> {
+        let mut known = self.known.iter().rev();
+        known.find(|one| {
+            let until = (one.to.as_millis(), asked.to.as_millis());
+            (&one.schedule, &one.person, &one.by, until.0)
+                == (&asked.schedule, &asked.person, &asked.by, until.1)
+        })
+    }
+
     /// The highest number ever given.
     pub(crate) fn last_id(&self) -> u64 {
         self.last_id

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Alert, AlertStatus, Mode, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::codes::Code;
 use super::incident::{Entry, HeldAlert, Incident};
@@ -64,7 +65,8 @@ pub enum Event {
 }
 
 /// What changes who is on call without a reload.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DutyChange {
     /// Somebody takes a schedule for a while; the number is given when it is taken in.
     Take(Override),
@@ -73,7 +75,8 @@ pub enum DutyChange {
 }
 
 /// What a person can do to an incident.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// "I have it."
     Acknowledge,
@@ -99,7 +102,8 @@ impl Action {
 }
 
 /// How a person reached us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum How {
     /// Through the API.
     Api,

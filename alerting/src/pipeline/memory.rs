@@ -256,6 +256,11 @@ impl Memory {
         (memory, events)
     }
 
+    /// What links are made of.
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
     /// Brings an incident that was let go back, for a late remark. The next step lets it go again.
     pub fn adopt(&mut self, incident: Incident) {
         if !self.incidents.contains_key(&incident.id) {

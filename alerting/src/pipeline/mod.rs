@@ -14,6 +14,7 @@ mod group;
 mod incident;
 mod memory;
 mod mute;
+mod order;
 mod outbox;
 mod outside;
 mod progress;
@@ -37,6 +38,7 @@ pub use incident::{
 };
 pub use memory::{Arrival, Memory, Stored};
 pub use mute::{Draft, MutedBy, Muting, Silence, SilenceError, SilenceState, WrittenMatcher};
+pub use order::Order;
 pub use outbox::{Address, OutboxRow, RowState};
 pub use progress::Progress;
 pub use record::{AttemptRow, AttemptState};

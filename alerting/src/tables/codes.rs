@@ -1,8 +1,7 @@
 //! Codes that open incidents.
 
 use model::Timestamp;
-use serde_json::{Value, json};
-use state::{State, StateError, Statement};
+use state::{Kind, State, StateError, Statement, Table, Value};
 
 use crate::pipeline::Code;
 
@@ -15,13 +14,24 @@ create table alerting_codes (
 ) without rowid;
 ";
 
-pub(super) fn row(code: &Code) -> Value {
-    json!([
-        code.code,
-        code.incident,
-        code.person,
-        code.expires.as_micros()
-    ])
+pub(super) static CODES: Table = Table {
+    name: "alerting_codes",
+    columns: &[
+        ("code", Kind::Text),
+        ("incident", Kind::Text),
+        ("person", Kind::Text),
+        ("expires", Kind::Integer),
+    ],
+    key: 1,
+};
+
+pub(super) fn row(code: &Code) -> Vec<Value> {
+    vec![
+        (&code.code).into(),
+        (&code.incident).into(),
+        (&code.person).into(),
+        code.expires.into(),
+    ]
 }
 
 /// All that were not deleted yet.

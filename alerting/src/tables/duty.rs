@@ -1,11 +1,10 @@
 //! Who took over from whom, and who was last seen on call.
 
 use model::Timestamp;
-use serde_json::{Value, json};
-use state::{State, StateError, Statement};
+use state::{Kind, State, StateError, Statement, Table, Value};
 
-use super::document;
 use super::load::readable;
+use super::{document, number};
 use crate::oncall::{Override, Overrides};
 
 pub(super) const VERSION: &str = "
@@ -20,11 +19,26 @@ create table alerting_duty (schedule text primary key, person text) without rowi
 /// What is read at a start; those before are over for long.
 const OVERRIDES_READ_MAX: i64 = 10_000;
 
-pub(super) fn row(made: &Override) -> Result<Value, serde_json::Error> {
-    Ok(json!([made.id, made.to.as_micros(), document(made)?]))
+pub(super) static OVERRIDES: Table = Table {
+    name: "alerting_overrides",
+    columns: &[
+        ("id", Kind::Integer),
+        ("to_at", Kind::Integer),
+        ("document", Kind::Text),
+    ],
+    key: 1,
+};
+pub(super) static DUTY: Table = Table {
+    name: "alerting_duty",
+    columns: &[("schedule", Kind::Text), ("person", Kind::Text)],
+    key: 1,
+};
+
+pub(super) fn row(made: &Override) -> Result<Vec<Value>, serde_json::Error> {
+    Ok(vec![number(made.id), made.to.into(), document(made)?])
 }
 
-pub(super) async fn load_overrides(state: &State) -> Result<Overrides, StateError> {
+pub(crate) async fn load_overrides(state: &State) -> Result<Overrides, StateError> {
     let sql = "select id, document from alerting_overrides order by id desc limit ?1";
     let rows = state
         .read(Statement::new(sql).bind(OVERRIDES_READ_MAX))

@@ -55,7 +55,7 @@ pub(crate) async fn load(state: &State) -> Result<Stored, LoadError> {
         .await?,
         alerts: contents(state, "alerting_alerts", "fingerprint").await?,
         entries: contents(state, "alerting_timeline", "sequence").await?,
-        overrides: super::duty::load_overrides(state).await?,
+        overrides: super::load_overrides(state).await?,
         duty: super::duty::load_duty(state).await?,
         used: super::used::load(state).await?,
         codes: super::codes::load(state).await?,
@@ -93,7 +93,7 @@ pub(crate) async fn signing_key(state: &State) -> Result<Vec<u8>, StateError> {
     const NAME: &str = "links";
     let mut fresh = vec![0_u8; 32];
     rand::rng().fill_bytes(&mut fresh);
-    let insert = Statement::new("insert or ignore into alerting_keys values (?1, ?2)");
+    let insert = Statement::new("insert into alerting_keys values (?1, ?2) on conflict do nothing");
     state.write(vec![insert.bind(NAME).bind(fresh)]).await?;
     let rows = state
         .read(Statement::new("select value from alerting_keys where name = ?1").bind(NAME))

@@ -2,6 +2,8 @@
 
 mod codes;
 mod duty;
+pub(crate) mod inbox;
+pub(crate) mod lease;
 mod load;
 mod query;
 mod used;
@@ -10,11 +12,11 @@ use std::collections::BTreeMap;
 
 use model::{AlertStatus, Timestamp};
 use serde::Serialize;
-use serde_json::{Value, json};
-use state::{Migrations, Statement};
+use state::{Kind, Migrations, Statement, Table, Value};
 
 use crate::pipeline::Write;
 
+pub(crate) use duty::load_overrides;
 pub use load::LoadError;
 pub(crate) use load::{load, signing_key};
 pub(crate) use query::{find_incident, list_incidents};
@@ -22,7 +24,13 @@ pub(crate) use query::{find_incident, list_incidents};
 /// Alerting's tables, for [`state::State::open`].
 pub const MIGRATIONS: Migrations = Migrations {
     room: "alerting",
-    steps: &[VERSION_1, SILENCES, duty::VERSION, codes::VERSION],
+    steps: &[
+        VERSION_1,
+        SILENCES,
+        duty::VERSION,
+        codes::VERSION,
+        lease::VERSION,
+    ],
 };
 
 // Documents are JSON; columns beside them are what is searched by. `active` incidents are those
@@ -82,6 +90,73 @@ const SILENCES: &str = "
 create table alerting_silences (id text primary key, document text not null);
 ";
 
+static SEEN: Table = Table {
+    name: "alerting_seen",
+    columns: &[
+        ("fingerprint", Kind::Integer),
+        ("starts_at", Kind::Integer),
+        ("firing", Kind::Integer),
+        ("received_at", Kind::Integer),
+    ],
+    key: 3,
+};
+static INCIDENTS: Table = Table {
+    name: "alerting_incidents",
+    columns: &[
+        ("id", Kind::Text),
+        ("number", Kind::Integer),
+        ("status", Kind::Text),
+        ("active", Kind::Integer),
+        ("opened_at", Kind::Integer),
+        ("resolved_at", Kind::Integer),
+        ("document", Kind::Text),
+    ],
+    key: 1,
+};
+static ALERTS: Table = Table {
+    name: "alerting_alerts",
+    columns: &[
+        ("incident", Kind::Text),
+        ("fingerprint", Kind::Integer),
+        ("document", Kind::Text),
+    ],
+    key: 2,
+};
+static TIMELINE: Table = Table {
+    name: "alerting_timeline",
+    columns: &[
+        ("incident", Kind::Text),
+        ("sequence", Kind::Integer),
+        ("document", Kind::Text),
+    ],
+    key: 2,
+};
+static OUTBOX: Table = Table {
+    name: "alerting_outbox",
+    columns: &[
+        ("id", Kind::Integer),
+        ("incident", Kind::Text),
+        ("state", Kind::Text),
+        ("document", Kind::Text),
+    ],
+    key: 1,
+};
+static ATTEMPTS: Table = Table {
+    name: "alerting_attempts",
+    columns: &[
+        ("id", Kind::Integer),
+        ("state", Kind::Text),
+        ("started_at", Kind::Integer),
+        ("document", Kind::Text),
+    ],
+    key: 1,
+};
+static STORED_SILENCES: Table = Table {
+    name: "alerting_silences",
+    columns: &[("id", Kind::Text), ("document", Kind::Text)],
+    key: 1,
+};
+
 /// The statements that make writes durable: one a table, whatever the number of rows, so that a
 /// storm costs no more statements than a single alert. Of several writes of one row the last counts,
 /// and writing the same twice changes nothing.
@@ -92,23 +167,26 @@ pub(crate) fn statements<'a>(
     for write in writes {
         batch.add(write)?;
     }
-    batch.into_statements()
+    Ok(batch.into_statements())
 }
+
+/// Rows by their keys.
+type Rows<K> = BTreeMap<K, Vec<Value>>;
 
 #[derive(Default)]
 struct Batch {
-    seen: BTreeMap<(u64, Timestamp, bool), Value>,
-    incidents: BTreeMap<String, Value>,
-    alerts: BTreeMap<(String, u64), Value>,
-    timeline: BTreeMap<(String, u64), Value>,
-    dropped: Vec<Value>,
-    outbox: BTreeMap<u64, Value>,
-    attempts: BTreeMap<u64, Value>,
-    silences: BTreeMap<String, Value>,
-    forgotten_silences: Vec<String>,
-    overrides: BTreeMap<u64, Value>,
-    duty: BTreeMap<String, Value>,
-    codes: BTreeMap<String, Value>,
+    seen: Rows<(u64, Timestamp, bool)>,
+    incidents: Rows<String>,
+    alerts: Rows<(String, u64)>,
+    timeline: Rows<(String, u64)>,
+    dropped: Rows<(String, u64)>,
+    outbox: Rows<u64>,
+    attempts: Rows<u64>,
+    silences: Rows<String>,
+    forgotten_silences: Rows<String>,
+    overrides: Rows<u64>,
+    duty: Rows<String>,
+    codes: Rows<String>,
     forget_before: Option<Timestamp>,
 }
 
@@ -122,49 +200,45 @@ impl Batch {
                 received_at,
             } => {
                 let firing = *status == AlertStatus::Firing;
-                let (from, came) = (starts_at.as_micros(), received_at.as_micros());
-                let row = json!([fingerprint.cast_signed(), from, i64::from(firing), came]);
+                let row = vec![
+                    fingerprint.cast_signed().into(),
+                    (*starts_at).into(),
+                    firing.into(),
+                    (*received_at).into(),
+                ];
                 self.seen.insert((*fingerprint, *starts_at, firing), row);
             }
             Write::ForgetSeen { before } => self.forget_before = Some(*before),
             Write::Incident { incident, active } => {
-                let row = json!([
-                    incident.id,
-                    incident.number,
-                    incident.status.as_str(),
-                    i64::from(*active),
-                    incident.opened_at.as_micros(),
-                    incident.resolved.as_ref().map(|end| end.at.as_micros()),
+                let row = vec![
+                    (&incident.id).into(),
+                    number(incident.number),
+                    incident.status.as_str().into(),
+                    (*active).into(),
+                    incident.opened_at.into(),
+                    incident.resolved.as_ref().map(|end| end.at).into(),
                     document(incident)?,
-                ]);
+                ];
                 self.incidents.insert(incident.id.clone(), row);
             }
             Write::Alert { incident, held } => {
-                let row = json!([incident, held.fingerprint.cast_signed(), document(held)?]);
+                let fingerprint = held.fingerprint.cast_signed().into();
+                let row = vec![incident.into(), fingerprint, document(held)?];
                 self.alerts
                     .insert((incident.clone(), held.fingerprint), row);
             }
             Write::Entry { incident, entry } => {
-                let row = json!([incident, entry.sequence, document(entry)?]);
+                let row = vec![incident.into(), number(entry.sequence), document(entry)?];
                 self.timeline
                     .insert((incident.clone(), entry.sequence), row);
             }
             Write::DropEntry { incident, sequence } => {
-                self.timeline.remove(&(incident.clone(), *sequence));
-                self.dropped.push(json!([incident, sequence]));
+                let key = (incident.clone(), *sequence);
+                self.timeline.remove(&key);
+                let row = vec![incident.into(), number(*sequence)];
+                self.dropped.insert(key, row);
             }
-            Write::Outbox(row) => {
-                let row = (
-                    row.id,
-                    json!([row.id, row.incident, row.state.as_str(), document(row)?]),
-                );
-                self.outbox.insert(row.0, row.1);
-            }
-            Write::Attempt(row) => {
-                let started = row.started_at.as_micros();
-                let value = json!([row.id, row.state.as_str(), started, document(row)?]);
-                self.attempts.insert(row.id, value);
-            }
+            Write::Outbox(_) | Write::Attempt(_) => self.add_message(write)?,
             Write::Silence(_) | Write::ForgetSilence { .. } => self.add_silence(write)?,
             Write::Code(code) => {
                 self.codes.insert(code.code.clone(), codes::row(code));
@@ -173,9 +247,26 @@ impl Batch {
                 self.overrides.insert(made.id, duty::row(made)?);
             }
             Write::Duty { schedule, person } => {
-                self.duty
-                    .insert(schedule.clone(), json!([schedule, person]));
+                let row = vec![schedule.into(), person.clone().into()];
+                self.duty.insert(schedule.clone(), row);
             }
+        }
+        Ok(())
+    }
+
+    fn add_message(&mut self, write: &Write) -> Result<(), serde_json::Error> {
+        match write {
+            Write::Outbox(row) => {
+                let (incident, state) = ((&row.incident).into(), row.state.as_str().into());
+                let values = vec![number(row.id), incident, state, document(row)?];
+                self.outbox.insert(row.id, values);
+            }
+            Write::Attempt(row) => {
+                let (state, started) = (row.state.as_str().into(), row.started_at.into());
+                let values = vec![number(row.id), state, started, document(row)?];
+                self.attempts.insert(row.id, values);
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -183,114 +274,75 @@ impl Batch {
     fn add_silence(&mut self, write: &Write) -> Result<(), serde_json::Error> {
         match write {
             Write::Silence(silence) => {
-                let row = json!([silence.id, document(silence)?]);
+                let row = vec![(&silence.id).into(), document(silence)?];
                 self.silences.insert(silence.id.clone(), row);
             }
             Write::ForgetSilence { id } => {
                 self.silences.remove(id);
-                self.forgotten_silences.push(id.clone());
+                self.forgotten_silences.insert(id.clone(), vec![id.into()]);
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn into_statements(self) -> Result<Vec<Statement>, serde_json::Error> {
+    fn into_statements(self) -> Vec<Statement> {
         let mut statements = Vec::new();
-        let mut put = |table: &str, columns: usize, rows: Vec<Value>| {
-            if rows.is_empty() {
-                return Ok(());
+        let mut put = |table: &'static Table, rows: Vec<Vec<Value>>| {
+            if !rows.is_empty() {
+                statements.push(table.put(rows));
             }
-            let columns: Vec<String> = (0..columns).map(|n| format!("value ->> {n}")).collect();
-            let columns = columns.join(", ");
-            let sql = format!("insert or replace into {table} select {columns} from json_each(?1)");
-            statements.push(Statement::new(sql).bind(serde_json::to_string(&rows)?));
-            Ok(())
         };
-        put("alerting_seen", 4, self.seen.into_values().collect())?;
-        put(
-            "alerting_incidents",
-            7,
-            self.incidents.into_values().collect(),
-        )?;
-        put("alerting_alerts", 3, self.alerts.into_values().collect())?;
-        put(
-            "alerting_timeline",
-            3,
-            self.timeline.into_values().collect(),
-        )?;
-        put("alerting_outbox", 4, self.outbox.into_values().collect())?;
-        put(
-            "alerting_attempts",
-            4,
-            self.attempts.into_values().collect(),
-        )?;
-        put(
-            "alerting_silences",
-            2,
-            self.silences.into_values().collect(),
-        )?;
-        put(
-            "alerting_overrides",
-            3,
-            self.overrides.into_values().collect(),
-        )?;
-        put("alerting_codes", 4, self.codes.into_values().collect())?;
-        put("alerting_duty", 2, self.duty.into_values().collect())?;
+        put(&SEEN, self.seen.into_values().collect());
+        put(&INCIDENTS, self.incidents.into_values().collect());
+        put(&ALERTS, self.alerts.into_values().collect());
+        put(&TIMELINE, self.timeline.into_values().collect());
+        put(&OUTBOX, self.outbox.into_values().collect());
+        put(&ATTEMPTS, self.attempts.into_values().collect());
+        put(&STORED_SILENCES, self.silences.into_values().collect());
+        put(&duty::OVERRIDES, self.overrides.into_values().collect());
+        put(&codes::CODES, self.codes.into_values().collect());
+        put(&duty::DUTY, self.duty.into_values().collect());
         if !self.forgotten_silences.is_empty() {
-            let sql = "delete from alerting_silences
-                       where id in (select value from json_each(?1))";
-            let ids = serde_json::to_string(&self.forgotten_silences)?;
-            statements.push(Statement::new(sql).bind(ids));
+            let ids = self.forgotten_silences.into_values().collect();
+            statements.push(STORED_SILENCES.remove(ids));
         }
         if !self.dropped.is_empty() {
-            let sql = "delete from alerting_timeline where (incident, sequence) in
-                       (select value ->> 0, value ->> 1 from json_each(?1))";
-            let rows = serde_json::to_string(&self.dropped)?;
-            statements.push(Statement::new(sql).bind(rows));
+            statements.push(TIMELINE.remove(self.dropped.into_values().collect()));
         }
         if let Some(before) = self.forget_before {
             let sql = "delete from alerting_seen where received_at < ?1";
             statements.push(Statement::new(sql).bind(before));
         }
-        Ok(statements)
+        statements
     }
 }
 
 /// Ends on disk what ended while its writes were forgotten: everything that the disk takes for
-/// unfinished and that is not among `all` that memory knows.
-pub(crate) fn settle_forgotten(
-    all: &[Write],
-    now: Timestamp,
-) -> Result<Vec<Statement>, serde_json::Error> {
+/// unfinished and that is not among `all` that memory knows. The documents stay as they were; whoever
+/// reads one believes the columns beside it.
+pub(crate) fn settle_forgotten(all: &[Write], now: Timestamp) -> Vec<Statement> {
     let (mut incidents, mut rows, mut attempts) = (Vec::new(), Vec::new(), Vec::new());
     for write in all {
         match write {
-            Write::Incident { incident, .. } => incidents.push(&incident.id),
-            Write::Outbox(row) => rows.push(row.id),
-            Write::Attempt(attempt) => attempts.push(attempt.id),
+            Write::Incident { incident, .. } => incidents.push(incident.id.clone()),
+            Write::Outbox(row) => rows.push(row.id.cast_signed()),
+            Write::Attempt(attempt) => attempts.push(attempt.id.cast_signed()),
             _ => {}
         }
     }
     let end_incidents = "update alerting_incidents set active = 0, status = 'resolved',
-                             resolved_at = coalesce(resolved_at, ?2),
-                             document = json_set(document, '$.status', 'resolved',
-                                                 '$.closed', json('true'))
-                         where active = 1 and json_valid(document)
-                           and id not in (select value from json_each(?1))";
+                             resolved_at = coalesce(resolved_at, ?2)
+                         where active = 1 and id not in ?1";
     let end_rows = "update alerting_outbox set state = 'cancelled'
-                    where state in ('pending', 'in_flight')
-                      and id not in (select value from json_each(?1))";
+                    where state in ('pending', 'in_flight') and id not in ?1";
     let end_attempts = "update alerting_attempts set state = 'unknown'
-                        where state = 'in_flight'
-                          and id not in (select value from json_each(?1))";
-    Ok(vec![
-        Statement::new(end_incidents)
-            .bind(serde_json::to_string(&incidents)?)
-            .bind(now),
-        Statement::new(end_rows).bind(serde_json::to_string(&rows)?),
-        Statement::new(end_attempts).bind(serde_json::to_string(&attempts)?),
-    ])
+                        where state = 'in_flight' and id not in ?1";
+    vec![
+        Statement::new(end_incidents).bind(incidents).bind(now),
+        Statement::new(end_rows).bind(rows),
+        Statement::new(end_attempts).bind(attempts),
+    ]
 }
 
 /// Deletes what nobody looks at any more.
@@ -319,6 +371,10 @@ pub(crate) fn expire(resolved_before: Timestamp) -> Vec<Statement> {
     statements
 }
 
-fn document(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    serde_json::to_string(value)
+fn document(value: &impl Serialize) -> Result<Value, serde_json::Error> {
+    serde_json::to_string(value).map(Value::Text)
+}
+
+fn number(value: u64) -> Value {
+    Value::Integer(value.cast_signed())
 }

@@ -53,6 +53,35 @@ pub enum StateError {
         /// The copies made before migrations, as words for the sentence.
         backup: String,
     },
+    /// The database holds tables but was not made by this program.
+    #[error("{database} holds tables of another program; give Rampart a database of its own")]
+    ForeignDatabase {
+        /// Which, without its password.
+        database: String,
+    },
+    /// A newer program wrote the database.
+    #[error(
+        "{database} was written by a newer rampart: {room} is at version {found}, this one knows {known}; \
+         use the newer binary or restore a dump from before"
+    )]
+    NewerDatabase {
+        /// Which, without its password.
+        database: String,
+        /// Whose tables are newer.
+        room: String,
+        /// Their version in the database.
+        found: i64,
+        /// The version that this program knows.
+        known: i64,
+    },
+    /// The database's address cannot be read, or it lets nobody in under this name.
+    #[error("{database} cannot be used: {cause}; check the address, the user and what it may do")]
+    Refused {
+        /// Which, without its password.
+        database: String,
+        /// What is wrong.
+        cause: String,
+    },
     /// A migration failed; nothing of that room was changed.
     #[error("cannot bring the tables of {room} to version {version}: {cause}")]
     Migration {
@@ -71,7 +100,7 @@ pub enum StateError {
     Constraint {
         /// Whether the constraint is a primary key or another uniqueness.
         unique: bool,
-        /// What SQLite said.
+        /// What the database said.
         cause: String,
     },
     /// The disk is full. Nothing of the job was kept; later writes are tried again.
@@ -80,6 +109,18 @@ pub enum StateError {
     /// Another process holds the file.
     #[error("another process is writing to the state file; only one rampart may use a data_dir")]
     Busy,
+    /// The database does not answer, or takes nothing now. What was asked may or may not be there;
+    /// later calls try again.
+    #[error("the state database does not answer: {0}")]
+    Away(String),
+    /// A statement affected another number of rows than its job counts on; nothing of the job was kept.
+    #[error("nothing was written: the job counts on {expected} rows and there are {found}")]
+    Unmet {
+        /// What the job counts on.
+        expected: u64,
+        /// What is there.
+        found: u64,
+    },
     /// Storage failed. What the failed group wrote may or may not be there after a restart, and
     /// every later write is refused with the same error.
     #[error(
@@ -166,11 +207,38 @@ impl StateError {
         }
     }
 
-    /// Whether the fault lies with the file, so that nothing else of the group can be kept either.
+    /// What an error of a running connection to PostgreSQL means. The classes are those of its
+    /// manual, appendix A.
+    pub(crate) fn of_server(error: &sqlx::Error) -> Self {
+        let Some(database) = error.as_database_error() else {
+            return match error {
+                sqlx::Error::PoolClosed => StateError::Closed,
+                sqlx::Error::Encode(_) | sqlx::Error::RowNotFound => {
+                    StateError::Statement(error.to_string())
+                }
+                other => StateError::Away(other.to_string()),
+            };
+        };
+        let cause = database.message().to_owned();
+        let code = database.code().unwrap_or_default();
+        match code.get(..2).unwrap_or_default() {
+            "23" => StateError::Constraint {
+                unique: database.kind() == ErrorKind::UniqueViolation,
+                cause,
+            },
+            _ if code == "53100" => StateError::Full,
+            // Connections, transactions rolled back, read only, resources, an operator, the system,
+            // damage: none of it is the statement's fault.
+            "08" | "25" | "28" | "40" | "53" | "55" | "57" | "58" | "XX" => StateError::Away(cause),
+            _ => StateError::Statement(cause),
+        }
+    }
+
+    /// Whether the fault lies with the file or the server, so that nothing else of the group can be kept either.
     pub(crate) fn is_of_the_file(&self) -> bool {
         matches!(
             self,
-            StateError::Full | StateError::Busy | StateError::Storage(_)
+            StateError::Full | StateError::Busy | StateError::Storage(_) | StateError::Away(_)
         )
     }
 }

@@ -1,6 +1,7 @@
 //! One row of an answer, read by column index.
 
 use model::Timestamp;
+use sqlx::postgres::{PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{Decode, Row as _, TypeInfo, ValueRef};
 
@@ -87,16 +88,23 @@ impl Row {
         Value::Integer(value) => Timestamp::from_micros(*value)
     );
 
-    pub(crate) fn of(row: &SqliteRow) -> Result<Self, StateError> {
+    pub(crate) fn of_sqlite(row: &SqliteRow) -> Result<Self, StateError> {
         (0..row.len())
-            .map(|column| read_value(row, column))
+            .map(|column| read_sqlite(row, column))
+            .collect::<Result<_, _>>()
+            .map(|values| Row { values })
+    }
+
+    pub(crate) fn of_postgres(row: &PgRow) -> Result<Self, StateError> {
+        (0..row.len())
+            .map(|column| read_postgres(row, column))
             .collect::<Result<_, _>>()
             .map(|values| Row { values })
     }
 }
 
 /// Takes the value by the type it has in this row, not by the column's declaration.
-fn read_value(row: &SqliteRow, column: usize) -> Result<Value, StateError> {
+fn read_sqlite(row: &SqliteRow, column: usize) -> Result<Value, StateError> {
     let raw = row
         .try_get_raw(column)
         .map_err(|cause| StateError::of(&cause))?;
@@ -114,5 +122,31 @@ fn read_value(row: &SqliteRow, column: usize) -> Result<Value, StateError> {
         column,
         expected: "text in UTF-8",
         found: "other bytes",
+    })
+}
+
+fn read_postgres(row: &PgRow, column: usize) -> Result<Value, StateError> {
+    let raw = row
+        .try_get_raw(column)
+        .map_err(|cause| StateError::of_server(&cause))?;
+    if raw.is_null() {
+        return Ok(Value::Null);
+    }
+    let kind = raw.type_info().name().to_owned();
+    let value = match kind.as_str() {
+        "INT8" => <i64 as Decode<'_, Postgres>>::decode(raw).map(Value::Integer),
+        "INT4" => <i32 as Decode<'_, Postgres>>::decode(raw).map(Value::from),
+        "BOOL" => <bool as Decode<'_, Postgres>>::decode(raw).map(Value::from),
+        "FLOAT8" => <f64 as Decode<'_, Postgres>>::decode(raw).map(Value::Real),
+        "TEXT" | "VARCHAR" | "NAME" | "UNKNOWN" => {
+            <String as Decode<'_, Postgres>>::decode(raw).map(Value::Text)
+        }
+        "BYTEA" => <Vec<u8> as Decode<'_, Postgres>>::decode(raw).map(Value::Blob),
+        _ => Err("another type".into()),
+    };
+    value.map_err(|_| StateError::Shape {
+        column,
+        expected: "an integer, a real, text or bytes",
+        found: "another type",
     })
 }

@@ -1,8 +1,9 @@
 //! A light reading of SQL text: just enough to keep one job from harming its neighbours.
 //!
 //! Jobs share a transaction, so a statement that ends, widens or escapes it is refused before it
-//! is queued. SQLite parses the text for real; this only sees words, parameters and boundaries.
+//! is queued. The database parses the text for real; this only sees words, parameters and boundaries.
 
+use crate::statement::Text;
 use crate::{StateError, Statement};
 
 /// What a text holds, outside quotes and comments.
@@ -61,13 +62,19 @@ pub(crate) fn check_migration(text: &str) -> Result<(), String> {
 }
 
 fn check_single(statement: &Statement, verbs: &[&str], rule: &str) -> Result<(), StateError> {
-    let refuse = |why: String| {
-        Err(StateError::Statement(format!(
-            "{why} in {:?}",
-            statement.sql
-        )))
+    let sql = match &statement.text {
+        Text::Plain(sql) => sql,
+        // Written here, not by a room.
+        Text::Put(..) | Text::Remove(..) if verbs == WRITING => return Ok(()),
+        Text::Put(table, _) | Text::Remove(table, _) => {
+            return Err(StateError::Statement(format!(
+                "a batch for {} is no query",
+                table.name
+            )));
+        }
     };
-    let reading = read(&statement.sql);
+    let refuse = |why: String| Err(StateError::Statement(format!("{why} in {sql:?}")));
+    let reading = read(sql);
     let [words] = reading.statements.as_slice() else {
         return refuse(format!(
             "{} statements instead of one",
@@ -108,6 +115,43 @@ fn refuse_rollback(words: &[String]) -> Result<(), String> {
 fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
     let mut words: Vec<String> = Vec::new();
+    for piece in pieces(text) {
+        match piece {
+            Piece::Word(word) => words.push(word.to_ascii_lowercase()),
+            Piece::Parameter(Some(number)) => reading.numbered = reading.numbered.max(number),
+            Piece::Parameter(None) => reading.plain += 1,
+            Piece::End => reading.end_statement(&mut words),
+            Piece::Other(_) => {}
+        }
+    }
+    reading.end_statement(&mut words);
+    reading
+}
+
+impl Reading {
+    fn end_statement(&mut self, words: &mut Vec<String>) {
+        if !words.is_empty() {
+            self.statements.push(std::mem::take(words));
+        }
+    }
+}
+
+/// A piece of SQL text; all pieces together are the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    /// A word or number outside quotes and comments.
+    Word(&'a str),
+    /// `?N`, or a plain `?`.
+    Parameter(Option<usize>),
+    /// `;`
+    End,
+    /// Signs, white space, quotes and comments.
+    Other(&'a str),
+}
+
+/// The pieces of a text, in order.
+pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut found = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let length = match first {
@@ -115,46 +159,28 @@ fn read(text: &str) -> Reading {
             '[' => rest.find(']').map_or(rest.len(), |end| end + 1),
             '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
             '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
-            '?' => 1 + reading.parameter(rest),
-            ';' => {
-                reading.end_statement(&mut words);
-                1
-            }
-            first if is_word(first) => {
-                let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-                words.push(rest.get(..end).unwrap_or_default().to_ascii_lowercase());
-                end
-            }
+            '?' => 1 + digits_after(rest),
+            first if is_word(first) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
             other => other.len_utf8(),
         };
-        rest = rest.get(length..).unwrap_or_default();
+        let (piece, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        found.push(match first {
+            '?' => Piece::Parameter(piece.get(1..).and_then(|digits| digits.parse().ok())),
+            ';' => Piece::End,
+            first if is_word(first) => Piece::Word(piece),
+            _ => Piece::Other(piece),
+        });
+        rest = after;
     }
-    reading.end_statement(&mut words);
-    reading
+    found
 }
 
-impl Reading {
-    /// Notes a parameter and tells how many digits follow its question mark.
-    fn parameter(&mut self, rest: &str) -> usize {
-        let after = rest.get(1..).unwrap_or_default();
-        let digits = after
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(after.len());
-        match after
-            .get(..digits)
-            .and_then(|number| number.parse::<usize>().ok())
-        {
-            Some(number) => self.numbered = self.numbered.max(number),
-            None => self.plain += 1,
-        }
-        digits
-    }
-
-    fn end_statement(&mut self, words: &mut Vec<String>) {
-        if !words.is_empty() {
-            self.statements.push(std::mem::take(words));
-        }
-    }
+/// How many digits follow a question mark.
+fn digits_after(rest: &str) -> usize {
+    let after = rest.get(1..).unwrap_or_default();
+    after
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(after.len())
 }
 
 fn is_word(c: char) -> bool {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use model::Timestamp;
 
+use crate::batch::Table;
+
 /// A value that a column holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -18,6 +20,10 @@ pub enum Value {
     Text(String),
     /// Bytes.
     Blob(Vec<u8>),
+    /// A list to look in: `where id in ?1`. No column holds one.
+    Integers(Vec<i64>),
+    /// A list to look in: `where id in ?1`. No column holds one.
+    Texts(Vec<String>),
 }
 
 impl Value {
@@ -29,6 +35,7 @@ impl Value {
             Value::Real(_) => "a real",
             Value::Text(_) => "text",
             Value::Blob(_) => "a blob",
+            Value::Integers(_) | Value::Texts(_) => "a list",
         }
     }
 }
@@ -74,6 +81,18 @@ impl From<Vec<u8>> for Value {
     }
 }
 
+impl From<Vec<i64>> for Value {
+    fn from(value: Vec<i64>) -> Self {
+        Value::Integers(value)
+    }
+}
+
+impl From<Vec<String>> for Value {
+    fn from(value: Vec<String>) -> Self {
+        Value::Texts(value)
+    }
+}
+
 impl From<Timestamp> for Value {
     fn from(value: Timestamp) -> Self {
         Value::Integer(value.as_micros())
@@ -86,20 +105,38 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-/// One SQL statement. Values are bound, never written into the text; `bind` fills `?1`, `?2`, … (or
-/// plain `?`) in order, and their number must fit.
+/// One SQL statement, in words that both databases know. Values are bound, never written into the
+/// text; `bind` fills `?1`, `?2`, … (or plain `?`) in order, and their number must fit. A list stands
+/// for what it holds: `id in ?1`. `now_us()` is the database's own clock in microseconds.
 #[derive(Clone, PartialEq)]
 pub struct Statement {
-    pub(crate) sql: Cow<'static, str>,
+    pub(crate) text: Text,
     pub(crate) values: Vec<Value>,
+    pub(crate) rows_expected: Option<u64>,
+}
+
+/// What a statement says.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Text {
+    /// As the room wrote it.
+    Plain(Cow<'static, str>),
+    /// These rows, in place of those with their keys.
+    Put(&'static Table, Vec<Vec<Value>>),
+    /// Nothing of these keys any more.
+    Remove(&'static Table, Vec<Vec<Value>>),
 }
 
 impl Statement {
     /// A statement without values yet.
     pub fn new(sql: impl Into<Cow<'static, str>>) -> Self {
+        Statement::of(Text::Plain(sql.into()))
+    }
+
+    pub(crate) fn of(text: Text) -> Self {
         Statement {
-            sql: sql.into(),
+            text,
             values: Vec::new(),
+            rows_expected: None,
         }
     }
 
@@ -108,11 +145,22 @@ impl Statement {
         self.values.push(value.into());
         self
     }
+
+    /// Its job counts only if it affects so many rows; otherwise nothing of the job is kept and the
+    /// answer is [`crate::StateError::Unmet`].
+    pub fn expect_rows(mut self, rows: u64) -> Self {
+        self.rows_expected = Some(rows);
+        self
+    }
 }
 
 // Values may be phone numbers and the like, so logs get the text alone.
 impl fmt::Debug for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Statement({:?}, {} values)", self.sql, self.values.len())
+        match &self.text {
+            Text::Plain(sql) => write!(f, "Statement({sql:?}, {} values)", self.values.len()),
+            Text::Put(table, rows) => write!(f, "Put({}, {} rows)", table.name, rows.len()),
+            Text::Remove(table, keys) => write!(f, "Remove({}, {} keys)", table.name, keys.len()),
+        }
     }
 }

@@ -1,17 +1,31 @@
 //! The handle that rooms hold.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use model::Secret;
 use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::writer::{Command, Counters, Job, Writer, arguments};
+use crate::dialect::{Dialect, Rendered};
+use crate::link::{Line, Link, postgres_arguments, sqlite_arguments};
+use crate::server::{FIRST_CONNECT_MAX, Server};
+use crate::writer::{Command, Counters, Job, Writer};
 use crate::{Migrations, Row, StateError, Statement, file, migrate, sql};
+
+/// Where state is kept.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// An SQLite file, for one node alone.
+    File(PathBuf),
+    /// A PostgreSQL database that several nodes share: `postgres://user:password@host:port/database`.
+    Server(Secret<String>),
+}
 
 /// How much may wait, and how much is taken at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +42,9 @@ pub struct Limits {
     pub read_rows_max: usize,
 }
 
+/// The longest that a query on a server may take.
+const SERVER_READ_MAX: Duration = Duration::from_secs(30);
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
@@ -40,7 +57,7 @@ impl Default for Limits {
     }
 }
 
-/// How much was written since the file was opened.
+/// How much was written since the state was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// Transactions, each made durable once.
@@ -49,13 +66,19 @@ pub struct Stats {
     pub jobs: u64,
 }
 
-/// The state file. Clones share it.
+/// Operational state. Clones share it.
 #[derive(Clone, Debug)]
 pub struct State {
     queue: mpsc::Sender<Command>,
-    readers: SqlitePool,
+    readers: Readers,
     counters: Arc<Counters>,
     read_rows_max: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Readers {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
 }
 
 impl State {
@@ -76,22 +99,51 @@ impl State {
         rooms: &[Migrations],
         limits: &Limits,
     ) -> Result<State, StateError> {
-        file::create(path)?;
-        let mut connection = file::connect_writer(path).await?;
-        if let Err(cause) = migrate::migrate(&mut connection, path, rooms).await {
-            file::close(connection).await;
-            return Err(cause);
-        }
-        let readers = SqlitePoolOptions::new()
-            .max_connections(limits.read_connections_max.max(1))
-            .acquire_timeout(limits.read_wait_max)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_lazy_with(file::reader_options(path));
+        Self::open_at(&Place::File(path.to_owned()), rooms, limits).await
+    }
+
+    /// Opens state where it is kept. On a server no copy is made before a migration.
+    ///
+    /// Errors: those of [`State::open`]; of a server [`StateError::Away`], [`StateError::Refused`],
+    /// [`StateError::NewerDatabase`], [`StateError::ForeignDatabase`].
+    pub async fn open_at(
+        place: &Place,
+        rooms: &[Migrations],
+        limits: &Limits,
+    ) -> Result<State, StateError> {
+        let (line, readers) = match place {
+            Place::File(path) => {
+                file::create(path)?;
+                let mut link = Link::Sqlite(file::connect_writer(path).await?);
+                if let Err(cause) = migrate::migrate_file(&mut link, path, rooms).await {
+                    link.close().await;
+                    return Err(cause);
+                }
+                let readers = SqlitePoolOptions::new()
+                    .max_connections(limits.read_connections_max.max(1))
+                    .acquire_timeout(limits.read_wait_max)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .connect_lazy_with(file::reader_options(path));
+                (Line::File(Box::new(link)), Readers::Sqlite(readers))
+            }
+            Place::Server(url) => {
+                let server = Server::parse(url)?;
+                let mut link = Link::Postgres(server.connect(FIRST_CONNECT_MAX).await?);
+                if let Err(cause) = migrate::migrate_server(&mut link, &server.name, rooms).await {
+                    link.close().await;
+                    return Err(cause);
+                }
+                let readers = Readers::Postgres(server.readers(limits));
+                let link = Some(Box::new(link));
+                let server = Box::new(server);
+                (Line::Server { server, link }, readers)
+            }
+        };
         let (sender, queue) = mpsc::channel(limits.write_queue_jobs_max.max(1));
         let counters = Arc::new(Counters::default());
         let writer = Writer::new(
-            connection,
+            line,
             queue,
             limits.commit_jobs_max.max(1),
             Arc::clone(&counters),
@@ -103,6 +155,11 @@ impl State {
             counters,
             read_rows_max: limits.read_rows_max,
         })
+    }
+
+    /// Whether other nodes may share this state.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.readers, Readers::Postgres(_))
     }
 
     /// Writes a job: all of its statements or none. Returns the rows that each of them affected
@@ -131,28 +188,73 @@ impl State {
     /// Runs a query. It sees every write that has returned.
     pub async fn read(&self, statement: Statement) -> Result<Vec<Row>, StateError> {
         sql::check_read(&statement)?;
-        let arguments = arguments(&statement.values)?;
-        let mut found =
-            sqlx::query_with(AssertSqlSafe(statement.sql), arguments).fetch(&self.readers);
+        match &self.readers {
+            Readers::Sqlite(pool) => self.read_file(pool, statement).await,
+            Readers::Postgres(pool) => {
+                let read = self.read_server(pool, statement);
+                let read = tokio::time::timeout(SERVER_READ_MAX, read).await;
+                let read =
+                    read.unwrap_or_else(|_| Err(StateError::Away("it takes too long".to_owned())));
+                // A node that writes seldom still knows whether its database is there.
+                let away = matches!(read, Err(StateError::Away(_)));
+                self.counters.away.store(away, Ordering::Relaxed);
+                read
+            }
+        }
+    }
+
+    async fn read_file(
+        &self,
+        pool: &SqlitePool,
+        statement: Statement,
+    ) -> Result<Vec<Row>, StateError> {
+        let Rendered { sql, bound } = Dialect::Sqlite.render(statement)?;
+        let mut found = sqlx::query_with(AssertSqlSafe(sql), sqlite_arguments(bound)?).fetch(pool);
         let mut rows = Vec::new();
         while let Some(row) = found
             .try_next()
             .await
             .map_err(|cause| StateError::of(&cause))?
         {
-            if rows.len() >= self.read_rows_max {
-                return Err(StateError::TooManyRows {
-                    rows_max: self.read_rows_max,
-                });
-            }
-            rows.push(Row::of(&row)?);
+            self.bound(rows.len())?;
+            rows.push(Row::of_sqlite(&row)?);
         }
         Ok(rows)
     }
 
-    /// Whether writes still have a chance; after a storage failure none is tried any more.
+    async fn read_server(
+        &self,
+        pool: &PgPool,
+        statement: Statement,
+    ) -> Result<Vec<Row>, StateError> {
+        let Rendered { sql, bound } = Dialect::Postgres.render(statement)?;
+        let mut found =
+            sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(bound)?).fetch(pool);
+        let mut rows = Vec::new();
+        while let Some(row) = found
+            .try_next()
+            .await
+            .map_err(|cause| StateError::of_server(&cause))?
+        {
+            self.bound(rows.len())?;
+            rows.push(Row::of_postgres(&row)?);
+        }
+        Ok(rows)
+    }
+
+    fn bound(&self, rows: usize) -> Result<(), StateError> {
+        let rows_max = self.read_rows_max;
+        if rows >= rows_max {
+            return Err(StateError::TooManyRows { rows_max });
+        }
+        Ok(())
+    }
+
+    /// Whether writes have a chance: after a storage failure of a file none is tried any more, and a
+    /// server has to answer.
     pub fn healthy(&self) -> bool {
-        !self.counters.broken.load(Ordering::Relaxed)
+        let broken = self.counters.broken.load(Ordering::Relaxed);
+        !broken && !self.counters.away.load(Ordering::Relaxed)
     }
 
     /// How much was written so far.
@@ -163,11 +265,14 @@ impl State {
         }
     }
 
-    /// Commits what is queued and closes the file for all clones; later calls answer
+    /// Commits what is queued and closes the state for all clones; later calls answer
     /// [`StateError::Closed`].
     pub async fn close(self) {
         // Readers first: the last connection to go folds the write-ahead log into the file.
-        self.readers.close().await;
+        match &self.readers {
+            Readers::Sqlite(pool) => pool.close().await,
+            Readers::Postgres(pool) => pool.close().await,
+        }
         let (answer, closed) = oneshot::channel();
         if self.queue.send(Command::Close(answer)).await.is_ok() {
             let _ = closed.await; // an error means that the writer has gone already

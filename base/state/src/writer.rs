@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
-use sqlx::{Arguments, AssertSqlSafe};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{StateError, Statement, Value, events, file};
+use crate::link::{Line, Link};
+use crate::{StateError, Statement, events};
+
+/// The longest that a group may take on a server; beyond it the server does not answer.
+const SERVER_GROUP_MAX: Duration = Duration::from_secs(10);
 
 /// What a job gives back: rows affected by each statement.
 pub(crate) type Outcome = Result<Vec<u64>, StateError>;
@@ -30,10 +33,12 @@ pub(crate) struct Counters {
     pub(crate) jobs: AtomicU64,
     /// Storage failed; nothing is written any more.
     pub(crate) broken: AtomicBool,
+    /// The server did not answer when it was last asked.
+    pub(crate) away: AtomicBool,
 }
 
 pub(crate) struct Writer {
-    connection: SqliteConnection,
+    line: Line,
     queue: mpsc::Receiver<Command>,
     commit_jobs_max: usize,
     counters: Arc<Counters>,
@@ -44,13 +49,13 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(
-        connection: SqliteConnection,
+        line: Line,
         queue: mpsc::Receiver<Command>,
         commit_jobs_max: usize,
         counters: Arc<Counters>,
     ) -> Self {
         Writer {
-            connection,
+            line,
             queue,
             commit_jobs_max,
             counters,
@@ -67,7 +72,7 @@ impl Writer {
                 self.commit(group).await;
             }
         }
-        file::close(self.connection).await;
+        self.line.close().await;
         for closed in self.closing {
             let _ = closed.send(()); // whoever asked may have gone
         }
@@ -114,8 +119,16 @@ impl Writer {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
-        match self.transact(work).await {
+        let link = self.line.link().await?;
+        let done = if link.is_server() {
+            let done = tokio::time::timeout(SERVER_GROUP_MAX, transact(link, work)).await;
+            done.unwrap_or_else(|_| Err(StateError::Away("it takes too long".to_owned())))
+        } else {
+            transact(link, work).await
+        };
+        match done {
             Ok(outcomes) => {
+                self.counters.away.store(false, Ordering::Relaxed);
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
                 self.counters
                     .jobs
@@ -124,16 +137,30 @@ impl Writer {
                 Ok(outcomes)
             }
             Err(cause) => {
-                let undone = execute(&mut self.connection, "rollback").await;
-                if matches!(cause, StateError::Storage(_)) {
-                    self.break_down(cause.clone());
-                } else if let Err(stuck) = undone
-                    && !is_no_transaction(&stuck)
-                {
-                    self.break_down(StateError::Storage(stuck.to_string()));
-                }
+                self.undo(&cause).await;
                 Err(cause)
             }
+        }
+    }
+
+    /// Leaves nothing of a failed group behind.
+    async fn undo(&mut self, cause: &StateError) {
+        if matches!(cause, StateError::Away(_)) {
+            // The server forgets what was not committed when the connection goes.
+            self.counters.away.store(true, Ordering::Relaxed);
+            self.line.hang_up();
+            return;
+        }
+        let Ok(link) = self.line.link().await else {
+            return;
+        };
+        let undone = link.run("rollback").await;
+        if matches!(cause, StateError::Storage(_)) {
+            self.break_down(cause.clone());
+        } else if let Err(stuck) = undone
+            && !is_no_transaction(&stuck)
+        {
+            self.break_down(StateError::Storage(stuck.to_string()));
         }
     }
 
@@ -141,66 +168,40 @@ impl Writer {
         self.counters.broken.store(true, Ordering::Relaxed);
         self.broken = Some(cause);
     }
-
-    /// One transaction for the group, one savepoint for each job.
-    async fn transact(&mut self, work: &[Vec<Statement>]) -> Result<Vec<Outcome>, StateError> {
-        let connection = &mut self.connection;
-        execute(connection, "begin immediate").await?;
-        let mut outcomes = Vec::with_capacity(work.len());
-        for statements in work {
-            execute(connection, "savepoint job").await?;
-            let outcome = apply(connection, statements).await;
-            if let Err(cause) = &outcome {
-                if cause.is_of_the_file() {
-                    return Err(cause.clone());
-                }
-                execute(connection, "rollback to job").await?;
-            }
-            execute(connection, "release job").await?;
-            outcomes.push(outcome);
-        }
-        execute(connection, "commit").await?;
-        Ok(outcomes)
-    }
 }
 
-async fn apply(connection: &mut SqliteConnection, statements: &[Statement]) -> Outcome {
+/// One transaction for the group, one savepoint for each job.
+async fn transact(link: &mut Link, work: &[Vec<Statement>]) -> Result<Vec<Outcome>, StateError> {
+    link.run(link.begin()).await?;
+    let mut outcomes = Vec::with_capacity(work.len());
+    for statements in work {
+        link.run("savepoint job").await?;
+        let outcome = apply(link, statements).await;
+        if let Err(cause) = &outcome {
+            if cause.is_of_the_file() {
+                return Err(cause.clone());
+            }
+            link.run("rollback to job").await?;
+        }
+        link.run("release job").await?;
+        outcomes.push(outcome);
+    }
+    link.run("commit").await?;
+    Ok(outcomes)
+}
+
+async fn apply(link: &mut Link, statements: &[Statement]) -> Outcome {
     let mut affected = Vec::with_capacity(statements.len());
     for statement in statements {
-        let done = sqlx::query_with(
-            AssertSqlSafe(statement.sql.clone()),
-            arguments(&statement.values)?,
-        )
-        .execute(&mut *connection)
-        .await
-        .map_err(|cause| StateError::of(&cause))?;
-        affected.push(done.rows_affected());
+        let found = link.execute(statement.clone()).await?;
+        if let Some(expected) = statement.rows_expected
+            && expected != found
+        {
+            return Err(StateError::Unmet { expected, found });
+        }
+        affected.push(found);
     }
     Ok(affected)
-}
-
-/// The values as sqlx takes them.
-pub(crate) fn arguments(values: &[Value]) -> Result<SqliteArguments, StateError> {
-    let mut arguments = SqliteArguments::default();
-    for value in values {
-        match value {
-            Value::Null => arguments.add(None::<i64>),
-            Value::Integer(value) => arguments.add(*value),
-            Value::Real(value) => arguments.add(*value),
-            Value::Text(value) => arguments.add(value.clone()),
-            Value::Blob(value) => arguments.add(value.clone()),
-        }
-        .map_err(|cause| StateError::Statement(cause.to_string()))?;
-    }
-    Ok(arguments)
-}
-
-async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), StateError> {
-    sqlx::query(sql)
-        .execute(connection)
-        .await
-        .map(|_| ())
-        .map_err(|cause| StateError::of(&cause))
 }
 
 /// SQLite ends the transaction itself on some errors; then there is nothing left to roll back.
@@ -214,9 +215,10 @@ mod tests {
     use std::time::Duration;
 
     use sqlx::ConnectOptions;
-    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
     use super::*;
+    use crate::file;
 
     fn options(path: &Path) -> SqliteConnectOptions {
         SqliteConnectOptions::new()
@@ -228,7 +230,8 @@ mod tests {
     async fn file_with_a_table(directory: &tempfile::TempDir) -> std::path::PathBuf {
         let path = directory.path().join("x.db");
         let mut connection = options(&path).connect().await.unwrap();
-        execute(&mut connection, "create table rules_x(bytes blob)")
+        sqlx::query("create table rules_x(bytes blob)")
+            .execute(&mut connection)
             .await
             .unwrap();
         file::close(connection).await;
@@ -237,7 +240,8 @@ mod tests {
 
     fn writer(connection: SqliteConnection) -> Writer {
         let (_, queue) = mpsc::channel(1);
-        Writer::new(connection, queue, 1, Arc::default())
+        let line = Line::File(Box::new(Link::Sqlite(connection)));
+        Writer::new(line, queue, 1, Arc::default())
     }
 
     fn insert(bytes: usize) -> Vec<Vec<Statement>> {
@@ -280,9 +284,12 @@ mod tests {
         let path = file_with_a_table(&directory).await;
         let mut other = options(&path).connect().await.unwrap();
         let mut writer = writer(options(&path).connect().await.unwrap());
-        execute(&mut other, "begin immediate").await.unwrap();
+        sqlx::query("begin immediate")
+            .execute(&mut other)
+            .await
+            .unwrap();
         assert_eq!(writer.write_group(&insert(1)).await, Err(StateError::Busy));
-        execute(&mut other, "commit").await.unwrap();
+        sqlx::query("commit").execute(&mut other).await.unwrap();
         assert_eq!(writer.write_group(&insert(1)).await, Ok(vec![Ok(vec![1])]));
     }
 }

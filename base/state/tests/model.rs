@@ -4,8 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use homes::Home;
 use proptest::prelude::*;
 use state::{Limits, Migrations, State, Statement};
+
+#[allow(unused_macros)] // a property is one test a place
+#[macro_use]
+mod homes;
 
 const ROOMS: &[Migrations] = &[Migrations {
     room: "rules",
@@ -121,14 +126,12 @@ async fn read_pairs(state: &State, client: i64) -> Pairs {
         .collect()
 }
 
-async fn run(scripts: Vec<Script>, commit_jobs_max: usize) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("rampart.db");
+async fn run(home: Home, scripts: Vec<Script>, commit_jobs_max: usize) {
     let limits = Limits {
         commit_jobs_max,
         ..Limits::default()
     };
-    let state = State::open_with(&path, ROOMS, &limits).await.unwrap();
+    let state = home.open_with(ROOMS, &limits).await;
     let clients: Vec<_> = (0_i64..)
         .zip(scripts)
         .map(|(client, script)| tokio::spawn(run_client(state.clone(), client, script)))
@@ -139,7 +142,7 @@ async fn run(scripts: Vec<Script>, commit_jobs_max: usize) {
     }
     state.close().await;
 
-    let reopened = State::open(&path, ROOMS).await.unwrap();
+    let reopened = home.open(ROOMS).await;
     for (client, (pairs, _)) in (0..).zip(&expected) {
         assert_eq!(read_pairs(&reopened, client).await, *pairs);
     }
@@ -151,19 +154,29 @@ async fn run(scripts: Vec<Script>, commit_jobs_max: usize) {
     assert_eq!(total[0].integer(0), Ok(kept));
 }
 
+fn run_to_the_end(home: Home, scripts: Vec<Script>, commit_jobs_max: usize) {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(run(home, scripts, commit_jobs_max));
+}
+
+fn scripts() -> impl Strategy<Value = Vec<Script>> {
+    let script = prop::collection::vec(prop::collection::vec(change(), 1..5), 0..12);
+    prop::collection::vec(script, 1..6)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]
-    fn jobs_behave_as_on_a_map(
-        scripts in prop::collection::vec(
-            prop::collection::vec(prop::collection::vec(change(), 1..5), 0..12), 1..6),
-        commit_jobs_max in 1..8_usize,
-    ) {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap()
-            .block_on(run(scripts, commit_jobs_max));
+    fn jobs_behave_as_on_a_map_in_a_file(scripts in scripts(), commit_jobs_max in 1..8_usize) {
+        run_to_the_end(Home::file(), scripts, commit_jobs_max);
+    }
+
+    #[test]
+    fn jobs_behave_as_on_a_map_on_a_server(scripts in scripts(), commit_jobs_max in 1..8_usize) {
+        run_to_the_end(Home::server(), scripts, commit_jobs_max);
     }
 }

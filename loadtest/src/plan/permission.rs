@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use model::{Rate, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;

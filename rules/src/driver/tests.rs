@@ -1,11 +1,10 @@
 //! The driver over a real state database: what is on disk when somebody is told, and what happens
 //! when the process dies in between.
 
-use std::path::Path;
 use std::sync::Mutex as StdMutex;
 
-use model::{AlertStatus, Clock, ManualClock, Ratio};
-use state::State;
+use model::{AlertStatus, Clock, ManualClock, Ratio, Secret};
+use state::{Limits, Place, State};
 
 use super::*;
 use crate::hand_over::HandOver;
@@ -88,6 +87,36 @@ impl AlertSink for MoodySink {
     }
 }
 
+async fn open(place: &Place) -> State {
+    State::open_at(place, &[MIGRATIONS], &Limits::default())
+        .await
+        .unwrap()
+}
+
+/// The same test with the state in a file and on a server.
+macro_rules! on_both {
+    ($(#[doc = $doc:literal])* async fn $name:ident($place:ident: &Place) $body:block) => {
+        $(#[doc = $doc])*
+        mod $name {
+            use super::*;
+
+            async fn body($place: &Place) $body
+
+            #[tokio::test]
+            async fn on_a_file() {
+                let directory = tempfile::tempdir().unwrap();
+                body(&Place::File(directory.path().join("state.db"))).await;
+            }
+
+            #[tokio::test]
+            async fn on_a_server() {
+                let url = fakes::Postgres::shared().unwrap().database().unwrap();
+                body(&Place::Server(Secret::new(url))).await;
+            }
+        }
+    };
+}
+
 /// One life of the process.
 struct Life {
     driver: Driver,
@@ -96,8 +125,8 @@ struct Life {
     urgent: mpsc::Receiver<Alert>,
 }
 
-async fn live(path: &Path, clock: &Arc<ManualClock>, sink: &Arc<MoodySink>, rules: &str) -> Life {
-    let state = State::open(path, &[MIGRATIONS]).await.unwrap();
+async fn live(place: &Place, clock: &Arc<ManualClock>, sink: &Arc<MoodySink>, rules: &str) -> Life {
+    let state = open(place).await;
     let ledger = Ledger::new(state.clone());
     let written = Arc::new(Notify::new());
     let (sender, urgent) = mpsc::channel(10);
@@ -156,15 +185,13 @@ fn names(sink: &MoodySink) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test]
-async fn an_alert_survives_death_between_write_and_hand_over() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
+on_both! {
+async fn an_alert_survives_death_between_write_and_hand_over(place: &Place) {
     let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
     let sink = Arc::new(MoodySink::default());
     let view = OneFunction::new(500);
 
-    let first = live(&path, &clock, &sink, RULES).await;
+    let first = live(place, &clock, &sink, RULES).await;
     first.tick_for(&view, &clock, 1).await;
     let began = clock.now();
     // Dies here: written, not handed over.
@@ -172,7 +199,7 @@ async fn an_alert_survives_death_between_write_and_hand_over() {
     assert!(names(&sink).is_empty());
 
     clock.advance(Duration::from_hours(1));
-    let second = live(&path, &clock, &sink, RULES).await;
+    let second = live(place, &clock, &sink, RULES).await;
     second.hand_over.deliver_all().await.unwrap();
     assert_eq!(names(&sink), ["Low firing"]);
     assert_eq!(sink.taken.lock().unwrap()[0].starts_at, began);
@@ -189,21 +216,20 @@ async fn an_alert_survives_death_between_write_and_hand_over() {
         .unwrap();
     drop(second);
 
-    let third = live(&path, &clock, &sink, RULES).await;
+    let third = live(place, &clock, &sink, RULES).await;
     third.hand_over.deliver_all().await.unwrap();
     let taken = sink.taken.lock().unwrap().clone();
     assert_eq!(taken[0], taken[1]);
 }
+}
 
-#[tokio::test]
-async fn a_sink_that_refuses_is_asked_again_and_order_is_kept() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
+on_both! {
+async fn a_sink_that_refuses_is_asked_again_and_order_is_kept(place: &Place) {
     let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
     let sink = Arc::new(MoodySink::default());
     *sink.refusals.lock().unwrap() = 2;
     let view = OneFunction::new(500);
-    let life = live(&path, &clock, &sink, RULES).await;
+    let life = live(place, &clock, &sink, RULES).await;
     life.tick_for(&view, &clock, 1).await;
     assert!(life.hand_over.deliver_all().await.is_err());
     view.set_failed(0);
@@ -212,20 +238,19 @@ async fn a_sink_that_refuses_is_asked_again_and_order_is_kept() {
     life.hand_over.deliver_all().await.unwrap();
     assert_eq!(names(&sink), ["Low firing", "Low resolved"]);
 }
+}
 
-#[tokio::test]
-async fn downtime_counts_neither_for_firing_nor_twice() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
+on_both! {
+async fn downtime_counts_neither_for_firing_nor_twice(place: &Place) {
     let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
     let sink = Arc::new(MoodySink::default());
     let view = OneFunction::new(500);
-    let first = live(&path, &clock, &sink, RULES).await;
+    let first = live(place, &clock, &sink, RULES).await;
     first.tick_for(&view, &clock, 11).await;
     drop(first);
     clock.advance(Duration::from_mins(10));
 
-    let second = live(&path, &clock, &sink, RULES).await;
+    let second = live(place, &clock, &sink, RULES).await;
     // 10 s were held, of which at most a tenth of `for` may be lost.
     second.tick_for(&view, &clock, 9).await;
     second.hand_over.deliver_all().await.unwrap();
@@ -234,42 +259,40 @@ async fn downtime_counts_neither_for_firing_nor_twice() {
     second.hand_over.deliver_all().await.unwrap();
     assert_eq!(names(&sink), ["Low firing", "LowForLong firing"]);
 }
+}
 
-#[tokio::test]
-async fn a_rule_removed_while_the_process_was_down_closes() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
+on_both! {
+async fn a_rule_removed_while_the_process_was_down_closes(place: &Place) {
     let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
     let sink = Arc::new(MoodySink::default());
     let view = OneFunction::new(500);
-    let first = live(&path, &clock, &sink, RULES).await;
+    let first = live(place, &clock, &sink, RULES).await;
     first.tick_for(&view, &clock, 1).await;
     drop(first);
-    let second = live(&path, &clock, &sink, "version: rampart/v1\nrules: []\n").await;
+    let second = live(place, &clock, &sink, "version: rampart/v1\nrules: []\n").await;
     second.hand_over.deliver_all().await.unwrap();
     assert_eq!(names(&sink), ["Low firing", "Low resolved"]);
     let reason = sink.taken.lock().unwrap()[1].annotations["reason"].clone();
     assert_eq!(reason, "rule removed");
     // Nothing is left of it.
     drop(second);
-    let third = live(&path, &clock, &sink, RULES).await;
+    let third = live(place, &clock, &sink, RULES).await;
     third.hand_over.deliver_all().await.unwrap();
     assert_eq!(names(&sink).len(), 2);
 }
+}
 
-#[tokio::test]
-async fn while_the_database_refuses_the_page_still_goes_out() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
+on_both! {
+async fn while_the_database_refuses_the_page_still_goes_out(place: &Place) {
     let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
     let sink = Arc::new(MoodySink::default());
     let view = OneFunction::new(500);
-    let mut life = live(&path, &clock, &sink, RULES).await;
+    let mut life = live(place, &clock, &sink, RULES).await;
     life.state.clone().close().await;
     life.tick_for(&view, &clock, 1).await;
     assert_eq!(life.urgent.try_recv().unwrap().name(), "Low");
     // The database answers again: what was kept is written at the next tick.
-    let state = State::open(&path, &[MIGRATIONS]).await.unwrap();
+    let state = open(place).await;
     let ledger = Ledger::new(state);
     life.driver.ledger = ledger.clone();
     life.hand_over.ledger = ledger;
@@ -277,6 +300,7 @@ async fn while_the_database_refuses_the_page_still_goes_out() {
     life.tick_for(&view, &clock, 1).await;
     life.hand_over.deliver_all().await.unwrap();
     assert_eq!(names(&sink), ["Low firing"], "written at last");
+}
 }
 
 /// Like [`OneFunction`], but something happens before each sum.
@@ -323,11 +347,11 @@ async fn a_rule_that_panics_costs_no_other_rule_its_alerts() {
     let broken = r#"{alert: Broken, functions: ["travel/*"], success_rate: {below: 99%}}"#;
     for (first, second) in [(sound, broken), (broken, sound)] {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("state.db");
+        let place = Place::File(directory.path().join("state.db"));
         let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
         let sink = Arc::new(MoodySink::default());
         let rules = format!("version: rampart/v1\nrules: [{first}, {second}]\n");
-        let life = live(&path, &clock, &sink, &rules).await;
+        let life = live(&place, &clock, &sink, &rules).await;
         let bug = |select: &Select| assert!(!select.takes("travel/search"), "a bug");
         let view: View = Arc::new(Before(bug, OneFunction::new(500)));
         life.driver
@@ -377,11 +401,11 @@ async fn count(state: &State, query: &'static str) -> i64 {
 #[tokio::test]
 async fn rows_that_cannot_be_read_stop_neither_the_start_nor_the_others() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
+    let place = Place::File(directory.path().join("state.db"));
     let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
     let sink = Arc::new(MoodySink::default());
     let view = OneFunction::new(500);
-    let first = live(&path, &clock, &sink, RULES).await;
+    let first = live(&place, &clock, &sink, RULES).await;
     // A whole page of alerts from another world lies before the one that counts.
     let page = crate::ledger::DELIVERY_ALERTS_MAX;
     let strange = |id: usize| {
@@ -413,7 +437,7 @@ async fn rows_that_cannot_be_read_stop_neither_the_start_nor_the_others() {
     );
     drop(first);
 
-    let second = live(&path, &clock, &sink, RULES).await;
+    let second = live(&place, &clock, &sink, RULES).await;
     let marked = "select count(*) from rules_phases where unreadable_us is not null";
     assert_eq!(count(&second.state, marked).await, 4, "left in place");
     let episodes = second.driver.ledger.episodes(clock.now()).await.unwrap();
@@ -428,8 +452,8 @@ async fn rows_that_cannot_be_read_stop_neither_the_start_nor_the_others() {
     assert_eq!(names(&sink), ["Low firing", "Low resolved"]);
 }
 
-#[tokio::test]
-async fn a_step_that_panics_leaves_the_engine_usable() {
+on_both! {
+async fn a_step_that_panics_leaves_the_engine_usable(place: &Place) {
     struct Broken;
     impl Windows for Broken {
         fn sum(
@@ -456,11 +480,9 @@ async fn a_step_that_panics_leaves_the_engine_usable() {
             panic!("a bug")
         }
     }
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
     let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
     let sink = Arc::new(MoodySink::default());
-    let life = live(&path, &clock, &sink, RULES).await;
+    let life = live(place, &clock, &sink, RULES).await;
     life.driver
         .tick(
             Arc::new(Broken),
@@ -472,6 +494,7 @@ async fn a_step_that_panics_leaves_the_engine_usable() {
     life.tick_for(&OneFunction::new(500), &clock, 1).await;
     life.hand_over.deliver_all().await.unwrap();
     assert_eq!(names(&sink), ["Low firing"]);
+}
 }
 
 fn series(id: &str) -> Arc<store::SeriesKey> {
@@ -492,12 +515,10 @@ fn failure() -> store::Counts {
     counts
 }
 
+on_both! {
 /// What is remembered survives the driver, and damage costs one memory, not the start.
-#[tokio::test]
-async fn memories_are_stored_and_taken_up_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
-    let state = State::open(&path, &[MIGRATIONS]).await.unwrap();
+async fn memories_are_stored_and_taken_up_again(place: &Place) {
+    let state = open(place).await;
     let ledger = Ledger::new(state);
     let at: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
     let memory = |rule: &str, record: &[u8]| crate::StoredMemory {
@@ -534,15 +555,16 @@ async fn memories_are_stored_and_taken_up_again() {
         .unwrap();
     assert_eq!(ledger.memories().await.unwrap(), []);
 }
+}
 
 /// Whoever looks for suspects waits until the test lets go, which it does after the alert was told.
 #[tokio::test]
 async fn an_alert_goes_out_without_suspects_that_are_late() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
+    let place = Place::File(directory.path().join("state.db"));
     let clock = ManualClock::at("2026-11-20T12:00:00Z".parse().unwrap());
     let sink = Arc::new(MoodySink::default());
-    let life = live(&path, &clock, &sink, RULES).await;
+    let life = live(&place, &clock, &sink, RULES).await;
     let (let_go, waiting) = std::sync::mpsc::sync_channel::<()>(10);
     let waiting = StdMutex::new(waiting);
     let (looked, looks) = std::sync::mpsc::sync_channel::<()>(10);

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use model::ManualClock;
 
+use state::{Limits, Place};
+
 use super::*;
 
 fn at(text: &str) -> Timestamp {
@@ -88,12 +90,11 @@ fn who_decides_when() {
     }
 }
 
-#[tokio::test]
-async fn a_decision_survives_a_restart_and_ends_by_itself() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("state.db");
+async fn a_decision_survives_a_restart_and_ends_by_itself(place: Place) {
     let clock = ManualClock::at(at("09T08:00"));
-    let state = State::open(&path, &[crate::MIGRATIONS]).await.unwrap();
+    let state = State::open_at(&place, &[crate::MIGRATIONS], &Limits::default())
+        .await
+        .unwrap();
     let modes = Modes::open(state.clone(), vec![sale()], clock.clone())
         .await
         .unwrap();
@@ -108,6 +109,18 @@ async fn a_decision_survives_a_restart_and_ends_by_itself() {
         .await
         .unwrap();
     assert_eq!(*watch.borrow_and_update(), Mode::Rush);
+    // Another node hears of it when it reads again.
+    let other = Modes::open(state.clone(), vec![], clock.clone())
+        .await
+        .unwrap();
+    other.set(Mode::Daily, None, "other").await.unwrap();
+    assert_eq!(modes.status().mode, Mode::Rush);
+    modes.read_again().await.unwrap();
+    assert_eq!(modes.status().mode, Mode::Daily);
+    modes
+        .set(Mode::Rush, Some(at("09T10:00")), "lead")
+        .await
+        .unwrap();
     drop(modes);
 
     let modes = Modes::open(state, vec![sale()], clock.clone())
@@ -123,6 +136,20 @@ async fn a_decision_survives_a_restart_and_ends_by_itself() {
     assert!(watch.has_changed().unwrap());
     assert_eq!(*watch.borrow_and_update(), Mode::Daily);
     assert!(modes.rushes().contains(&(at("09T08:00"), at("09T10:00"))));
+}
+
+#[tokio::test]
+async fn decisions_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = Place::File(directory.path().join("state.db"));
+    a_decision_survives_a_restart_and_ends_by_itself(place).await;
+}
+
+#[tokio::test]
+async fn decisions_on_a_server() {
+    let url = fakes::Postgres::shared().unwrap().database().unwrap();
+    let place = Place::Server(model::Secret::new(url));
+    a_decision_survives_a_restart_and_ends_by_itself(place).await;
 }
 
 #[test]

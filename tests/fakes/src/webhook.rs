@@ -26,6 +26,8 @@ pub enum WebhookBehaviour {
     Hang,
     /// Records the request, then resets the connection without an answer.
     ResetAfterAccepting,
+    /// Records the request, then says nothing.
+    HangAfterAccepting,
 }
 
 /// One request the receiver took.
@@ -159,6 +161,10 @@ impl Shared {
             WebhookBehaviour::ResetAfterAccepting => {
                 self.taken.push(hook);
                 Reply::Reset
+            }
+            WebhookBehaviour::HangAfterAccepting => {
+                self.taken.push(hook);
+                Reply::Hang
             }
         }
     }

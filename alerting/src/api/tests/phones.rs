@@ -5,7 +5,7 @@ use super::*;
 /// What the provider's account of these tests would send as `X-Twilio-Signature`.
 fn signature(path: &str, form: &str) -> String {
     use base64::Engine as _;
-    use hmac::{Hmac, Mac};
+    use hmac::{Hmac, KeyInit, Mac};
     let mut fields: Vec<(&str, &str)> = form.split('&').filter_map(|f| f.split_once('=')).collect();
     fields.sort_unstable();
     let mut mac = Hmac::<sha1::Sha1>::new_from_slice(b"canary").unwrap();

@@ -116,7 +116,9 @@ impl From<AlertingError> for Refusal {
             AlertingError::Silence(SilenceError::Expired(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             AlertingError::Silence(_) => StatusCode::BAD_REQUEST,
             AlertingError::Stopping
+            | AlertingError::Waiting { .. }
             | AlertingError::NotDurable(_)
+            | AlertingError::TooManyWaiting
             | AlertingError::TooManyAlerts => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -8,16 +8,15 @@ async fn run(state: &State, sql: &'static str) {
     state.write(vec![Statement::new(sql)]).await.unwrap();
 }
 
-#[tokio::test]
-async fn what_ended_while_its_end_was_forgotten_is_ended_on_disk() {
-    let house = House::new().await;
+on_both! {
+async fn what_ended_while_its_end_was_forgotten_is_ended_on_disk(house: House) {
     let (alerting, state) = house.open(&house.yaml()).await;
     let alert = failing("feed", house.clock.now());
     alerting.handle().receive(vec![alert]).await.unwrap();
     house.hook.wait_for(1).await;
     stop(alerting, state).await;
     let state = house.state().await;
-    let settle = tables::settle_forgotten(&[], house.clock.now()).unwrap();
+    let settle = tables::settle_forgotten(&[], house.clock.now());
     state.write(settle).await.unwrap();
     let stored = tables::load(&state).await.unwrap();
     assert_eq!(stored.incidents.len(), 0);
@@ -29,9 +28,7 @@ async fn what_ended_while_its_end_was_forgotten_is_ended_on_disk() {
     state.close().await;
 }
 
-#[tokio::test]
-async fn it_starts_although_a_stored_row_cannot_be_read() {
-    let house = House::new().await;
+async fn it_starts_although_a_stored_row_cannot_be_read(house: House) {
     let (alerting, state) = house.open(&house.yaml()).await;
     let now = house.clock.now();
     let alerts = vec![failing("one", now), failing("two", now)];
@@ -66,11 +63,9 @@ async fn it_starts_although_a_stored_row_cannot_be_read() {
     stop(alerting, state).await;
 }
 
-#[tokio::test]
-async fn old_incidents_are_deleted_although_somebody_always_asks() {
+async fn old_incidents_are_deleted_although_somebody_always_asks(house: House) {
     // Far more than the deletion needs; without it the last one finds the incident still there.
     const QUESTIONS_MAX: usize = 20_000;
-    let house = House::new().await;
     let (alerting, state) = house.open(&house.yaml()).await;
     let handle = alerting.handle();
     let alert = failing("feed", house.clock.now());
@@ -93,4 +88,5 @@ async fn old_incidents_are_deleted_although_somebody_always_asks() {
         assert!(questions < QUESTIONS_MAX, "it is never deleted");
     }
     stop(alerting, state).await;
+}
 }

@@ -478,6 +478,13 @@ export type NextShift = {
   rotation: string;
 };
 
+export type NodeStatus = {
+  epoch: number;
+  leader: string | null;
+  name: string;
+  role: string;
+};
+
 export type Note = {
   by: string | null;
   text: string;
@@ -793,6 +800,7 @@ export type System = {
   as_of: Timestamp;
   functions: number;
   mode: ModeStatus;
+  node: null | NodeStatus;
   rules: RulesStatus;
   sources: SourceStatus[];
   started_at: Timestamp;
