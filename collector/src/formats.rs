@@ -11,6 +11,7 @@ mod lines;
 mod mapped;
 mod meaning;
 mod nginx;
+mod plain;
 mod refusal;
 mod row;
 

@@ -43,6 +43,7 @@ use std::sync::Arc;
 use model::{Outcome, Timestamp};
 
 pub use batch::Batch;
+pub use rows::intern::{CodeTable, hash_seed, hash_text};
 pub use rows::{Invocation, InvocationRows};
 pub use store_sources::fs;
 

@@ -52,6 +52,7 @@ pub use rollup::{
     Counted, CountedLayers, Counts, Delta, Dimension, Followed, Follower, FunctionSeen, Group,
     Layer, RollupStats, Rollups, Selection, SeriesKey, Sketch, Tally, Timed, TopDimension,
 };
+pub use rows::intern::{CodeTable, hash_seed, hash_text};
 pub use rows::{
     Invocation, InvocationRows, Loadtest, LoadtestRows, LogLine, LogRows, Sample, SampleRows,
     series_id,

@@ -15,6 +15,7 @@ use super::lines::{Elements, Lines, is_document};
 use super::mapped::{MappedSeed, Mapping};
 use super::meaning::Meaning;
 use super::nginx;
+use super::plain::{ATTRS, Keys};
 use super::refusal::{Mistake, Refusal, RefusalCounts, RefusalKind};
 use super::row::{Fate, RowMaker};
 
@@ -104,6 +105,11 @@ pub struct Decoder {
     meaning: Arc<Meaning>,
     maker: RowMaker,
     scratch: String,
+    /// The keys of lines that were plain.
+    keys: Keys,
+    /// Reads every line with the general reader, to which the quick one is held.
+    #[cfg(test)]
+    pub(super) careful: bool,
 }
 
 impl Decoder {
@@ -114,6 +120,9 @@ impl Decoder {
             format,
             meaning,
             scratch: String::new(),
+            keys: Keys::default(),
+            #[cfg(test)]
+            careful: false,
         }
     }
 
@@ -202,15 +211,46 @@ impl Decoder {
         seen_at: Timestamp,
         rows: &mut InvocationRows,
     ) -> Fate {
+        if !self.read_plain(line, draft) {
+            draft.clear();
+            self.scratch.clear();
+            if let Err(error) = self.read(line, draft) {
+                return Fate::Refused(Mistake::syntax(describe(&error)));
+            }
+        }
+        self.maker
+            .make(draft, &self.meaning, seen_at, &self.scratch, rows)
+    }
+
+    /// Reads what nearly every line is; `false` where this one is not, and then the draft is nothing.
+    #[inline]
+    fn read_plain<'a>(&mut self, line: &'a str, draft: &mut Draft<'a>) -> bool {
+        #[cfg(test)]
+        if self.careful {
+            return false;
+        }
+        if self.format != Format::RampartJson {
+            return false;
+        }
         draft.clear();
         self.scratch.clear();
+        let (outcomes, scratch) = (&self.meaning.outcomes, &mut self.scratch);
+        let read = self.keys.read(line, |field, name, value| match field {
+            Some(field) => draft.set(field, name, value, outcomes, scratch),
+            None => draft.attr(Text::Plain(name), value, scratch),
+        });
+        read.is_some()
+    }
+
+    /// Reads any line.
+    fn read<'a>(&mut self, line: &'a str, draft: &mut Draft<'a>) -> Result<(), sonic_rs::Error> {
         let mut json = Deserializer::from_str(line);
         let outcomes = &self.meaning.outcomes;
         let scratch = &mut self.scratch;
-        let read = match &self.format {
+        match &self.format {
             Format::RampartJson => FlatSeed {
                 scratch,
-                opened: "attrs",
+                opened: ATTRS,
                 take: |entry: Entry<'a>, scratch: &mut String| {
                     let Entry { key, value, inside } = entry;
                     let known = match key {
@@ -240,11 +280,7 @@ impl Decoder {
             Format::Mapped(mapping) => {
                 MappedSeed::new(mapping, outcomes, draft, scratch).deserialize(&mut json)
             }
-        };
-        if let Err(error) = read.and_then(|()| json.end()) {
-            return Fate::Refused(Mistake::syntax(describe(&error)));
         }
-        self.maker
-            .make(draft, &self.meaning, seen_at, &self.scratch, rows)
+        .and_then(|()| json.end())
     }
 }

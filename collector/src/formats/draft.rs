@@ -75,7 +75,23 @@ impl<'a> Draft<'a> {
     }
 
     /// Takes one value into its field. `name` is what the line calls it. Null is the same as absent.
+    #[inline]
     pub(crate) fn set(
+        &mut self,
+        field: Field,
+        name: &str,
+        value: Scalar<'a>,
+        outcomes: &OutcomeMap,
+        scratch: &mut String,
+    ) {
+        match (field, value) {
+            // Most are.
+            (Field::Text(field), Scalar::Text(text)) => self.set_text(field, text),
+            _ => self.set_other(field, name, value, outcomes, scratch),
+        }
+    }
+
+    fn set_other(
         &mut self,
         field: Field,
         name: &str,

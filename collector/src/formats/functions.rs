@@ -1,14 +1,12 @@
 //! Which functions a source names, remembered so that a name is looked at closely only once.
 
-use std::hash::{BuildHasher, RandomState};
-
 use model::{FunctionId, Glob};
+use store::{CodeTable, hash_seed, hash_text};
 
 use super::draft::is_function;
 
 /// Functions remembered before the memory starts over.
 const FUNCTIONS_MAX: usize = 65_536;
-const FREE: u32 = u32::MAX;
 
 /// What is known of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +32,9 @@ struct Known {
 #[derive(Debug)]
 pub(crate) struct Functions {
     known: Vec<Known>,
-    /// Open addressing over `known`; the length is a power of two.
-    slots: Vec<u32>,
-    hashing: RandomState,
+    /// Where in `known` a name is.
+    table: CodeTable,
+    seed: u64,
     chunk: u64,
     seen: Vec<FunctionId>,
 }
@@ -45,8 +43,8 @@ impl Functions {
     pub(crate) fn new() -> Self {
         Functions {
             known: Vec::new(),
-            slots: vec![FREE; 64],
-            hashing: RandomState::new(),
+            table: CodeTable::default(),
+            seed: hash_seed(),
             chunk: 0,
             seen: Vec::new(),
         }
@@ -66,27 +64,22 @@ impl Functions {
     /// What to do with a row of this function.
     #[inline]
     pub(crate) fn look_up(&mut self, namespace: &str, name: &str, only: &[Glob]) -> Standing {
-        let mask = self.slots.len() - 1;
-        let mut at = self.hash(namespace, name) & mask;
-        while let Some(&index) = self.slots.get(at).filter(|index| **index != FREE) {
-            if let Some(known) = self.known.get_mut(index as usize)
-                && *known.name == *name
-                && *known.namespace == *namespace
-            {
-                let standing = known.standing;
-                if known.chunk != self.chunk {
-                    known.chunk = self.chunk;
-                    self.note(namespace, name, standing);
-                }
-                return standing;
-            }
-            at = (at + 1) & mask;
+        let hash = hash_text(hash_text(self.seed, namespace), name);
+        let known = &self.known;
+        let found = self.table.find(hash, |at| {
+            known
+                .get(at as usize)
+                .is_some_and(|known| *known.name == *name && *known.namespace == *namespace)
+        });
+        let Some(known) = found.and_then(|at| self.known.get_mut(at as usize)) else {
+            return self.learn(hash, namespace, name, only);
+        };
+        let standing = known.standing;
+        if known.chunk != self.chunk {
+            known.chunk = self.chunk;
+            self.note(namespace, name, standing);
         }
-        self.learn(namespace, name, only)
-    }
-
-    fn hash(&self, namespace: &str, name: &str) -> usize {
-        self.hashing.hash_one((namespace, name)) as usize
+        standing
     }
 
     fn note(&mut self, namespace: &str, name: &str, standing: Standing) {
@@ -98,7 +91,7 @@ impl Functions {
     }
 
     #[cold]
-    fn learn(&mut self, namespace: &str, name: &str, only: &[Glob]) -> Standing {
+    fn learn(&mut self, hash: u64, namespace: &str, name: &str, only: &[Glob]) -> Standing {
         if !is_function(namespace, name) {
             // Not remembered: there is no end of impossible names.
             return Standing::Impossible;
@@ -110,43 +103,17 @@ impl Functions {
         };
         if self.known.len() >= FUNCTIONS_MAX {
             self.known.clear();
-            self.slots.fill(FREE);
+            self.table.clear();
         }
+        self.table.insert(hash, self.known.len() as u32);
         self.known.push(Known {
             namespace: namespace.into(),
             name: name.into(),
             standing,
             chunk: self.chunk,
         });
-        if self.known.len() * 2 > self.slots.len() {
-            self.grow();
-        } else {
-            self.place(self.known.len() - 1);
-        }
         self.note(namespace, name, standing);
         standing
-    }
-
-    fn grow(&mut self) {
-        self.slots = vec![FREE; self.slots.len() * 2];
-        for index in 0..self.known.len() {
-            self.place(index);
-        }
-    }
-
-    fn place(&mut self, index: usize) {
-        let Some(known) = self.known.get(index) else {
-            return;
-        };
-        let mask = self.slots.len() - 1;
-        let mut at = self.hash(&known.namespace, &known.name) & mask;
-        while let Some(slot) = self.slots.get_mut(at) {
-            if *slot == FREE {
-                *slot = index as u32;
-                return;
-            }
-            at = (at + 1) & mask;
-        }
     }
 }
 

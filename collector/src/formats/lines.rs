@@ -1,6 +1,6 @@
 //! Where one record ends and the next begins.
 
-use std::io::BufRead;
+use memchr::memchr;
 
 /// Lines of a chunk without their line ends; the last one may lack its newline.
 pub(crate) struct Lines<'a> {
@@ -21,12 +21,9 @@ impl<'a> Iterator for Lines<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let mut cursor = self.rest;
-        // Reading a slice cannot fail; this is the standard library's only public memchr.
-        let length = cursor.skip_until(b'\n').unwrap_or(self.rest.len());
-        let (line, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let end = memchr(b'\n', self.rest);
+        let (line, rest) = self.rest.split_at_checked(end.unwrap_or(self.rest.len()))?;
+        self.rest = rest.strip_prefix(b"\n").unwrap_or(rest);
         Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
 }

@@ -20,7 +20,7 @@ use super::{
     Applied, BACK_SECONDS, Counts, Delta, FunctionIndex, INSTANCES_MAX, Latency, MICROS,
     RollupStats, SKETCH_SECONDS, SeriesKey, TENS_BYTES_MAX, TENS_SECONDS, Tally, ten_of,
 };
-use crate::rows::intern::{CodeTable, hash_text, seed};
+use crate::rows::intern::{CodeTable, hash_seed, hash_text};
 
 #[derive(Debug)]
 pub(super) struct Directory {
@@ -134,7 +134,7 @@ impl Directory {
             by_key: CodeTable::default(),
             stale_keys: 0,
             by_id: FunctionIndex::new(),
-            seed: seed(),
+            seed: hash_seed(),
             sweep: Sweep::default(),
             tens_from: i64::MIN,
             tens_until: i64::MIN,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use model::{FunctionId, Timestamp};
 
@@ -9,7 +10,7 @@ use super::directory::{Directory, Function, Series};
 use super::layers::Counting;
 use super::select::grouping;
 use super::{
-    Counts, Dimension, FunctionSeen, Group, Rollups, SKETCH_SECONDS, Selection, Sketch,
+    Counts, Dimension, FunctionSeen, Group, Rollups, SKETCH_SECONDS, Selection, SeriesKey, Sketch,
     TIMELINE_POINTS_MAX, TopDimension, top,
 };
 
@@ -69,6 +70,31 @@ impl Rollups {
                 });
             },
         )
+    }
+
+    /// Shows every second of `from_second..to_second` in which a function had calls, series by series, each in order
+    /// of time; the last quarter of an hour at most. About `seconds_max` seconds of all its series are looked at, which
+    /// bounds how long whoever counts has to wait; the second reached is where to go on.
+    pub(crate) fn each_second(
+        &self,
+        id: &FunctionId,
+        (from_second, to_second): (i64, i64),
+        seconds_max: usize,
+        mut visit: impl FnMut(&Arc<SeriesKey>, i64, Counts),
+    ) -> i64 {
+        let directory = self.read();
+        let Some(function) = directory.function(id) else {
+            return to_second;
+        };
+        let from = from_second.max(directory.horizon());
+        let each = (seconds_max / function.series.len().max(1)).max(1);
+        let to = to_second.min(from.saturating_add(i64::try_from(each).unwrap_or(i64::MAX)));
+        for series in directory.series_of(function) {
+            series.seconds.each(from, to, |second, cell| {
+                visit(&series.key, second, Counts::from(*cell));
+            });
+        }
+        to
     }
 
     /// Latency per group over the sketches that begin in `from_second..to_second`, the first one

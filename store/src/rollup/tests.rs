@@ -238,6 +238,7 @@ proptest! {
         let stats = rollups.stats();
         prop_assert_eq!((stats.late_rows, stats.corrected_rows, stats.future_rows), (model.late, model.corrected, model.future));
         for (back, (length, step)) in windows {
+            check_seconds(&rollups, &model, (now + back, now + back + length), step as usize)?;
             for select in selections() {
                 for (by, dimensions) in groupings() {
                     check(&rollups, &model, &select, (&by, &dimensions), now + back, length, step)?;
@@ -269,6 +270,41 @@ proptest! {
             prop_assert!((told - exact).abs() <= exact * 0.01 + 1e-6, "q {} exact {} told {}", q, exact, told);
         }
     }
+}
+
+/// Each second of each series once, however few are looked at in one go.
+fn check_seconds(
+    rollups: &Rollups,
+    model: &Model,
+    (from, to): (i64, i64),
+    seconds_max: usize,
+) -> Result<(), TestCaseError> {
+    let mut expected: BTreeMap<(SeriesKey, i64), Counts> = BTreeMap::new();
+    let horizon = model.now - BACK_SECONDS;
+    for (key, second, row) in &model.calls {
+        if (from.max(horizon)..to).contains(second) {
+            count(expected.entry((key.clone(), *second)).or_default(), row);
+        }
+    }
+    let mut told: BTreeMap<(SeriesKey, i64), Counts> = BTreeMap::new();
+    for function in rollups.functions() {
+        let mut reached = from;
+        while reached < to {
+            let before = reached;
+            let mut twice = false;
+            reached = rollups.each_second(
+                &function.id,
+                (reached, to),
+                seconds_max,
+                |key, second, counts| {
+                    twice |= told.insert(((**key).clone(), second), counts).is_some();
+                },
+            );
+            prop_assert!(!twice && reached > before, "{} at {}", function.id, before);
+        }
+    }
+    prop_assert_eq!(told, expected);
+    Ok(())
 }
 
 fn check(

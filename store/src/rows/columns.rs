@@ -13,7 +13,7 @@ use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffe
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Int32Type};
 use arrow::error::ArrowError;
 
-use super::intern::{CodeTable, hash_text, seed};
+use super::intern::{CodeTable, hash_seed, hash_text};
 use crate::schema::map_type;
 
 const NULL: i32 = -1;
@@ -112,7 +112,7 @@ impl WordColumn {
             codes: Vec::new(),
             words: Texts::new(),
             table: CodeTable::default(),
-            seed: seed(),
+            seed: hash_seed(),
             last: NULL,
         }
     }

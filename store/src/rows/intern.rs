@@ -11,7 +11,7 @@ const EMPTY: u32 = u32::MAX;
 
 /// Hashes to codes; the caller decides whether a code with the same hash is the wanted one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CodeTable {
+pub struct CodeTable {
     /// `(hash, code)`; the length is zero or a power of two.
     slots: Vec<(u64, u32)>,
     len: usize,
@@ -20,7 +20,7 @@ pub(crate) struct CodeTable {
 impl CodeTable {
     /// The code with this hash that `is_it` accepts.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let mask = self.slots.len().wrapping_sub(1);
         let mut at = hash as usize & mask;
         loop {
@@ -36,7 +36,7 @@ impl CodeTable {
     }
 
     /// Adds a code that [`CodeTable::find`] did not find.
-    pub(crate) fn insert(&mut self, hash: u64, code: u32) {
+    pub fn insert(&mut self, hash: u64, code: u32) {
         if (self.len + 1) * 2 > self.slots.len() {
             self.grow();
         }
@@ -45,7 +45,7 @@ impl CodeTable {
     }
 
     /// Forgets everything and keeps the allocation.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         if self.len > 0 {
             self.slots.fill((0, EMPTY));
             self.len = 0;
@@ -78,8 +78,8 @@ impl CodeTable {
 /// Per process, so that nobody outside can prepare texts that collide.
 static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish() | 1);
 
-/// The seed to hand to [`hash_text`]; fetched once per builder, not once per row.
-pub(crate) fn seed() -> u64 {
+/// The seed to hand to [`hash_text`], the same as long as the process lives; fetched once per builder, not once per row.
+pub fn hash_seed() -> u64 {
     *SEED
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn mix(left: u64, right: u64) -> u64 {
 
 /// A quick hash of a text, eight bytes a step.
 #[inline]
-pub(crate) fn hash_text(seed: u64, text: &str) -> u64 {
+pub fn hash_text(seed: u64, text: &str) -> u64 {
     let mut hash = mix(seed, text.len() as u64);
     let mut chunks = text.as_bytes().chunks_exact(8);
     for chunk in &mut chunks {

@@ -2,9 +2,9 @@
 //! the rollups tell seconds.
 //!
 //! Conditions on names are asked of the list of functions first, those on `second` narrow the window, so
-//! a question about one function walks that function's series only. Rows are made a minute of a
-//! function at a time while the query takes them; readers see whole commits, but a later function may
-//! have counted more of them.
+//! a question about one function walks that function's series only, and only the columns asked for are
+//! made. Rows are made a few functions at a time while the query takes them; readers see whole commits,
+//! but a later function may have counted more of them.
 
 use std::future::ready;
 use std::ops::Range;
@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray,
-    TimestampMicrosecondArray, UInt64Array,
+    StringViewBuilder, TimestampMicrosecondArray, UInt64Array,
 };
 use arrow::compute::and;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, Result, internal_err};
 use datafusion::datasource::TableType;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
@@ -29,14 +29,17 @@ use futures_util::stream;
 use model::{FunctionId, Outcome, Timestamp};
 
 use super::pruning::Span;
-use crate::rollup::{Counts, Dimension, Group, Rollups, Selection};
+use crate::rollup::{Counts, Dimension, Rollups, SeriesKey};
 use crate::schema::{FUNCTION_ID, outcome_column};
 
 /// The column that says when.
 const SECOND: &str = "second";
-/// How much of a function is read at once.
-const STEP_SECONDS: i64 = 60;
-/// About how many rows are given at once.
+/// Calls, each as many as its record stands for.
+const WEIGHTED: &str = "weighted";
+const COLD_STARTS: &str = "cold_starts";
+/// The sum of durations.
+const DURATION_US: &str = "duration_us";
+/// About how many rows are read and given at once.
 const BATCH_ROWS: usize = 8_192;
 const MICROS: i64 = 1_000_000;
 
@@ -68,24 +71,23 @@ impl SecondsTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let functions = self.functions(session, conditions)?;
         let window = self.window(conditions);
+        let schema = match projection {
+            Some(asked) => Arc::new(self.schema.project(asked)?),
+            None => Arc::clone(&self.schema),
+        };
         let each = functions.len().div_ceil(self.threads).max(1);
         let parts = functions.chunks(each).map(|functions| {
             let part: Arc<dyn PartitionStream> = Arc::new(Part {
                 rollups: Arc::clone(&self.rollups),
-                schema: Arc::clone(&self.schema),
+                schema: Arc::clone(&schema),
                 functions: functions.to_vec(),
                 window: window.clone(),
             });
             part
         });
-        let scan = StreamingTableExec::try_new(
-            Arc::clone(&self.schema),
-            parts.collect(),
-            projection,
-            None,
-            false,
-            None,
-        )?;
+        let parts = parts.collect();
+        let scan =
+            StreamingTableExec::try_new(Arc::clone(&schema), parts, None, None, false, None)?;
         Ok(Arc::new(scan))
     }
 
@@ -97,6 +99,9 @@ impl SecondsTable {
             .into_iter()
             .map(|seen| seen.id)
             .collect();
+        if conditions.is_empty() {
+            return Ok(all);
+        }
         let names = names(&all)?;
         let schema = DFSchema::try_from(names.schema())?;
         let mut wanted = BooleanArray::from(vec![true; all.len()]);
@@ -141,7 +146,7 @@ fn schema() -> Schema {
         )
     }));
     let outcomes = Outcome::ALL.iter().map(|outcome| outcome_column(*outcome));
-    let sums = outcomes.chain(["weighted", "cold_starts", "duration_us"]);
+    let sums = outcomes.chain([WEIGHTED, COLD_STARTS, DURATION_US]);
     fields.extend(sums.map(|name| Field::new(name, DataType::UInt64, false)));
     fields.push(Field::new(FUNCTION_ID, DataType::Utf8View, false));
     Schema::new(fields)
@@ -195,7 +200,7 @@ impl PartitionStream for Part {
     }
 }
 
-/// Goes through functions and their minutes.
+/// Goes through functions and their seconds.
 struct Walk {
     rollups: Arc<Rollups>,
     schema: SchemaRef,
@@ -205,37 +210,27 @@ struct Walk {
     window: Range<i64>,
 }
 
-impl Walk {
-    /// The next minute of a function.
-    fn step(&mut self) -> Option<(FunctionId, Range<i64>)> {
-        loop {
-            let (function, from) = match self.current.take() {
-                Some(current) => current,
-                None => (self.functions.next()?, self.window.start),
-            };
-            if from < self.window.end {
-                let to = from.saturating_add(STEP_SECONDS).min(self.window.end);
-                self.current = Some((function.clone(), to));
-                return Some((function, from..to));
-            }
-        }
-    }
-}
-
 impl Iterator for Walk {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut rows = Rows::default();
         while rows.seconds.len() < BATCH_ROWS {
-            let Some((function, seconds)) = self.step() else {
+            let begin = |function| (function, self.window.start);
+            let next = self.current.take();
+            let Some((function, from)) = next.or_else(|| self.functions.next().map(begin)) else {
                 break;
             };
-            let select = Selection::function(function).with_traffic(&[]);
-            let (from, to) = (seconds.start, seconds.end);
-            for (series, line) in self.rollups.timeline(&select, &Dimension::ALL, from, to, 1) {
-                rows.push(&series, from, &line);
-            }
+            let window = (from, self.window.end);
+            let reached = self.rollups.each_second(
+                &function,
+                window,
+                BATCH_ROWS,
+                |series, second, counts| {
+                    rows.push(series, second, counts);
+                },
+            );
+            self.current = (reached < self.window.end).then_some((function, reached));
         }
         (!rows.seconds.is_empty()).then(|| rows.finish(&self.schema))
     }
@@ -246,42 +241,25 @@ impl Iterator for Walk {
 struct Rows {
     seconds: Vec<i64>,
     counts: Vec<Counts>,
-    series: Vec<Group>,
-    /// How many rows each series has.
-    runs: Vec<usize>,
+    /// The series, each with the number of its rows, which follow each other.
+    series: Vec<(Arc<SeriesKey>, usize)>,
 }
 
 impl Rows {
-    fn push(&mut self, series: &Group, from: i64, line: &[Counts]) {
-        let before = self.seconds.len();
-        for (second, counts) in (from..).zip(line) {
-            if !counts.is_zero() {
-                self.seconds.push(second.saturating_mul(MICROS));
-                self.counts.push(*counts);
-            }
-        }
-        if self.seconds.len() > before {
-            self.series.push(series.clone());
-            self.runs.push(self.seconds.len() - before);
+    fn push(&mut self, series: &Arc<SeriesKey>, second: i64, counts: Counts) {
+        self.seconds.push(second.saturating_mul(MICROS));
+        self.counts.push(counts);
+        match self.series.last_mut() {
+            Some((last, rows)) if Arc::ptr_eq(last, series) => *rows += 1,
+            _ => self.series.push((Arc::clone(series), 1)),
         }
     }
 
+    /// The columns of this schema.
     fn finish(self, schema: &SchemaRef) -> Result<RecordBatch> {
-        let seconds = TimestampMicrosecondArray::from(self.seconds.clone()).with_timezone("UTC");
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(seconds)];
-        for dimension in Dimension::ALL {
-            columns.push(self.texts(|series| {
-                let text = series.get(dimension).unwrap_or("");
-                (!text.is_empty() || !may_be_absent(dimension)).then(|| text.to_owned())
-            }));
-        }
-        for outcome in Outcome::ALL {
-            columns.push(self.numbers(|counts| counts.of(*outcome)));
-        }
-        columns.push(self.numbers(|counts| counts.weighted));
-        columns.push(self.numbers(|counts| counts.cold_starts));
-        columns.push(self.numbers(|counts| counts.duration_us));
-        columns.push(self.texts(|series| Some(series.function_id()?.to_string())));
+        let fields = schema.fields().iter();
+        let columns = fields.map(|field| self.column(field.name()));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(self.counts.len()));
         let schema = Arc::clone(schema);
         Ok(RecordBatch::try_new_with_options(
@@ -289,21 +267,43 @@ impl Rows {
         )?)
     }
 
+    fn column(&self, name: &str) -> Result<ArrayRef> {
+        if let Some(dimension) = Dimension::from_word(name) {
+            return Ok(self.texts(|series| {
+                let text = series.get(dimension);
+                (!text.is_empty() || !may_be_absent(dimension)).then(|| text.to_owned())
+            }));
+        }
+        if let Some(outcome) = Outcome::from_word(name) {
+            return Ok(self.numbers(|counts| counts.of(outcome)));
+        }
+        Ok(match name {
+            SECOND => {
+                let seconds = TimestampMicrosecondArray::from(self.seconds.clone());
+                Arc::new(seconds.with_timezone("UTC"))
+            }
+            FUNCTION_ID => self.texts(|series| Some(series.function_id().to_string())),
+            WEIGHTED => self.numbers(|counts| counts.weighted),
+            COLD_STARTS => self.numbers(|counts| counts.cold_starts),
+            DURATION_US => self.numbers(|counts| counts.duration_us),
+            _ => return internal_err!("seconds have no column {name}"),
+        })
+    }
+
     fn numbers(&self, number: impl Fn(&Counts) -> u64) -> ArrayRef {
         let numbers = self.counts.iter().map(number);
         Arc::new(UInt64Array::from_iter_values(numbers))
     }
 
-    fn texts(&self, text: impl Fn(&Group) -> Option<String>) -> ArrayRef {
-        let texts = self
-            .series
-            .iter()
-            .zip(&self.runs)
-            .flat_map(|(series, run)| {
-                let text = text(series);
-                std::iter::repeat_n(text, *run)
-            });
-        Arc::new(texts.collect::<StringViewArray>())
+    fn texts(&self, text: impl Fn(&SeriesKey) -> Option<String>) -> ArrayRef {
+        let mut texts = StringViewBuilder::with_capacity(self.counts.len());
+        for (series, rows) in &self.series {
+            let text = text(series);
+            for _ in 0..*rows {
+                texts.append_option(text.as_deref());
+            }
+        }
+        Arc::new(texts.finish())
     }
 }
 
