@@ -85,7 +85,7 @@ impl Maintenance {
 
     /// Moves closed hours, which waits for the network and so has a task of its own.
     fn start_moving(self: &Arc<Self>) {
-        if self.flusher.home.is_none() {
+        if self.flusher.home.as_ref().is_none_or(|home| !home.moves) {
             return;
         }
         let weak = Arc::downgrade(self);

@@ -66,6 +66,8 @@ pub struct SecondHome {
     /// How long after its end an hour stays on the machine's disk as well.
     pub(crate) keep_local: Duration,
     name: Arc<str>,
+    /// Whether hours move by themselves.
+    pub(crate) moves: bool,
 }
 
 impl SecondHome {
@@ -114,6 +116,15 @@ impl SecondHome {
             prefix: Path::from(prefix),
             keep_local,
             name: name.trim_end_matches('/').into(),
+            moves: true,
+        }
+    }
+
+    /// The same, to which hours move only when [`crate::Store::move_closed_hours`] is called.
+    pub fn on_request(self) -> SecondHome {
+        SecondHome {
+            moves: false,
+            ..self
         }
     }
 

@@ -160,7 +160,8 @@ impl ObjectStore for Flaky {
 
 fn home(objects: &Arc<Flaky>) -> SecondHome {
     let store: Arc<dyn ObjectStore> = Arc::<Flaky>::clone(objects);
-    SecondHome::over(store, "guard/a", KEEP_LOCAL, "memory")
+    // What moves by itself would not wait for the test.
+    SecondHome::over(store, "guard/a", KEEP_LOCAL, "memory").on_request()
 }
 
 fn with_home(objects: &Arc<Flaky>, options: Options) -> Options {
