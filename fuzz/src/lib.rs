@@ -9,7 +9,9 @@ extern crate self as store;
 #[path = "../../store/src"]
 mod store_sources {
     pub mod batch;
+    pub mod budget;
     pub mod events;
+    pub mod format;
     pub mod fs;
     pub mod journal;
     pub mod manifest;
@@ -21,7 +23,7 @@ mod store_sources {
 #[path = "../../store/src/second_home"]
 mod second_home {
     mod place;
-    pub use place::Place;
+    pub(crate) use place::Place;
 }
 
 #[path = "../../collector/src"]
@@ -49,9 +51,10 @@ pub use store_sources::fs;
 
 use collector_sources::{exposition, formats};
 use simulation::{random, sim};
-use store_sources::{batch, events, journal, manifest, rows, schema, wal};
+use store_sources::{batch, budget, events, format, journal, manifest, rows, schema, wal};
 
 use batch::{Idempotency, Position};
+use format::FormatVersion;
 use fs::Fs;
 use sim::{Bug, SimFs};
 
@@ -99,7 +102,8 @@ pub fn manifest(bytes: &[u8]) {
     };
     let state = loaded.state.clone();
     let fs: Arc<dyn Fs> = Arc::new(disk.clone());
-    self::manifest::Manifest::write(fs, root, loaded.state).expect("a good disk");
+    self::manifest::Manifest::write(fs, root, loaded.state, FormatVersion::NEWEST)
+        .expect("a good disk");
     let again = self::manifest::load(&disk, root).expect("it was just written");
     assert_eq!(again.state, state);
     assert!(again.existed && !again.damaged);
@@ -126,7 +130,8 @@ pub fn exposition(bytes: &[u8]) {
 fn journal_of(path: &str, magic: journal::Magic, payloads: &[Vec<u8>]) -> Vec<u8> {
     let disk = SimFs::new(Bug::None);
     let _ = disk.create_dir(Path::new(WAL));
-    let mut journal = journal::Journal::create(&disk, Path::new(path), magic).expect("a good disk");
+    let mut journal = journal::Journal::create(&disk, Path::new(path), magic, FormatVersion::NEWEST)
+        .expect("a good disk");
     let mut framed = Vec::new();
     for payload in payloads {
         journal::frame(&mut framed, &[payload]).expect("short enough");
