@@ -375,7 +375,8 @@ impl Prometheus {
             .arg(format!("--config.file={file}"))
             .arg(format!("--storage.tsdb.path={}", folder.text_path("tsdb")))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--rules.alert.resend-delay=1s")
+            // An alert ends four times this after it was posted, however long a start takes.
+            .arg("--rules.alert.resend-delay=5s")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
