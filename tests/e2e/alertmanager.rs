@@ -429,6 +429,23 @@ fn kinds(hook: &Webhook) -> (usize, usize) {
     (of("firing"), of("resolved"))
 }
 
+/// How many messages of this kind were taken, as far as the server has it on record: what it has not is sent
+/// again by the next process.
+fn taken(server: &Server, kind: &str) -> usize {
+    let incidents = server.get("/api/v1/incidents")["incidents"].clone();
+    let ids = incidents.as_array().unwrap().iter();
+    let timelines = ids.map(|incident| {
+        let id = incident["id"].as_str().unwrap();
+        server.get(&format!("/api/v1/incidents/{id}"))["timeline"].clone()
+    });
+    let entries = timelines.flat_map(|timeline| timeline.as_array().unwrap().clone());
+    let beginning = format!("{kind} message to ");
+    let texts = entries.map(|entry| entry["text"].as_str().unwrap().to_owned());
+    texts
+        .filter(|text| text.starts_with(&beginning) && text.contains(" taken"))
+        .count()
+}
+
 /// Whether Prometheus has posted again since the process at this port started.
 fn hears_prometheus(server: &Server) {
     let first = eventually("the alert", || {
@@ -464,6 +481,9 @@ async fn prometheus_is_heard_through_two_kills_exactly_once() {
     robot.wait_for(1).await;
     assert!(robot.messages()[0].text().contains("Down"));
     hears_prometheus(&server);
+    eventually("both on record", || {
+        (taken(&server, "firing") == 2).then_some(())
+    });
     server.kill();
     let server = start(&folder, &file, &listen, &[]);
     hears_prometheus(&server);
@@ -476,6 +496,9 @@ async fn prometheus_is_heard_through_two_kills_exactly_once() {
     robot.wait_for(2).await;
     eventually("the end", || {
         (server.get("/api/v2/alerts") == json!([])).then_some(())
+    });
+    eventually("both ends on record", || {
+        (taken(&server, "resolved") == 2).then_some(())
     });
     // Prometheus repeats what resolved as well; a new process hears it and says nothing.
     server.kill();
