@@ -6,8 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a measurement stops at the first surprise
 #![allow(clippy::disallowed_methods, clippy::print_stdout)] // and reads real clocks and prints
 
+use std::collections::HashMap;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -139,13 +140,9 @@ async fn rows_per_second(server: &Server) {
     );
 }
 
-/// The way of an alert by the rule that watches a namespace.
-async fn row_to_webhook(
-    server: &Server,
-    messages: &mut mpsc::Receiver<(Instant, String)>,
-    namespace: &str,
-    rule: &str,
-) {
+/// The way of an alert of a window.
+async fn row_to_webhook(server: &Server, messages: &mut mpsc::Receiver<(Instant, String)>) {
+    let namespace = "bench";
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut took = Vec::new();
     for trial in 0..TRIALS {
@@ -155,14 +152,7 @@ async fn row_to_webhook(
         let body: String = (0..60)
             .map(|row| line(row, namespace, &function, "function_error"))
             .collect();
-        let answer = client
-            .post(format!("{}/api/v1/invocations", server.url))
-            .body(body)
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(answer.status().as_u16(), 200);
-        let acknowledged = Instant::now();
+        let acknowledged = send(&client, &server.url, body).await;
         let arrived = tokio::time::timeout(Duration::from_secs(20), async {
             while let Some((at, text)) = messages.recv().await {
                 if text.contains(&function) {
@@ -176,6 +166,10 @@ async fn row_to_webhook(
             .unwrap_or_else(|_| panic!("no message for {function} within 20 s"));
         took.push(arrived.saturating_duration_since(acknowledged));
     }
+    tell("below 99% in 1m", took);
+}
+
+fn tell(rule: &str, mut took: Vec<Duration>) {
     took.sort();
     let at =
         |share: f64| took[((took.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3;
@@ -185,6 +179,67 @@ async fn row_to_webhook(
         at(0.95),
         at(1.0)
     );
+}
+
+async fn send(client: &reqwest::Client, server: &str, body: String) -> Instant {
+    let to = format!("{server}/api/v1/invocations");
+    let answer = client.post(to).body(body).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+    Instant::now()
+}
+
+/// The way of a page of `detect: early`. How many calls it needs is the rule's to decide: functions that have been
+/// well for a while fail from some moment on, 60 calls a second, and what counts is the answer before the message.
+async fn early_to_webhook(server: &Server, messages: &mut mpsc::Receiver<(Instant, String)>) {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let names: Vec<String> = (0..TRIALS)
+        .map(|trial| format!("early-fails-{trial:03}"))
+        .collect();
+    let body = |name: &str, calls: usize, outcome: &str| -> String {
+        (0..calls)
+            .map(|row| line(row, "early", name, outcome))
+            .collect()
+    };
+    for _ in 0..140 {
+        let well = names.iter().map(|name| body(name, 20, "ok")).collect();
+        send(&client, &server.url, well).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let answered: Arc<Mutex<HashMap<String, Instant>>> = Arc::default();
+    let mut failing = tokio::task::JoinSet::new();
+    for (trial, name) in names.iter().cloned().enumerate() {
+        let (client, url, answered) = (client.clone(), server.url.clone(), Arc::clone(&answered));
+        failing.spawn(async move {
+            // Another moment relative to the engine's tick in every trial.
+            tokio::time::sleep(Duration::from_millis(137 * trial as u64)).await;
+            loop {
+                let calls = (0..60).map(|row| line(row, "early", &name, "function_error"));
+                let at = send(&client, &url, calls.collect()).await;
+                answered.lock().unwrap().insert(name.clone(), at);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
+    let mut took: HashMap<String, Duration> = HashMap::new();
+    let all = async {
+        while took.len() < TRIALS {
+            let (at, text) = messages.recv().await.expect("the receiver is gone");
+            let told = names.iter().filter(|name| text.contains(name.as_str()));
+            for name in told {
+                let last = answered.lock().unwrap()[name];
+                let way = at.saturating_duration_since(last);
+                took.entry(name.clone()).or_insert(way);
+            }
+        }
+    };
+    let all = tokio::time::timeout(Duration::from_mins(2), all).await;
+    assert!(
+        all.is_ok(),
+        "{} of {TRIALS} functions were told of",
+        took.len()
+    );
+    failing.abort_all();
+    tell("detect: early", took.into_values().collect());
 }
 
 async fn receiver() -> (String, mpsc::Receiver<(Instant, String)>) {
@@ -247,8 +302,8 @@ async fn main() {
     let server = serve(folder.path());
     tokio::time::sleep(Duration::from_secs(5)).await;
     println!("memory at rest: {:.0} MiB", resident_mib(&server));
-    row_to_webhook(&server, &mut messages, "bench", "below 99% in 1m").await;
-    row_to_webhook(&server, &mut messages, "early", "detect: early").await;
+    row_to_webhook(&server, &mut messages).await;
+    early_to_webhook(&server, &mut messages).await;
     rows_per_second(&server).await;
     println!("memory after the load: {:.0} MiB", resident_mib(&server));
 }
