@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `?1` | as it is | `$1` with the type of its value, `null` for nothing |
 //! | a list in place of `?1` | `json_each` | `unnest` |
+//! | many rows | statements of up to 64 rows each | one statement, an array a column |
 //! | `now_us()` | `julianday` | `clock_timestamp` |
 //! | `integer`, `text`, `real`, `blob` in a migration | as they are | `bigint`, `text collate "C"`, `double precision`, `bytea` |
 //! | `autoincrement`, `strict`, `without rowid` | as they are | an identity, nothing, nothing |
@@ -41,33 +42,49 @@ pub(crate) enum Bound {
     Texts(Vec<Option<String>>),
 }
 
+/// Rows of one statement at most. Fewer go by powers of two, so that the same few statements are prepared once and
+/// used again and again.
+const SQLITE_ROWS_MAX: usize = 64;
 const SQLITE_NOW_US: &str = "cast((julianday('now') - 2440587.5) * 86400000000.0 as integer)";
 const POSTGRES_NOW_US: &str = "(extract(epoch from clock_timestamp()) * 1000000)::int8";
 
 impl Dialect {
-    /// A statement of a job, or a query.
-    pub(crate) fn render(self, statement: Statement) -> Result<Rendered, StateError> {
+    /// A query.
+    pub(crate) fn render_query(self, query: Statement) -> Result<Rendered, StateError> {
+        match query.text {
+            Text::Plain(sql) => Ok(self.plain(sql, query.values)),
+            Text::Put(..) | Text::Remove(..) => {
+                Err(StateError::Statement("a batch is no query".to_owned()))
+            }
+        }
+    }
+
+    fn plain(self, sql: Cow<'static, str>, values: Vec<Value>) -> Rendered {
+        match self {
+            Dialect::Sqlite => plain_sqlite(sql, values),
+            Dialect::Postgres => plain_postgres(&sql, values),
+        }
+    }
+
+    /// A statement of a job, as those to run one after the other.
+    pub(crate) fn render(self, statement: Statement) -> Result<Vec<Rendered>, StateError> {
         match (self, statement.text) {
-            (Dialect::Sqlite, Text::Plain(sql)) => Ok(plain_sqlite(sql, statement.values)),
-            (Dialect::Postgres, Text::Plain(sql)) => Ok(plain_postgres(&sql, statement.values)),
+            (_, Text::Plain(sql)) => Ok(vec![self.plain(sql, statement.values)]),
             (Dialect::Sqlite, Text::Put(table, rows)) => {
-                let (names, values) = (names(table.columns), json_columns(table.columns.len()));
-                let sql = format!(
-                    "insert or replace into {}({names}) select {values} from json_each(?1)",
-                    table.name
-                );
-                Ok(batch_sqlite(sql, rows))
+                let names = names(table.columns);
+                let into = format!("insert or replace into {}({names}) values ", table.name);
+                batches_sqlite(table, table.columns.len(), rows, |rows| {
+                    format!("{into}{rows}")
+                })
             }
             (Dialect::Sqlite, Text::Remove(table, keys)) => {
                 let columns = table.key_columns();
-                let (names, values) = (names(columns), json_columns(columns.len()));
-                let sql = format!(
-                    "delete from {} where ({names}) in (select {values} from json_each(?1))",
-                    table.name
-                );
-                Ok(batch_sqlite(sql, keys))
+                let from = format!("delete from {} where ({})", table.name, names(columns));
+                batches_sqlite(table, columns.len(), keys, |keys| {
+                    format!("{from} in (values {keys})")
+                })
             }
-            (Dialect::Postgres, Text::Put(table, rows)) => put_postgres(table, rows),
+            (Dialect::Postgres, Text::Put(table, rows)) => Ok(vec![put_postgres(table, rows)?]),
             (Dialect::Postgres, Text::Remove(table, keys)) => {
                 let columns = table.key_columns();
                 let (arrays, bound) = arrays(table, columns, keys)?;
@@ -77,7 +94,7 @@ impl Dialect {
                     names(columns)
                 );
                 let sql = sql.into();
-                Ok(Rendered { sql, bound })
+                Ok(vec![Rendered { sql, bound }])
             }
         }
     }
@@ -211,13 +228,7 @@ fn arrays(
         })
         .collect();
     for row in rows {
-        if row.len() != columns.len() {
-            let (found, wanted) = (row.len(), columns.len());
-            let name = table.name;
-            return Err(StateError::Statement(format!(
-                "{found} values for {wanted} columns of {name}"
-            )));
-        }
+        fits(table, columns.len(), &row)?;
         for (array, value) in bound.iter_mut().zip(row) {
             push(array, value).map_err(|found| {
                 StateError::Statement(format!("{found} in a column of {}", table.name))
@@ -235,6 +246,17 @@ fn arrays(
         let _ = write!(said, "{comma}${number}::{kind}[]"); // a String takes everything
     }
     Ok((said, bound))
+}
+
+/// Whether a row has a value for each of so many columns.
+fn fits(table: &Table, wanted: usize, row: &[Value]) -> Result<(), StateError> {
+    if row.len() == wanted {
+        return Ok(());
+    }
+    let (found, name) = (row.len(), table.name);
+    Err(StateError::Statement(format!(
+        "{found} values for {wanted} columns of {name}"
+    )))
 }
 
 fn push(array: &mut Bound, value: Value) -> Result<(), &'static str> {
@@ -255,32 +277,29 @@ fn names(columns: &[(&'static str, Kind)]) -> String {
     names.join(", ")
 }
 
-fn json_columns(count: usize) -> String {
-    let columns: Vec<String> = (0..count).map(|n| format!("value ->> {n}")).collect();
-    columns.join(", ")
-}
-
-fn batch_sqlite(sql: String, rows: Vec<Vec<Value>>) -> Rendered {
-    let rows: Vec<Vec<serde_json::Value>> = rows
-        .into_iter()
-        .map(|row| row.into_iter().map(json_value).collect())
-        .collect();
-    Rendered {
-        sql: sql.into(),
-        bound: vec![Bound::One(Value::Text(json(&rows)))],
+/// Rows as statements, whose text is made of `(?, ?), (?, ?)`.
+fn batches_sqlite(
+    table: &Table,
+    columns: usize,
+    rows: Vec<Vec<Value>>,
+    text: impl Fn(&str) -> String,
+) -> Result<Vec<Rendered>, StateError> {
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    let mut statements = Vec::new();
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
+        let count = 1 << rows.len().min(SQLITE_ROWS_MAX).ilog2();
+        let mut bound = Vec::with_capacity(count * columns);
+        for row in rows.by_ref().take(count) {
+            fits(table, columns, &row)?;
+            bound.extend(row.into_iter().map(Bound::One));
+        }
+        statements.push(Rendered {
+            sql: text(&vec![row.as_str(); count].join(", ")).into(),
+            bound,
+        });
     }
-}
-
-fn json_value(value: Value) -> serde_json::Value {
-    match value {
-        Value::Null => serde_json::Value::Null,
-        Value::Integer(value) => value.into(),
-        Value::Real(value) => value.into(),
-        Value::Text(value) => value.into(),
-        Value::Blob(value) => value.into(),
-        Value::Integers(value) => value.into(),
-        Value::Texts(value) => value.into(),
-    }
+    Ok(statements)
 }
 
 fn json(value: &impl serde::Serialize) -> String {
@@ -338,7 +357,8 @@ mod tests {
     use super::*;
 
     fn rendered(dialect: Dialect, statement: Statement) -> (String, Vec<Bound>) {
-        let rendered = dialect.render(statement).unwrap();
+        let mut rendered = dialect.render(statement).unwrap();
+        let rendered = rendered.pop().unwrap();
         (rendered.sql.into_owned(), rendered.bound)
     }
 
@@ -415,13 +435,30 @@ mod tests {
         let (sql, bound) = rendered(Dialect::Sqlite, TABLE.put(rows));
         assert_eq!(
             sql,
-            "insert or replace into a_t(id, name, x) select value ->> 0, value ->> 1, value ->> 2 from json_each(?1)"
+            "insert or replace into a_t(id, name, x) values (?, ?, ?)"
         );
-        assert_eq!(bound, [Bound::One("[[1,\"n\",null]]".into())]);
+        let values = [1.into(), "n".into(), Value::Null];
+        assert_eq!(bound, values.map(Bound::One));
+        let keys: Vec<Vec<Value>> = (0..131).map(|n| vec![n.into(), "n".into()]).collect();
+        let removed = Dialect::Sqlite.render(TABLE.remove(keys)).unwrap();
+        let counts: Vec<usize> = removed.iter().map(|one| one.bound.len() / 2).collect();
+        assert_eq!(counts, [64, 64, 2, 1]);
+        assert_eq!(
+            removed[2].sql,
+            "delete from a_t where (id, name) in (values (?, ?), (?, ?))"
+        );
+        assert_eq!(removed[3].bound[0], Bound::One(130.into()));
         let wrong = TABLE.put(vec![vec!["text".into(), "n".into(), Value::Null]]);
         assert!(Dialect::Postgres.render(wrong).is_err());
         let short = TABLE.remove(vec![vec![1.into()]]);
+        assert!(Dialect::Sqlite.render(short.clone()).is_err());
         assert!(Dialect::Postgres.render(short).is_err());
+        assert!(
+            Dialect::Sqlite
+                .render(TABLE.put(Vec::new()))
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[test]

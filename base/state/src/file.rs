@@ -13,6 +13,8 @@ use crate::{StateError, events};
 
 /// How long a connection waits for another process before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements that stay prepared: seven sizes of batches for each table.
+const PREPARED_MAX: usize = 256;
 
 /// Makes the file, readable by its owner alone, when it is not there. SQLite gives its side files
 /// the same permissions.
@@ -46,6 +48,7 @@ pub(crate) async fn connect_writer(path: &Path) -> Result<SqliteConnection, Stat
         .create_if_missing(false)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(PREPARED_MAX)
         .disable_statement_logging()
         .connect()
         .await
@@ -84,6 +87,14 @@ async fn inspect(connection: &mut SqliteConnection) -> Result<(), Unready> {
     sqlx::query("pragma synchronous = full")
         .execute(&mut *connection)
         .await?;
+    // A storm writes tens of MiB within seconds: pages stay in memory until they are committed, and are
+    // copied from the log to the file less often.
+    for setting in [
+        "pragma cache_size = -32768",
+        "pragma wal_autocheckpoint = 4000",
+    ] {
+        sqlx::query(setting).execute(&mut *connection).await?;
+    }
     let verdict: String = sqlx::query("pragma quick_check(1)")
         .fetch_one(&mut *connection)
         .await?

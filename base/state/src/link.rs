@@ -62,24 +62,27 @@ impl Link {
 
     /// Runs a statement; rows affected.
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, StateError> {
-        let Rendered { sql, bound } = self.dialect().render(statement)?;
-        let sql = AssertSqlSafe(sql);
-        let done = match self {
-            Link::Sqlite(connection) => sqlx::query_with(sql, sqlite_arguments(bound)?)
-                .execute(connection)
-                .await
-                .map(|done| done.rows_affected()),
-            Link::Postgres(connection) => sqlx::query_with(sql, postgres_arguments(bound)?)
-                .execute(connection)
-                .await
-                .map(|done| done.rows_affected()),
-        };
-        done.map_err(|cause| self.meaning(&cause))
+        let mut affected = 0;
+        for Rendered { sql, bound } in self.dialect().render(statement)? {
+            let sql = AssertSqlSafe(sql);
+            let done = match self {
+                Link::Sqlite(connection) => sqlx::query_with(sql, sqlite_arguments(bound)?)
+                    .execute(connection)
+                    .await
+                    .map(|done| done.rows_affected()),
+                Link::Postgres(connection) => sqlx::query_with(sql, postgres_arguments(bound)?)
+                    .execute(connection)
+                    .await
+                    .map(|done| done.rows_affected()),
+            };
+            affected += done.map_err(|cause| self.meaning(&cause))?;
+        }
+        Ok(affected)
     }
 
     /// Runs a query; all of its rows.
     pub(crate) async fn rows(&mut self, statement: Statement) -> Result<Vec<Row>, StateError> {
-        let Rendered { sql, bound } = self.dialect().render(statement)?;
+        let Rendered { sql, bound } = self.dialect().render_query(statement)?;
         let sql = AssertSqlSafe(sql);
         match self {
             Link::Sqlite(connection) => sqlx::query_with(sql, sqlite_arguments(bound)?)

@@ -208,7 +208,7 @@ impl State {
         pool: &SqlitePool,
         statement: Statement,
     ) -> Result<Vec<Row>, StateError> {
-        let Rendered { sql, bound } = Dialect::Sqlite.render(statement)?;
+        let Rendered { sql, bound } = Dialect::Sqlite.render_query(statement)?;
         let mut found = sqlx::query_with(AssertSqlSafe(sql), sqlite_arguments(bound)?).fetch(pool);
         let mut rows = Vec::new();
         while let Some(row) = found
@@ -227,7 +227,7 @@ impl State {
         pool: &PgPool,
         statement: Statement,
     ) -> Result<Vec<Row>, StateError> {
-        let Rendered { sql, bound } = Dialect::Postgres.render(statement)?;
+        let Rendered { sql, bound } = Dialect::Postgres.render_query(statement)?;
         let mut found =
             sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(bound)?).fetch(pool);
         let mut rows = Vec::new();

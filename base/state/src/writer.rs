@@ -103,11 +103,11 @@ impl Writer {
             .into_iter()
             .map(|job| (job.statements, job.answer))
             .unzip();
-        let outcomes = match self.write_group(&work).await {
+        let outcomes = match self.write_group(work).await {
             Ok(outcomes) => outcomes,
             Err(cause) => {
-                events::group_failed(work.len(), &cause);
-                vec![Err(cause); work.len()]
+                events::group_failed(answers.len(), &cause);
+                vec![Err(cause); answers.len()]
             }
         };
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
@@ -115,7 +115,8 @@ impl Writer {
         }
     }
 
-    async fn write_group(&mut self, work: &[Vec<Statement>]) -> Result<Vec<Outcome>, StateError> {
+    async fn write_group(&mut self, work: Vec<Vec<Statement>>) -> Result<Vec<Outcome>, StateError> {
+        let jobs = work.len();
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
@@ -130,10 +131,8 @@ impl Writer {
             Ok(outcomes) => {
                 self.counters.away.store(false, Ordering::Relaxed);
                 self.counters.commits.fetch_add(1, Ordering::Relaxed);
-                self.counters
-                    .jobs
-                    .fetch_add(work.len() as u64, Ordering::Relaxed);
-                events::group_committed(work.len());
+                self.counters.jobs.fetch_add(jobs as u64, Ordering::Relaxed);
+                events::group_committed(jobs);
                 Ok(outcomes)
             }
             Err(cause) => {
@@ -170,10 +169,24 @@ impl Writer {
     }
 }
 
-/// One transaction for the group, one savepoint for each job.
-async fn transact(link: &mut Link, work: &[Vec<Statement>]) -> Result<Vec<Outcome>, StateError> {
+/// One transaction for the group, one savepoint for each job; a job that is alone needs none.
+async fn transact(link: &mut Link, work: Vec<Vec<Statement>>) -> Result<Vec<Outcome>, StateError> {
     link.run(link.begin()).await?;
     let mut outcomes = Vec::with_capacity(work.len());
+    if let [_] = work.as_slice() {
+        let statements = work.into_iter().flatten().collect();
+        let outcome = apply(link, statements).await;
+        if let Err(cause) = &outcome {
+            if cause.is_of_the_file() {
+                return Err(cause.clone());
+            }
+            let undone = link.run("rollback").await;
+            undone.or_else(|stuck| is_no_transaction(&stuck).then_some(()).ok_or(stuck))?;
+        } else {
+            link.run("commit").await?;
+        }
+        return Ok(vec![outcome]);
+    }
     for statements in work {
         link.run("savepoint job").await?;
         let outcome = apply(link, statements).await;
@@ -190,11 +203,12 @@ async fn transact(link: &mut Link, work: &[Vec<Statement>]) -> Result<Vec<Outcom
     Ok(outcomes)
 }
 
-async fn apply(link: &mut Link, statements: &[Statement]) -> Outcome {
+async fn apply(link: &mut Link, statements: Vec<Statement>) -> Outcome {
     let mut affected = Vec::with_capacity(statements.len());
     for statement in statements {
-        let found = link.execute(statement.clone()).await?;
-        if let Some(expected) = statement.rows_expected
+        let rows_expected = statement.rows_expected;
+        let found = link.execute(statement).await?;
+        if let Some(expected) = rows_expected
             && expected != found
         {
             return Err(StateError::Unmet { expected, found });
@@ -254,10 +268,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = file_with_a_table(&directory).await;
         let mut writer = writer(options(&path).read_only(true).connect().await.unwrap());
-        let first = writer.write_group(&insert(1)).await.unwrap_err();
+        let first = writer.write_group(insert(1)).await.unwrap_err();
         assert!(matches!(first, StateError::Storage(_)), "{first:?}");
         // Even what would not touch storage at all is refused now.
-        assert_eq!(writer.write_group(&[]).await, Err(first));
+        assert_eq!(writer.write_group(Vec::new()).await, Err(first));
     }
 
     #[tokio::test]
@@ -267,14 +281,14 @@ mod tests {
         let ten_pages = options(&path).pragma("max_page_count", "10");
         let mut writer = writer(ten_pages.connect().await.unwrap());
         let fits = Ok(vec![Ok(vec![1])]);
-        assert_eq!(writer.write_group(&insert(8_000)).await, fits);
+        assert_eq!(writer.write_group(insert(8_000)).await, fits);
         for _ in 0..2 {
             assert_eq!(
-                writer.write_group(&insert(80_000)).await,
+                writer.write_group(insert(80_000)).await,
                 Err(StateError::Full)
             );
         }
-        assert_eq!(writer.write_group(&insert(8_000)).await, fits);
+        assert_eq!(writer.write_group(insert(8_000)).await, fits);
         assert_eq!(writer.counters.commits.load(Ordering::Relaxed), 2);
     }
 
@@ -288,8 +302,8 @@ mod tests {
             .execute(&mut other)
             .await
             .unwrap();
-        assert_eq!(writer.write_group(&insert(1)).await, Err(StateError::Busy));
+        assert_eq!(writer.write_group(insert(1)).await, Err(StateError::Busy));
         sqlx::query("commit").execute(&mut other).await.unwrap();
-        assert_eq!(writer.write_group(&insert(1)).await, Ok(vec![Ok(vec![1])]));
+        assert_eq!(writer.write_group(insert(1)).await, Ok(vec![Ok(vec![1])]));
     }
 }
