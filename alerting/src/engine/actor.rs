@@ -25,6 +25,7 @@ use crate::pipeline::{
     Action, Code, Dispatch, DutyChange, Effect, Event, How, Incident, Memory, Policy, Write, step,
 };
 use crate::{events, tables};
+use storing::{Decided, Storing, stored};
 
 /// What the task is asked.
 #[derive(Debug)]
@@ -113,14 +114,16 @@ pub(super) struct Actor {
     /// For outcomes; it also keeps the queue open until `Stop`.
     outcomes: mpsc::Sender<Command>,
     mode: watch::Receiver<Mode>,
+    /// Writes that the disk did not take.
     unsaved: VecDeque<Write>,
     /// Writes were forgotten: what is on disk is true again only once the whole memory is written.
     disk_is_behind: bool,
-    writes: Vec<Write>,
-    sends: Vec<Dispatch>,
-    /// What was taken from the inbox, and what of it is not gone from there yet.
+    /// What the steps decided since the last write to disk began.
+    decided: Decided,
+    /// What is being written now. The steps go on meanwhile, and what they decide is written next.
+    storing: Option<Storing>,
+    /// What was taken from the inbox.
     taken: BTreeSet<i64>,
-    done: Vec<i64>,
     /// Since when a shared database does not answer, by the clock that never jumps.
     away_since: Option<Duration>,
     /// Bounds the tasks that ask for receipts, or write something down for the leader.
@@ -168,7 +171,6 @@ impl Actor {
             cluster,
             policy: Arc::clone(memory.policy()),
             taken: BTreeSet::new(),
-            done: Vec::new(),
             away_since: None,
             storage_failed_since: own::storage_failed_since(&memory),
             memory,
@@ -180,8 +182,8 @@ impl Actor {
             mode,
             unsaved: VecDeque::new(),
             disk_is_behind: false,
-            writes: Vec::new(),
-            sends: Vec::new(),
+            decided: Decided::default(),
+            storing: None,
             asking: Arc::new(Semaphore::new(RECEIPTS_ASKED_MAX)),
             painter,
             in_flight: 0,
@@ -194,15 +196,20 @@ impl Actor {
     pub(super) async fn run(mut self, interrupted: Vec<Event>) {
         if self.role == Role::Alone {
             self.go_on(interrupted);
-            self.flush(Vec::new()).await;
+            self.store_next();
         }
         let mut mode_is_watched = true;
-        while !(self.stopping && self.in_flight == 0) {
+        while !(self.stopping && self.in_flight == 0 && self.storing.is_none()) {
             let idle = self.idle();
             let mut batch = Vec::new();
-            let mut replies: Vec<Reply> = Vec::new();
+            let room = COMMANDS_PER_WRITE_MAX.saturating_sub(self.decided.replies.len());
             tokio::select! {
-                _ = self.commands.recv_many(&mut batch, COMMANDS_PER_WRITE_MAX) => {
+                stored = stored(&mut self.storing), if self.storing.is_some() => {
+                    if !self.settle(stored) {
+                        continue;
+                    }
+                }
+                _ = self.commands.recv_many(&mut batch, room), if room > 0 => {
                     let mut now = self.now();
                     for command in batch {
                         match command {
@@ -210,7 +217,10 @@ impl Actor {
                                 self.hear(news).await;
                                 now = self.now();
                             }
-                            other => replies.extend(self.obey(other, now)),
+                            other => {
+                                let reply = self.obey(other, now);
+                                self.decided.replies.extend(reply);
+                            }
                         }
                     }
                 }
@@ -225,7 +235,7 @@ impl Actor {
                     self.step(Event::Tick, now);
                 }
             }
-            self.flush(replies).await;
+            self.store_next();
         }
     }
 
@@ -418,8 +428,8 @@ impl Actor {
         }
         for effect in effects {
             match effect {
-                Effect::Store(writes) => self.writes.extend(writes),
-                Effect::Send(dispatch) => self.sends.push(*dispatch),
+                Effect::Store(writes) => self.decided.writes.extend(writes),
+                Effect::Send(dispatch) => self.decided.sends.push(*dispatch),
                 Effect::Count(count) => events::counted(count),
             }
         }

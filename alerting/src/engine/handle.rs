@@ -1,6 +1,6 @@
 //! What other rooms and the API speak to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,8 @@ use crate::tables;
 
 /// Alerts handed over in one step.
 pub(super) const ALERTS_PER_STEP_MAX: usize = 500;
+/// Steps handed over while earlier ones are still written to disk.
+const STEPS_AHEAD_MAX: usize = 3;
 /// Test messages under way at once.
 const TESTS_IN_FLIGHT_MAX: usize = 2;
 
@@ -104,10 +106,20 @@ impl Handle {
     /// Takes alerts in; returns once they are on disk. What was taken before is taken once, so
     /// handing over again after an error is safe.
     pub async fn receive(&self, alerts: Vec<Alert>) -> Result<(), AlertingError> {
+        let mut answers = VecDeque::new();
         for chunk in alerts.chunks(ALERTS_PER_STEP_MAX) {
+            if answers.len() >= STEPS_AHEAD_MAX
+                && let Some(oldest) = answers.pop_front()
+            {
+                taken(oldest).await?;
+            }
+            let (reply, answer) = oneshot::channel();
             let alerts = self.as_written(chunk);
-            self.ask(|reply| Command::Receive { alerts, reply })
-                .await??;
+            self.command(Command::Receive { alerts, reply }).await?;
+            answers.push_back(answer);
+        }
+        for answer in answers {
+            taken(answer).await?;
         }
         Ok(())
     }
@@ -368,6 +380,11 @@ impl Handle {
             now,
         }
     }
+}
+
+/// Waits until alerts are on disk.
+async fn taken(answer: oneshot::Receiver<Result<(), AlertingError>>) -> Result<(), AlertingError> {
+    answer.await.map_err(|_| AlertingError::Stopping)?
 }
 
 /// The ways of a test: a receiver's, or the accounts that can reach a person.

@@ -28,6 +28,7 @@ impl Actor {
     pub(super) async fn hear(&mut self, news: News) {
         match news {
             News::Lead { epoch, stored } => {
+                self.wait_for_disk().await;
                 let interrupted = self.rebuild(*stored);
                 self.lead(Role::Leading { epoch });
                 events::leads(epoch);
@@ -35,6 +36,7 @@ impl Actor {
                 self.go_on(interrupted);
             }
             News::Follow(stored) => {
+                self.wait_for_disk().await;
                 if self.role != Role::Following {
                     self.stand_back();
                 }
@@ -78,9 +80,8 @@ impl Actor {
 
     fn forget(&mut self) {
         self.unsaved.clear();
-        self.writes.clear();
-        self.sends.clear();
-        self.done.clear();
+        let forgotten = std::mem::take(&mut self.decided);
+        self.refuse(forgotten.replies);
         self.taken.clear();
         self.away_since = None;
         self.disk_is_behind = false;
@@ -95,7 +96,7 @@ impl Actor {
             if !self.taken.insert(id) {
                 continue;
             }
-            self.done.push(id);
+            self.decided.done.push(id);
             if let Some(Order::Act { incident, .. }) = &order
                 && self.memory.incident(incident).is_none()
                 && let Ok(Some(stored)) = tables::find_incident(&self.state, incident).await
@@ -108,7 +109,7 @@ impl Actor {
                 self.step(order.into(), now);
             }
         }
-        events::orders_taken(self.done.len());
+        events::orders_taken(self.decided.done.len());
         while self.taken.len() > TAKEN_MAX {
             self.taken.pop_first();
         }

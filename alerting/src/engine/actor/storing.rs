@@ -1,12 +1,14 @@
-//! What the steps decided becomes durable, and only then leaves.
+//! What the steps decided becomes durable, and only then leaves. One write is on its way at a time; the steps go
+//! on meanwhile, and everything they decide goes with the next.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use state::{StateError, Statement};
 
 use super::{Actor, Reply, Role};
 use crate::engine::own;
-use crate::pipeline::Event;
+use crate::pipeline::{Dispatch, Event, Write};
 use crate::{events, tables};
 
 /// The longest wait for the disk before messages leave without it.
@@ -15,100 +17,179 @@ const STORE_DEADLINE: Duration = Duration::from_secs(5);
 const UNSAVED_WRITES_MAX: usize = if cfg!(test) { 200 } else { 200_000 };
 
 /// Why something is not stored.
-enum Unstored {
+pub(super) enum Unstored {
     /// The database failed.
     Failed(String),
     /// Another node leads: whatever this one decided counts for nothing.
     Beaten,
 }
 
+/// What the steps decided and the disk does not have yet.
+#[derive(Default)]
+pub(super) struct Decided {
+    pub(super) writes: Vec<Write>,
+    /// Messages that leave once the writes are on disk.
+    pub(super) sends: Vec<Dispatch>,
+    /// Answers that promise what the writes hold.
+    pub(super) replies: Vec<Reply>,
+    /// Orders of the inbox, gone from there with what follows from them.
+    pub(super) done: Vec<i64>,
+}
+
+/// A write to disk on its way; what it writes is among the unsaved until it is done.
+pub(super) struct Storing {
+    written: Pin<Box<dyn Future<Output = Result<(), Unstored>> + Send>>,
+    sends: Vec<Dispatch>,
+    replies: Vec<Reply>,
+    done: Vec<i64>,
+    /// The last write failed.
+    failed_before: bool,
+}
+
+/// What became of the write that is on its way.
+pub(super) async fn stored(storing: &mut Option<Storing>) -> Result<(), Unstored> {
+    match storing {
+        Some(storing) => storing.written.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Actor {
-    /// Makes everything durable, then lets messages leave and answers. A disk that fails does not
-    /// keep messages back: waking a person twice is better than not at all. A database that other
-    /// nodes use as well keeps them back for a while, since one of those may take over.
-    pub(super) async fn flush(&mut self, replies: Vec<Reply>) {
+    /// Begins to make durable what was decided, unless a write is on its way: then it follows after that one.
+    pub(super) fn store_next(&mut self) {
+        if self.storing.is_some() {
+            return;
+        }
         let now = self.steady.last();
         self.expire(now);
-        let stored = match self.store().await {
-            Ok(()) => Ok(()),
-            Err(Unstored::Failed(cause)) => Err(cause),
-            Err(Unstored::Beaten) => {
-                let beaten = "another node leads by now".to_owned();
-                self.stand_back();
-                for reply in replies {
-                    reply(&self.memory, Err(beaten.clone()));
-                }
-                return;
+        let decided = std::mem::take(&mut self.decided);
+        let failed_before = !self.unsaved.is_empty();
+        self.unsaved.extend(decided.writes);
+        if self.unsaved.is_empty() && decided.done.is_empty() {
+            self.let_go(decided.sends, decided.replies, &Ok(()));
+            return;
+        }
+        let statements = self.statements(&decided.done);
+        let state = self.state.clone();
+        let written = async move {
+            let statements = statements.map_err(|cause| Unstored::Failed(cause.to_string()))?;
+            match tokio::time::timeout(STORE_DEADLINE, state.write(statements)).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(StateError::Unmet { .. })) => Err(Unstored::Beaten),
+                Ok(Err(cause)) => Err(Unstored::Failed(cause.to_string())),
+                Err(_) => Err(Unstored::Failed("the disk takes too long".to_owned())),
             }
         };
-        let patient = stored.is_err() && self.is_patient();
+        self.storing = Some(Storing {
+            written: Box::pin(written),
+            sends: decided.sends,
+            replies: decided.replies,
+            done: decided.done,
+            failed_before,
+        });
+    }
+
+    /// Waits until no write is on its way.
+    pub(super) async fn wait_for_disk(&mut self) {
+        if self.storing.is_some() {
+            let stored = stored(&mut self.storing).await;
+            self.settle(stored);
+        }
+    }
+
+    /// Takes in what became of a write. Whether another one is worth a try at once.
+    pub(super) fn settle(&mut self, stored: Result<(), Unstored>) -> bool {
+        let Some(storing) = self.storing.take() else {
+            return true;
+        };
+        let stored = match stored {
+            Ok(()) => {
+                self.unsaved.clear();
+                self.away_since = None;
+                self.disk_is_behind = false;
+                if storing.failed_before {
+                    events::storage_recovered();
+                }
+                Ok(())
+            }
+            Err(Unstored::Failed(cause)) => {
+                self.decided.done.splice(0..0, storing.done);
+                self.keep_unsaved(&cause);
+                Err(cause)
+            }
+            Err(Unstored::Beaten) => {
+                self.refuse(storing.replies);
+                self.stand_back();
+                return true;
+            }
+        };
+        self.let_go(storing.sends, storing.replies, &stored);
+        // A disk that fails is tried again when something happens, or later.
+        stored.is_ok() || !self.decided.writes.is_empty()
+    }
+
+    /// Lets messages leave and answers what waits for the disk. A disk that fails does not keep messages
+    /// back: waking a person twice is better than not at all. A database that other nodes use as well keeps
+    /// them back for a while, since one of those may take over.
+    fn let_go(
+        &mut self,
+        mut sends: Vec<Dispatch>,
+        replies: Vec<Reply>,
+        stored: &Result<(), String>,
+    ) {
+        if stored.is_err() {
+            sends.append(&mut self.decided.sends);
+        }
+        let patient = stored.is_err() && self.is_patient(sends.len());
         if !patient {
-            self.tell_of_storage(&stored);
+            self.tell_of_storage(stored);
         }
         for reply in replies {
             reply(&self.memory, stored.clone());
         }
         if patient {
+            self.decided.sends = sends;
             return;
         }
-        for dispatch in std::mem::take(&mut self.sends) {
+        if stored.is_err() {
+            sends.append(&mut self.decided.sends);
+        }
+        for dispatch in sends {
             self.send(dispatch, stored.is_err());
         }
         events::incidents_open(self.memory.open_incidents());
     }
 
+    /// Answers those to whom this node can promise nothing any more.
+    pub(super) fn refuse(&self, replies: Vec<Reply>) {
+        for reply in replies {
+            reply(&self.memory, Err("another node leads by now".to_owned()));
+        }
+    }
+
     /// Whether messages wait for a shared database that does not answer: a moment's absence is no
     /// reason to say things without a claim that others see.
-    fn is_patient(&mut self) -> bool {
+    fn is_patient(&mut self, waiting: usize) -> bool {
         let Some(cluster) = &self.cluster else {
             return false;
         };
         let now = cluster.elapsed();
         if self.away_since.is_none() {
-            events::messages_held_back(self.sends.len());
+            events::messages_held_back(waiting);
         }
         let since = *self.away_since.get_or_insert(now);
         now.saturating_sub(since) < cluster.timing.hold_back()
     }
 
-    async fn store(&mut self) -> Result<(), Unstored> {
-        let failed_before = !self.unsaved.is_empty();
-        self.unsaved.extend(std::mem::take(&mut self.writes));
-        if self.unsaved.is_empty() && self.done.is_empty() {
-            return Ok(());
+    /// Keeps what the disk did not take for another try, as far as there is room.
+    fn keep_unsaved(&mut self, cause: &str) {
+        events::storage_failed(self.unsaved.len(), &cause);
+        let beyond = self.unsaved.len().saturating_sub(UNSAVED_WRITES_MAX);
+        if beyond > 0 {
+            self.unsaved.drain(..beyond);
+            self.disk_is_behind = true;
+            events::unsaved_dropped(beyond);
         }
-        let stored = match self.statements() {
-            Ok(statements) => {
-                match tokio::time::timeout(STORE_DEADLINE, self.state.write(statements)).await {
-                    Ok(Ok(_)) => Ok(()),
-                    Ok(Err(StateError::Unmet { .. })) => return Err(Unstored::Beaten),
-                    Ok(Err(cause)) => Err(cause.to_string()),
-                    Err(_) => Err("the disk takes too long".to_owned()),
-                }
-            }
-            Err(cause) => Err(cause.to_string()),
-        };
-        match &stored {
-            Ok(()) => {
-                self.unsaved.clear();
-                self.done.clear();
-                self.away_since = None;
-                self.disk_is_behind = false;
-                if failed_before {
-                    events::storage_recovered();
-                }
-            }
-            Err(cause) => {
-                events::storage_failed(self.unsaved.len(), cause);
-                let beyond = self.unsaved.len().saturating_sub(UNSAVED_WRITES_MAX);
-                if beyond > 0 {
-                    self.unsaved.drain(..beyond);
-                    self.disk_is_behind = true;
-                    events::unsaved_dropped(beyond);
-                }
-            }
-        }
-        stored.map_err(Unstored::Failed)
     }
 
     /// A database that fails is an incident that needs none: memory knows whom to call.
@@ -125,7 +206,7 @@ impl Actor {
     }
 
     /// What makes the disk agree with memory: nothing of it counts once a newer epoch exists.
-    fn statements(&self) -> Result<Vec<Statement>, serde_json::Error> {
+    fn statements(&self, done: &[i64]) -> Result<Vec<Statement>, serde_json::Error> {
         let mut statements = Vec::new();
         if let (Role::Leading { epoch }, Some(cluster)) = (self.role, &self.cluster) {
             statements.push(tables::lease::fence(&cluster.me, epoch));
@@ -137,8 +218,8 @@ impl Actor {
         } else {
             statements.extend(tables::statements(&self.unsaved)?);
         }
-        if !self.done.is_empty() {
-            statements.push(tables::inbox::remove(self.done.clone()));
+        if !done.is_empty() {
+            statements.push(tables::inbox::remove(done.to_vec()));
         }
         Ok(statements)
     }

@@ -90,3 +90,40 @@ async fn old_incidents_are_deleted_although_somebody_always_asks(house: House) {
     stop(alerting, state).await;
 }
 }
+
+/// Waits until alerting knows of so many incidents, or `disk` is done.
+async fn knows(handle: &Handle, incidents: usize, disk: &tokio::task::JoinHandle<()>) {
+    while handle.incidents(None, 10).await.unwrap().len() < incidents {
+        assert!(!disk.is_finished(), "alerting waits for the disk");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_disk_keeps_messages_back_and_nobody_from_deciding() {
+    let house = House::on_a_server().await;
+    let (alerting, state) = house.open(&house.yaml()).await;
+    let handle = alerting.handle();
+    let slow = state.clone();
+    let disk = tokio::spawn(async move {
+        let nothing = "delete from alerting_codes where (select count(*) from (select pg_sleep(2)) as s) = 0";
+        run(&slow, nothing).await;
+    });
+    // Its turn comes before that of the alerts.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let receive = |name: &'static str| {
+        let (handle, alert) = (handle.clone(), failing(name, house.clock.now()));
+        tokio::spawn(async move { handle.receive(vec![alert]).await })
+    };
+    let first = receive("first");
+    knows(&handle, 1, &disk).await;
+    let second = receive("second");
+    knows(&handle, 2, &disk).await;
+    assert!(!first.is_finished() && !second.is_finished());
+    assert_eq!(house.hook.count(), 0);
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert!(disk.is_finished());
+    house.hook.wait_for(2).await;
+    stop(alerting, state).await;
+}
