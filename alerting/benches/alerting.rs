@@ -21,6 +21,10 @@ use outbound::{AllowList, Outbound};
 use state::State;
 use tokio::sync::watch;
 
+/// The same as the program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Alerts of the storm.
 const STORM: usize = 10_000;
 /// Ways that take deliveries side by side.

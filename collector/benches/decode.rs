@@ -12,6 +12,10 @@ use collector::{Decoder, Format, Meaning};
 use model::Timestamp;
 use store::{InvocationRows, Rollups};
 
+/// The same as the program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const LINE_BYTES: usize = 292;
 const ROWS: usize = 100_000;
 const ROUNDS: usize = 10;

@@ -16,6 +16,10 @@ use rules::{
 };
 use store::{Invocation, InvocationRows, Rollups, Sketch};
 
+/// The same as the program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Calls a second, over all functions, at most.
 const CALLS_MAX: usize = 100_000;
 const RULES: &str = r#"

@@ -10,6 +10,10 @@ use arrow::array::RecordBatch;
 use model::{Clock, Outcome, SystemClock, Timestamp};
 use store::{Batch, Invocation, InvocationRows, Options, Rollups, Store, encode_for_measurement};
 
+/// The same as the program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BATCH_ROWS: usize = 10_000;
 const BATCHES: usize = 200;
 const FUNCTIONS: usize = 200;

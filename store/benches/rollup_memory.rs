@@ -12,6 +12,10 @@ use arrow::array::RecordBatch;
 use model::{Clock, Outcome, SystemClock, Timestamp};
 use store::{Invocation, InvocationRows, RollupStats, Rollups};
 
+/// The same as the program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const FUNCTIONS: usize = 100;
 const FUNCTIONS_BUDGETED: usize = 10_000;
 const BUDGET_MB: f64 = 1_536.0;

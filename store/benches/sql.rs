@@ -16,6 +16,10 @@ use model::{Clock, ManualClock, Outcome, Timestamp};
 use serde_json::{Value, json};
 use store::{Batch, Durability, Invocation, InvocationRows, Options, QueryLimits, Store};
 
+/// The same as the program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// 2026-11-10T00:00:00Z.
 const MIDNIGHT: i64 = 1_794_268_800;
 const DAY_SECONDS: i64 = 86_400;
