@@ -332,7 +332,7 @@ async fn start_rooms(
         .shared_state
         .as_ref()
         .map(|shared| shared.node.clone());
-    let alerting = Alerting::start_as(
+    let alerting = Alerting::start(
         node.unwrap_or_default(),
         config.alerting.clone(),
         config.teams.clone(),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alerting::config::Surroundings;
-use alerting::{Alerting, Config, MIGRATIONS, Teams};
+use alerting::{Alerting, Config, MIGRATIONS, Node, Teams};
 use declare::{Problems, read};
 use model::{Alert, AlertStatus, Clock, Labels, Mode, SharedClock, SystemClock};
 use outbound::{AllowList, Outbound};
@@ -103,6 +103,7 @@ impl House {
         let path = directory.path().join("rampart.db");
         let state = State::open(&path, &[MIGRATIONS]).await.expect("a database");
         let alerting = Alerting::start(
+            Node::default(),
             config,
             Teams::default(),
             state.clone(),

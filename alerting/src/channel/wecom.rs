@@ -157,25 +157,33 @@ pub(super) fn is_identity(name: &str) -> bool {
     is_plain(name, 64, b"-_.@") && !name.starts_with('@')
 }
 
+/// What WeCom says to a message.
 #[derive(Deserialize)]
-struct Verdict {
-    errcode: i64,
+pub(super) struct Verdict {
+    pub(super) errcode: i64,
     #[serde(default)]
     errmsg: String,
+    /// Its number for a message of an application.
+    #[serde(default)]
+    msgid: Option<String>,
 }
 
-/// The robot says what it thinks with HTTP 200.
 fn judge(answer: &Answer, now: Timestamp) -> Attempt {
+    judge_by(CODES, answer, now)
+}
+
+/// WeCom says what it thinks with HTTP 200.
+pub(super) fn judge_by(codes: &[Meaning<i64>], answer: &Answer, now: Timestamp) -> Attempt {
     if answer.status != 200 {
         return answer::refusal(answer, now);
     }
     match serde_json::from_slice::<Verdict>(&answer.body) {
-        Ok(verdict) if verdict.errcode == 0 => answer::accepted("errcode 0", None),
+        Ok(verdict) if verdict.errcode == 0 => answer::accepted("errcode 0", verdict.msgid),
         Ok(verdict) => answer::refused(
             "errcode",
             &verdict.errcode,
             &verdict.errmsg,
-            CODES,
+            codes,
             Retry::Backoff,
         ),
         Err(_) => answer::unreadable(answer),

@@ -17,7 +17,7 @@ use super::answer::{Meaning, means};
 use super::look::To;
 use super::mention::is_plain;
 use super::read::{self, Common};
-use super::wecom::{LINKS_BYTES_MAX, TEXT, TEXT_BYTES_MAX};
+use super::wecom::{self, LINKS_BYTES_MAX, TEXT, TEXT_BYTES_MAX, Verdict};
 use super::{ReadSecret, answer};
 use crate::delivery::{Attempt, Delivery, Limits, Retry};
 use crate::message::{Layout, escape_markdown, framed, written};
@@ -273,33 +273,11 @@ struct Given {
     expires_in: u64,
 }
 
-#[derive(Deserialize)]
-struct Verdict {
-    errcode: i64,
-    #[serde(default)]
-    errmsg: String,
-    #[serde(default)]
-    msgid: Option<String>,
-}
-
 fn code(answer: &Answer) -> Option<i64> {
     let verdict: Verdict = serde_json::from_slice(&answer.body).ok()?;
     Some(verdict.errcode)
 }
 
 fn judge(answer: &Answer, now: Timestamp) -> Attempt {
-    if answer.status != 200 {
-        return answer::refusal(answer, now);
-    }
-    match serde_json::from_slice::<Verdict>(&answer.body) {
-        Ok(verdict) if verdict.errcode == 0 => answer::accepted("errcode 0", verdict.msgid),
-        Ok(verdict) => answer::refused(
-            "errcode",
-            &verdict.errcode,
-            &verdict.errmsg,
-            CODES,
-            Retry::Backoff,
-        ),
-        Err(_) => answer::unreadable(answer),
-    }
+    wecom::judge_by(CODES, answer, now)
 }

@@ -66,6 +66,8 @@ pub(super) enum Command {
         reply: oneshot::Sender<Result<Option<Override>, AlertingError>>,
     },
     Outcome {
+        /// Which memory gave the attempt its number.
+        memory: u64,
         attempt: u64,
         outcome: Attempt,
     },
@@ -102,6 +104,9 @@ pub(super) type Reply = Box<dyn FnOnce(&Memory, Result<(), String>) + Send>;
 
 pub(super) struct Actor {
     memory: Memory,
+    /// How many memories there were before this one: numbers of attempts begin anew with each, as far as the
+    /// disk does not know of them.
+    memories: u64,
     state: State,
     outbound: Outbound,
     role: Role,
@@ -174,6 +179,7 @@ impl Actor {
             away_since: None,
             storage_failed_since: own::storage_failed_since(&memory),
             memory,
+            memories: 0,
             state,
             outbound,
             steady: Steady::new(clock),
@@ -287,9 +293,15 @@ impl Actor {
                 }));
             }
             Command::Act { .. } => return self.act(command, now),
-            Command::Outcome { attempt, outcome } => {
+            Command::Outcome {
+                memory,
+                attempt,
+                outcome,
+            } => {
                 self.in_flight = self.in_flight.saturating_sub(1);
-                self.step(Event::Outcome { attempt, outcome }, now);
+                if memory == self.memories {
+                    self.step(Event::Outcome { attempt, outcome }, now);
+                }
             }
             Command::Receipt {
                 provider_id,
@@ -444,6 +456,7 @@ impl Actor {
             _ => None,
         };
         let sending = Sending {
+            memory: self.memories,
             permit,
             outbound: self.outbound.clone(),
             answers: self.outcomes.clone(),

@@ -118,34 +118,10 @@ pub struct Alerting {
 
 impl Alerting {
     /// Takes up work where the database says it was left. Messages that were on their way when the
-    /// last process ended have an unknown outcome and are treated so.
-    pub async fn start(
-        config: Config,
-        teams: Teams,
-        state: State,
-        outbound: Outbound,
-        mode: watch::Receiver<Mode>,
-        clock: SharedClock,
-        external_url: Option<String>,
-    ) -> Result<Alerting, AlertingError> {
-        let node = Node::default();
-        Self::start_as(
-            node,
-            config,
-            teams,
-            state,
-            outbound,
-            mode,
-            clock,
-            external_url,
-        )
-        .await
-    }
-
-    /// As [`Alerting::start`], as one node of several when the state is shared. It then only shows
-    /// what is stored until it leads.
+    /// last process ended have an unknown outcome and are treated so. As one node of several, when the state is
+    /// shared, it only shows what is stored until it leads.
     #[expect(clippy::too_many_arguments, reason = "each is another neighbour")]
-    pub async fn start_as(
+    pub async fn start(
         node: Node,
         config: Config,
         teams: Teams,

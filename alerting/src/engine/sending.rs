@@ -34,6 +34,8 @@ const RECEIPT_PAUSES: [Duration; 4] = if cfg!(test) {
 
 /// What an attempt needs of the actor.
 pub(super) struct Sending {
+    /// Which memory decided it.
+    pub(super) memory: u64,
     pub(super) outbound: Outbound,
     pub(super) answers: mpsc::Sender<Command>,
     pub(super) asking: Arc<Semaphore>,
@@ -55,7 +57,11 @@ impl Sending {
             Attempt::Accepted { provider_id, .. } => provider_id.clone(),
             _ => None,
         };
-        let outcome = Command::Outcome { attempt, outcome };
+        let outcome = Command::Outcome {
+            memory: self.memory,
+            attempt,
+            outcome,
+        };
         self.answers.send(outcome).await.ok();
         if let Some(provider_id) = provider_id
             && dispatch.endpoint.channel.is_asked_for_receipts()

@@ -102,7 +102,7 @@ impl House {
             name: name.to_owned(),
             lease: LEASE,
         };
-        let alerting = Alerting::start_as(
+        let alerting = Alerting::start(
             node,
             config,
             teams,

@@ -35,7 +35,7 @@ pub(crate) struct Me {
 
 /// Puts a question to the database.
 pub(crate) async fn ask(state: &State, me: &Me, lease: Duration, asked: Ask) -> Answer {
-    let length = i64::try_from(lease.as_micros()).unwrap_or(i64::MAX);
+    let length = model::whole_micros(lease);
     let changed = match asked {
         Ask::Look => {
             return match look(state).await {

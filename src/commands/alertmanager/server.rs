@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alerting::pipeline::Policy;
-use alerting::{Alerting, Teams};
+use alerting::{Alerting, Node, Teams};
 use axum::extract::State as Shared;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -77,6 +77,7 @@ impl Server {
         let external_url = settings.external_url.clone();
         let (mode, modes) = watch::channel(Mode::Daily);
         let alerting = Alerting::start(
+            Node::default(),
             config,
             Teams::default(),
             state.clone(),

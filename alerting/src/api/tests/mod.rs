@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::testing::{config, failing};
-use crate::{Alerting, MIGRATIONS, page, routes};
+use crate::{Alerting, MIGRATIONS, Node, page, routes};
 
 pub(super) fn about() -> crate::About {
     crate::About {
@@ -70,6 +70,7 @@ channels: {{sms: {{webhook: {{url: '{}'}}}}, phone: {{webhook: {{url: '{}'}}}}}}
         let path = directory.path().join("state.db");
         let state = State::open(&path, &[MIGRATIONS]).await.unwrap();
         let alerting = Alerting::start(
+            Node::default(),
             config,
             teams,
             state,

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::super::tests::about;
 use crate::testing::config;
-use crate::{Alerting, MIGRATIONS};
+use crate::{Alerting, MIGRATIONS, Node};
 
 const RULES: &str = "
 inhibit_rules:
@@ -59,6 +59,7 @@ escalations: {{night: {{steps: [{{after: 0s, notify: [hook]}}]}}}}
         let state = State::open(&path, &[MIGRATIONS]).await.unwrap();
         let clock = SystemClock::shared();
         let alerting = Alerting::start(
+            Node::default(),
             config,
             teams,
             state.clone(),

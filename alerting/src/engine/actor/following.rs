@@ -54,6 +54,7 @@ impl Actor {
         let policy = Arc::clone(&self.policy);
         let (memory, interrupted) = Memory::rebuild(stored, policy, mode, links, now);
         self.memory = memory;
+        self.memories += 1;
         self.forget();
         interrupted
     }

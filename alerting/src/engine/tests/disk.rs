@@ -106,7 +106,8 @@ async fn a_slow_disk_keeps_messages_back_and_nobody_from_deciding() {
     let handle = alerting.handle();
     let slow = state.clone();
     let disk = tokio::spawn(async move {
-        let nothing = "delete from alerting_codes where (select count(*) from (select pg_sleep(2)) as s) = 0";
+        let nothing =
+            "delete from alerting_codes where (select count(*) from (select pg_sleep(2)) as s) = 0";
         run(&slow, nothing).await;
     });
     // Its turn comes before that of the alerts.
