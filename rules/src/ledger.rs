@@ -364,7 +364,7 @@ fn phase_statement(change: &Change) -> Result<Statement, LedgerError> {
     .bind(&change.rule)
     .bind(labels)
     .bind(change.phase.as_str())
-    .bind(i64::try_from(held.as_micros()).unwrap_or(i64::MAX))
+    .bind(model::whole_micros(held))
     .bind(since)
     .bind(at)
     .bind(episode))

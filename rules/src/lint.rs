@@ -216,10 +216,25 @@ fn advise_on_patterns(rule: &Rule, place: &Node, traffic: &[UsualCalls], problem
     let whole = |own: &UsualCalls| format!("{}/*", own.function.namespace);
     let namespaces: Vec<String> = traffic.iter().map(whole).collect();
     let unmatched = |glob: &&model::Glob| !seen.iter().any(|id| glob.matches(id));
-    let patterns = rule.select.functions.iter();
+    let functions = &rule.select.functions;
+    let patterns = functions.patterns().iter();
     let unmatched: Vec<&model::Glob> = patterns.filter(unmatched).collect();
-    let written = place.field("functions").map_or(&[][..], Node::items);
-    let all = unmatched.len() == rule.select.functions.len();
+    let written = place.field("functions").map_or(&[][..], |written| {
+        written.field("names").unwrap_or(written).items()
+    });
+    let all = unmatched.len() == functions.patterns().len();
+    if !all && !seen.iter().any(|id| rule.select.takes(id)) {
+        let at = place.field("functions").unwrap_or(place);
+        problems
+            .advice(
+                at,
+                format!(
+                    "{}: no function seen has these labels; the rule watches nothing",
+                    rule.name
+                ),
+            )
+            .hint("`function_labels` says which functions have which labels");
+    }
     for glob in unmatched {
         let own = written
             .iter()

@@ -2,19 +2,22 @@
 
 mod apart;
 mod modes;
+mod watched;
 
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use declare::template::Template;
 use declare::{Node, Problems, Record, Shape};
-use model::{Glob, Labels, Severity, format_duration};
+use model::{Labels, Severity, format_duration};
 
 use crate::condition;
 use crate::inhibition;
 use crate::rule::{NoData, Rule};
 use crate::text::VARIABLES;
 use crate::windows::{By, Select};
+
+pub(crate) use watched::{label, read_given};
 
 const VERSION: &str = "rampart/v1";
 /// Labels that the alert gets anyway.
@@ -45,16 +48,15 @@ const EVERY_MAX: Duration = Duration::from_hours(1);
 
 /// The shape of a rule file.
 pub fn shape() -> Shape {
-    Shape::Record(
-        Record::new("rules", "rules over the traffic of functions")
-            .required("version", Shape::Choice(&[VERSION]), "the format's version")
-            .field(
-                "groups",
-                Shape::list(group()),
-                "rules that share functions, rhythm and owner",
-            )
-            .field("rules", Shape::list(rule()), "rules that stand alone"),
-    )
+    let file = Record::new("rules", "rules over the traffic of functions")
+        .required("version", Shape::Choice(&[VERSION]), "the format's version")
+        .field(
+            "groups",
+            Shape::list(group()),
+            "rules that share functions, rhythm and owner",
+        )
+        .field("rules", Shape::list(rule()), "rules that stand alone");
+    Shape::Record(watched::given_field(file))
 }
 
 fn group() -> Record {
@@ -68,13 +70,7 @@ fn group() -> Record {
 
 /// What a group may say for its rules, and a rule for itself.
 fn shared(record: Record) -> Record {
-    record
-        .field("owner", Shape::Text, "the team that is told")
-        .field(
-            "functions",
-            Shape::Either(vec![Shape::some(Shape::Glob), Shape::Any]),
-            "globs over namespace/name; [\"*\"] is every function",
-        )
+    watched::field(record.field("owner", Shape::Text, "the team that is told"))
         .field(
             "every",
             Shape::Duration,
@@ -198,7 +194,7 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
     let zone = inherited("time_zone")
         .and_then(Node::time_zone)
         .unwrap_or(Tz::UTC);
-    let functions = read_functions(node, inherited("functions"), problems);
+    let functions = watched::read(node, inherited("functions"), problems);
     let every = read_every(inherited("every"), rhythm_of(node), problems);
     let labels = read_labels(group, node, problems);
     let annotations = read_annotations(node, problems);
@@ -232,32 +228,6 @@ fn read_rule(node: &Node, group: Option<&Node>, problems: &mut Problems) -> Opti
         rush: modes.rush,
         place: Some(node.clone()),
     })
-}
-
-fn read_functions(
-    rule: &Node,
-    functions: Option<&Node>,
-    problems: &mut Problems,
-) -> Option<Vec<Glob>> {
-    let Some(functions) = functions else {
-        problems
-            .error(rule, "the rule does not say which functions it watches")
-            .hint("write `functions: [\"*\"]` for every function, here or at its group");
-        return None;
-    };
-    if functions.kind() == declare::Kind::Record {
-        let instead = "functions have no labels here; write globs: `functions: [\"guide/*\"]`";
-        condition::not_available(functions, "functions: {labels}", instead, problems);
-        return None;
-    }
-    let globs: Vec<Glob> = functions.items().iter().filter_map(Node::glob).collect();
-    if globs.is_empty() {
-        problems
-            .error(functions, "`functions` is not a list of patterns")
-            .hint("write `functions: [\"guide/*\"]`");
-        return None;
-    }
-    Some(globs)
 }
 
 /// How often a kind of condition is worth a look unless declared, and the shortest time between two.

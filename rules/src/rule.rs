@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use declare::Node;
 use declare::template::Template;
-use model::{Labels, Mode, Ratio, Severity, format_duration};
+use model::{Functions, Glob, Labels, Mode, Ratio, Severity, format_duration};
 use serde_json::{Value, json};
 
 use crate::condition::{Condition, TelemetryLate};
@@ -153,7 +153,7 @@ impl Rule {
             group: None,
             owner: None,
             select: Select {
-                functions: vec![],
+                functions: Functions::matching(Vec::new()),
                 by: vec![],
             },
             every: Duration::from_secs(1),
@@ -177,12 +177,10 @@ impl Rule {
 
     /// The rule as declared, defaults filled in.
     pub fn to_json(&self) -> Value {
-        let functions: Vec<&str> = self
-            .select
-            .functions
-            .iter()
-            .map(model::Glob::as_str)
-            .collect();
+        let functions = &self.select.functions;
+        let patterns: Vec<&str> = functions.patterns().iter().map(Glob::as_str).collect();
+        let wanted = functions.labels();
+        let wanted = Labels::from_pairs(wanted.map(|(name, value)| (name, value.as_str())));
         let by: Vec<&str> = self.select.by.iter().map(|by| by.as_str()).collect();
         let annotations: serde_json::Map<String, Value> = self
             .annotations
@@ -193,7 +191,8 @@ impl Rule {
             "alert": self.name,
             "group": self.group,
             "owner": self.owner,
-            "functions": functions,
+            "functions": patterns,
+            "function_labels": wanted,
             "by": by,
             "every": format_duration(self.every),
             "limit": self.limit,

@@ -63,6 +63,7 @@ pub struct Rules {
 struct Shared {
     driver: Driver,
     view: View,
+    moving: MovingSums,
     tables: Tables,
     gauges: Gauges,
     answers: Answers,
@@ -124,9 +125,10 @@ impl Rules {
             urgent,
         )
         .await?;
+        let moving = MovingSums::default();
         let view = Arc::new(StoreView {
             rollups: store.shared_rollups(),
-            moving: MovingSums::default(),
+            moving: moving.clone(),
             tables: tables.clone(),
             sight,
             tested: Arc::clone(&tested),
@@ -146,6 +148,7 @@ impl Rules {
             shared: Arc::new(Shared {
                 driver,
                 view,
+                moving,
                 tables,
                 gauges,
                 answers,
@@ -195,6 +198,7 @@ impl Rules {
     /// closes as "rule removed".
     pub async fn reload(&self, set: RuleSet) {
         self.shared.driver.reload(set.with_built_in()).await;
+        self.shared.moving.forget();
         self.shared.refresh.notify_one();
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use declare::{Node, Problem, Problems};
-use model::{Mode, Ratio};
+use model::{FunctionLabels, Mode, Ratio};
 
 use crate::condition::TelemetryLate;
 use crate::inhibition::{self, Inhibition};
@@ -16,6 +16,8 @@ use crate::{lint, read};
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     rules: Vec<Arc<Rule>>,
+    /// The labels that the files give to functions.
+    labels: FunctionLabels,
     advice: Problems,
 }
 
@@ -57,6 +59,7 @@ impl RuleSet {
             .into_iter()
             .map(Arc::new)
             .collect();
+        let labels = read::read_given(node, &mut found);
         // Rules with a mistake have names too.
         refuse_duplicates(read::names(node), &mut found);
         let broken = found.has_errors();
@@ -65,6 +68,7 @@ impl RuleSet {
         }
         (!broken).then_some(RuleSet {
             rules,
+            labels,
             advice: Problems::new(),
         })
     }
@@ -77,6 +81,7 @@ impl RuleSet {
         let mut whole = RuleSet::default();
         for set in sets {
             whole.rules.extend(set.rules);
+            whole.labels.extend(set.labels);
             whole.advice.extend(set.advice);
         }
         let mut found = Problems::new();
@@ -85,9 +90,10 @@ impl RuleSet {
             Some((rule.name.as_str(), place.field("alert").unwrap_or(place)))
         });
         refuse_duplicates(named, &mut found);
-        // A file with mistakes brings no rules, and its names would be missed here.
+        // A file with mistakes brings no rules and no labels, and its names would be missed here.
         if !problems.has_errors() {
             inhibition::check(&whole.rules, &mut found);
+            read::label(&mut whole.rules, &whole.labels, &mut found);
         }
         if let Some(place) = whole
             .rules
@@ -107,7 +113,7 @@ impl RuleSet {
     pub fn of(rules: Vec<Arc<Rule>>) -> RuleSet {
         RuleSet {
             rules,
-            advice: Problems::new(),
+            ..RuleSet::default()
         }
     }
 

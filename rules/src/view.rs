@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{FunctionId, Timestamp, Traffic};
+use model::{FunctionId, Functions, Timestamp, Traffic};
 use store::{Dimension, Group, Rollups, Selection, Sketch};
 
 use crate::answers::Answers;
@@ -69,9 +69,9 @@ pub fn latency_of_rollups(
 /// Live calls of the watched functions.
 pub(crate) fn selection(select: &Select, only: Option<&FunctionId>) -> Selection {
     Selection {
-        functions: if only.is_some() || select.functions.iter().any(|glob| glob.as_str() == "*") {
-            // The engine has matched the one function already; `*` matches all.
-            Vec::new()
+        functions: if only.is_some() {
+            // The engine has matched the one function already.
+            Functions::default()
         } else {
             select.functions.clone()
         },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use model::{FunctionId, Glob, Labels, Timestamp};
+use model::{FunctionId, Functions, Labels, Timestamp};
 use store::{SeriesKey, Sketch};
 
 use crate::capacity::{Capacity, PodsGauge};
@@ -174,8 +174,8 @@ impl FromIterator<(GroupKey, Tally)> for GroupSums {
 /// Which live traffic, and how it is told apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Select {
-    /// Globs over `namespace/name`; any of them.
-    pub functions: Vec<Glob>,
+    /// Which functions.
+    pub functions: Functions,
     /// The dimensions of a group, in order.
     pub by: Vec<By>,
 }
@@ -183,7 +183,7 @@ pub struct Select {
 impl Select {
     /// Whether a function is looked at.
     pub fn takes(&self, id: &str) -> bool {
-        self.functions.iter().any(|glob| glob.matches(id))
+        self.functions.takes(id)
     }
 }
 
@@ -374,7 +374,7 @@ pub trait Windows {
 
 /// Calls by group, those that took longer than a limit as the failed ones.
 pub(crate) fn slower_of(groups: Vec<(GroupKey, Sketch)>, limit: Duration) -> GroupSums {
-    let limit = i64::try_from(limit.as_micros()).unwrap_or(i64::MAX);
+    let limit = model::whole_micros(limit);
     let tallies = groups.into_iter().map(|(key, durations)| {
         let calls = durations.count();
         let tally = Tally {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{FunctionId, Glob, Outcome, Timestamp, Traffic};
+use model::{FunctionId, Functions, Glob, Outcome, Timestamp, Traffic};
 use proptest::prelude::*;
 use rules::{By, GroupKey, Select, Tally, latency_of_rollups, sum_rollups};
 use store::{Invocation, InvocationRows, Rollups, Sketch};
@@ -114,7 +114,7 @@ proptest! {
             vec![By::Unit],
             vec![],
         ][pick].clone();
-        let select = Select { functions: vec![Glob::new("guide/feed*").unwrap()], by };
+        let select = Select { functions: Functions::matching(vec![Glob::new("guide/feed*").unwrap()]), by };
         let sums = |only: Option<&FunctionId>| -> BTreeMap<GroupKey, Tally> {
             sum_rollups(&rollups, &select, only, NOW + 1 - over, NOW + 1).into_iter().collect()
         };
@@ -136,7 +136,7 @@ proptest! {
     fn durations_are_those_of_the_watched_calls(calls in prop::collection::vec(call(), 0..200), tens in 1_i64..9) {
         let rollups = rollups_of(&calls);
         let by = vec![By::Namespace, By::Function, By::Unit];
-        let select = Select { functions: vec![Glob::new("guide/feed*").unwrap()], by };
+        let select = Select { functions: Functions::matching(vec![Glob::new("guide/feed*").unwrap()]), by };
         // A window reaches back to the beginning of ten seconds.
         let from = (NOW + 1 - 10 * tens).div_euclid(10) * 10;
         let mut expected: BTreeMap<GroupKey, Sketch> = BTreeMap::new();

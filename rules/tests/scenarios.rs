@@ -54,7 +54,7 @@ fn run_folder(folder: &Path) -> usize {
 #[test]
 fn the_examples_come_true() {
     let [examples, _] = folders();
-    assert_eq!(run_folder(&examples), 5);
+    assert_eq!(run_folder(&examples), 6);
 }
 
 #[test]

@@ -153,9 +153,10 @@ fn check_alertmanager(file: &TextFile, report: &mut Report) {
 }
 
 fn check_rules(file: &TextFile, report: &mut Report, alone: &mut Vec<RuleSet>) {
-    match RuleSet::parse(&file.name, &file.text) {
-        Ok(set) => {
-            report.problems.extend(set.advice().clone());
+    let root = declare::read(&file.name, &file.text);
+    let mut problems = Problems::new();
+    match root.map(|root| RuleSet::read(&root, &mut problems)) {
+        Ok(Some(set)) => {
             let rules = set.rules().len();
             report.files.push(Checked {
                 file: file.name.clone(),
@@ -164,8 +165,10 @@ fn check_rules(file: &TextFile, report: &mut Report, alone: &mut Vec<RuleSet>) {
             });
             alone.push(set);
         }
-        Err(found) => report.problems.extend(found),
+        Ok(None) => {}
+        Err(found) => problems.extend(found),
     }
+    report.problems.extend(problems);
 }
 
 fn check_main(path: &Path, file: &TextFile, report: &mut Report) -> Result<(), String> {

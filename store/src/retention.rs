@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use model::Timestamp;
+use model::{Timestamp, whole_micros};
 
 use crate::events;
 use crate::flush::{FlushError, Flusher, remove};
@@ -45,8 +45,7 @@ impl ClockWatch {
 
     /// The time without the jumps.
     fn look(&mut self, wall: Timestamp, elapsed: Duration) -> Timestamp {
-        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-        let passed = micros(elapsed.saturating_sub(self.elapsed));
+        let passed = whole_micros(elapsed.saturating_sub(self.elapsed));
         let shown = wall.as_micros().saturating_sub(self.wall.as_micros());
         let step = shown.saturating_sub(passed);
         if step.unsigned_abs() > DRIFT_MAX.as_micros() as u64 {

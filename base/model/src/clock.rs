@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::Timestamp;
+use crate::timestamp::whole_micros;
 
 /// Wall time for records, monotonic time for timers.
 pub trait Clock: Send + Sync {
@@ -59,8 +60,8 @@ impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods)]
     fn now(&self) -> Timestamp {
         let micros = match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
-            Err(before) => -i64::try_from(before.duration().as_micros()).unwrap_or(i64::MAX),
+            Ok(after) => whole_micros(after),
+            Err(before) => -whole_micros(before.duration()),
         };
         Timestamp::from_micros(micros.saturating_add(self.shift))
     }

@@ -72,7 +72,7 @@ impl Timestamp {
 
     /// The largest multiple of `step` (counted from the epoch) that is not after this instant.
     pub fn floor_to(self, step: Duration) -> Timestamp {
-        let step = micros(step).max(1);
+        let step = whole_micros(step).max(1);
         Timestamp(self.0.div_euclid(step).saturating_mul(step))
     }
 
@@ -87,21 +87,22 @@ impl Timestamp {
     }
 }
 
-fn micros(duration: Duration) -> i64 {
+/// The whole microseconds of a duration; as many as fit.
+pub fn whole_micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl Add<Duration> for Timestamp {
     type Output = Timestamp;
     fn add(self, duration: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_add(micros(duration)))
+        Timestamp(self.0.saturating_add(whole_micros(duration)))
     }
 }
 
 impl Sub<Duration> for Timestamp {
     type Output = Timestamp;
     fn sub(self, duration: Duration) -> Timestamp {
-        Timestamp(self.0.saturating_sub(micros(duration)))
+        Timestamp(self.0.saturating_sub(whole_micros(duration)))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use model::{FunctionId, Glob, Timestamp};
+use model::{FunctionId, Functions, Glob, Timestamp};
 
 use super::*;
 use crate::windows::{Against, LagRate, Recent};
@@ -24,7 +24,7 @@ fn series(name: &str, unit: &str) -> Arc<SeriesName> {
 
 fn select(by: &[By]) -> Select {
     Select {
-        functions: vec![Glob::new("guide/*").unwrap()],
+        functions: Functions::matching(vec![Glob::new("guide/*").unwrap()]),
         by: by.to_vec(),
     }
 }
@@ -181,7 +181,7 @@ fn rates_come_per_day_and_group_and_say_what_is_missing() {
         ]
     );
     let other = Select {
-        functions: vec![Glob::new("travel/*").unwrap()],
+        functions: Functions::matching(vec![Glob::new("travel/*").unwrap()]),
         by: by_unit.by.clone(),
     };
     assert!(

@@ -131,8 +131,7 @@ impl Latency {
         }
         let micros = durations.quantile_us(self.quantile).unwrap_or(0.0);
         let value = micros / 1e6;
-        let limit = i64::try_from(self.above.as_micros()).unwrap_or(i64::MAX);
-        let slower = durations.count_above_us(limit);
+        let slower = durations.count_above_us(model::whole_micros(self.above));
         if !self.is_slow(slower, calls) {
             return Verdict::Ok {
                 value,

@@ -80,8 +80,8 @@ impl Arrivals {
     }
 
     /// What arrived, series by series.
-    pub(super) fn each(&self) -> impl Iterator<Item = (&Arc<SeriesKey>, &Tally)> {
-        self.series.iter().map(|(series, tally)| (&series.0, tally))
+    pub(super) fn each(&self) -> impl Iterator<Item = (&ByAddress, &Tally)> {
+        self.series.iter()
     }
 
     /// What arrived, by the groups of a selection.
@@ -89,14 +89,13 @@ impl Arrivals {
         &self,
         select: &Select,
     ) -> impl Iterator<Item = (GroupKey, FunctionId, Tally)> {
-        let everything = select.functions.iter().any(|glob| glob.as_str() == "*");
         let mut groups: BTreeMap<GroupKey, (FunctionId, Tally)> = BTreeMap::new();
         for (series, tally) in self.each() {
-            let id = series.function_id();
-            if !everything && !select.takes(&id.to_string()) {
+            let id = series.0.function_id();
+            if !select.takes(&id.to_string()) {
                 continue;
             }
-            let key = GroupKey::of_series(series, &select.by);
+            let key = GroupKey::of_series(&series.0, &select.by);
             let group = groups.entry(key).or_insert((id, Tally::default()));
             group.1.merge(tally);
         }

@@ -157,6 +157,10 @@ impl Failings {
         }
     }
 
+    pub(super) fn reselect(&mut self, select: &Select, now: Timestamp) {
+        self.memories.reselect(select, now);
+    }
+
     pub(super) fn declare(&mut self, condition: &FailsEarly) {
         if self.condition != *condition {
             self.condition = condition.clone();
@@ -205,14 +209,15 @@ impl Failings {
         moment: Moment<'_>,
     ) {
         let now = moment.now;
-        for (at, glance) in self.memories.glances() {
+        for at in 0..self.memories.len() {
+            let (Some(glance), Some(memory)) = (self.memories.glance(at), self.memories.at(at))
+            else {
+                continue;
+            };
             let silent = is_silent(glance.last_call, now);
             if glance.calm && (silent || glance.looked_at == now) {
                 continue;
             }
-            let Some(memory) = self.memories.at(at) else {
-                continue;
-            };
             let failing = memory.detector.is_failing();
             // Names cost an allocation each; most of the time nobody asks for them.
             let function = || self.memories.key(at)?.function_id(by);

@@ -127,6 +127,10 @@ impl Fallings {
         }
     }
 
+    pub(super) fn reselect(&mut self, select: &Select, now: Timestamp) {
+        self.memories.reselect(select, now);
+    }
+
     pub(super) fn declare(&mut self, condition: &FallsEarly) {
         if self.condition != *condition {
             self.condition = condition.clone();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{FunctionId, Timestamp};
-use store::{SeriesKey, Tally};
+use store::Tally;
 
 use super::Detection;
 use super::arrivals::{Arrivals, ByAddress};
@@ -118,10 +118,14 @@ impl<M: Memory> Memories<M> {
         }
     }
 
-    /// The numbers of all of them, with what a tick has to know.
-    pub(super) fn glances(&self) -> impl Iterator<Item = (u32, Glance)> + use<M> {
-        let glances = self.glances.clone().into_iter().enumerate();
-        glances.map(|(at, glance)| (at as u32, glance))
+    /// How many there are; their numbers are those below.
+    pub(super) fn len(&self) -> u32 {
+        self.kept.len() as u32
+    }
+
+    /// What a tick has to know of one.
+    pub(super) fn glance(&self, at: u32) -> Option<Glance> {
+        self.glances.get(at as usize).copied()
     }
 
     /// The group's memory; a new one when there is none and room for one more.
@@ -202,7 +206,7 @@ impl<M: Memory> Memories<M> {
     ) -> Vec<(u32, Tally)> {
         let mut met = Vec::new();
         for (series, tally) in arrivals.each().filter(|(_, tally)| tally.counted > 0) {
-            let known = self.of_series.get(&ByAddress(Arc::clone(series))).copied();
+            let known = self.of_series.get(series).copied();
             let at = known.unwrap_or_else(|| self.meet(series, select, now, &new));
             let Some(own) = self.arrived.get_mut(at as usize) else {
                 continue;
@@ -222,21 +226,21 @@ impl<M: Memory> Memories<M> {
 
     fn meet(
         &mut self,
-        series: &Arc<SeriesKey>,
+        series: &ByAddress,
         select: &Select,
         now: Timestamp,
         new: impl FnOnce() -> M,
     ) -> u32 {
-        if !select.takes(&series.function_id().to_string()) {
-            self.of_series.insert(ByAddress(Arc::clone(series)), NOBODY);
+        if !select.takes(&series.0.function_id().to_string()) {
+            self.of_series.insert(series.clone(), NOBODY);
             return NOBODY;
         }
-        let key = GroupKey::of_series(series, &select.by);
+        let key = GroupKey::of_series(&series.0, &select.by);
         let Some(at) = self.remember(&key, &select.by, now, new) else {
             // There may be room another time.
             return NOBODY;
         };
-        self.of_series.insert(ByAddress(Arc::clone(series)), at);
+        self.of_series.insert(series.clone(), at);
         at
     }
 
@@ -267,7 +271,7 @@ impl<M: Memory> Memories<M> {
             };
             let verdict = verdict(&kept.memory);
             found.count(key, &verdict);
-            if sieve.is_open() || sieve.tells(&verdict) {
+            if sieve.tells(&verdict) {
                 found.told.push((key.clone(), verdict));
             }
         }
@@ -313,12 +317,24 @@ impl<M: Memory> Memories<M> {
         // Series that the rollups gave up are not held on to.
         self.of_series
             .retain(|series, _| Arc::strong_count(&series.0) > 1);
-        if self.glances.iter().all(stays) {
-            return;
+        if !self.glances.iter().all(stays) {
+            self.retain(by, now, |_, glance| stays(glance));
         }
+    }
+
+    /// Goes on with the groups that a changed selection still takes.
+    pub(super) fn reselect(&mut self, select: &Select, now: Timestamp) {
+        self.retain(&select.by, now, |key, _| {
+            let function = key.function_id(&select.by);
+            function.is_none_or(|function| select.takes(&function.to_string()))
+        });
+    }
+
+    /// Keeps some groups. What series are part of is found out anew.
+    fn retain(&mut self, by: &[By], now: Timestamp, stays: impl Fn(&GroupKey, &Glance) -> bool) {
         let old = std::mem::take(self);
         for ((key, kept), glance) in old.keys.into_iter().zip(old.kept).zip(&old.glances) {
-            if stays(glance) {
+            if stays(&key, glance) {
                 let at = self.put(key, by, now, kept.memory);
                 if let Some(own) = self.kept.get_mut(at as usize) {
                     (own.stored_at, own.changed) = (kept.stored_at, kept.changed);

@@ -91,6 +91,14 @@ impl Detection {
         true
     }
 
+    /// Goes on with other functions.
+    pub(crate) fn reselect(&mut self, select: &Select, now: Timestamp) {
+        match self {
+            Detection::Failing(own) => own.reselect(select, now),
+            Detection::Falling(own) => own.reselect(select, now),
+        }
+    }
+
     /// Takes in counts that have just been committed.
     pub(crate) fn arrive(&mut self, select: &Select, arrivals: &Arrivals, moment: Moment<'_>) {
         if let Detection::Failing(own) = self {

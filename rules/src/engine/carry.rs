@@ -11,7 +11,7 @@ use super::{Engine, RuleState};
 use crate::detection::Detection;
 use crate::phase::Phase;
 use crate::set::RuleSet;
-use crate::windows::{By, GroupKey};
+use crate::windows::{By, GroupKey, Select};
 
 /// Why an episode ended although nothing recovered.
 const RULE_REMOVED: &str = "rule removed";
@@ -102,7 +102,7 @@ impl Engine {
             }
             if let Some(successor) = successor.and_then(|index| self.rules.get_mut(index)) {
                 successor.status = state.status;
-                successor.inherit(state.detection, &state.rule.select.by);
+                successor.inherit(state.detection, &state.rule.select, now);
             }
         }
         changes.sort_by(|a, b| (&a.rule, &a.labels).cmp(&(&b.rule, &b.labels)));
@@ -120,11 +120,15 @@ impl Engine {
 
 impl RuleState {
     /// Goes on with the memories of the rule's former self, if they are about the same.
-    fn inherit(&mut self, detection: Option<Detection>, by: &[By]) {
+    fn inherit(&mut self, detection: Option<Detection>, former: &Select, now: Timestamp) {
+        let select = &self.rule.select;
         if let Some(mut detection) = detection
-            && by == self.rule.select.by
+            && former.by == select.by
             && detection.declare(&self.rule.daily.condition)
         {
+            if former != select {
+                detection.reselect(select, now);
+            }
             self.detection = Some(detection);
         }
     }

@@ -40,18 +40,15 @@ impl<'a> Sieve<'a> {
         self,
         groups: usize,
         key_at: impl Fn(usize) -> Option<&'k GroupKey>,
-    ) -> Sifting {
-        let places = self.active.map(|active| {
-            let mut places: Vec<usize> = active
-                .keys()
-                .filter_map(|key| place_of(key, groups, &key_at))
-                .collect();
-            places.sort_unstable();
-            places.into_iter().peekable()
-        });
+    ) -> Sifting<'a> {
+        let mut places: Vec<usize> = self
+            .active()
+            .filter_map(|key| place_of(key, groups, &key_at))
+            .collect();
+        places.sort_unstable();
         Sifting {
-            places,
-            unknown_matters: self.unknown_matters,
+            sieve: self,
+            places: places.into_iter().peekable(),
             found: Found::default(),
         }
     }
@@ -60,9 +57,9 @@ impl<'a> Sieve<'a> {
     pub(crate) fn pour(self, verdicts: Vec<(GroupKey, Verdict)>) -> Found {
         let mut found = Found::default();
         for (key, verdict) in verdicts {
-            let wanted = self.wants(&key, &verdict);
+            let active = self.active.is_some_and(|active| active.contains_key(&key));
             found.count(&key, &verdict);
-            if wanted {
+            if active || self.tells(&verdict) {
                 found.told.push((key, verdict));
             }
         }
@@ -74,12 +71,8 @@ impl<'a> Sieve<'a> {
         match verdict {
             Verdict::Breach { .. } => true,
             Verdict::Unknown { .. } => self.unknown_matters,
-            Verdict::Ok { .. } => false,
+            Verdict::Ok { .. } => self.is_open(),
         }
-    }
-
-    fn wants(self, key: &GroupKey, verdict: &Verdict) -> bool {
-        self.tells(verdict) || self.active.is_none_or(|active| active.contains_key(key))
     }
 }
 
@@ -101,34 +94,26 @@ fn place_of<'k>(
 }
 
 /// Verdicts on their way through a sieve.
-pub(super) struct Sifting {
-    /// Where active label sets stand; `None` when everything is wanted.
-    places: Option<Peekable<IntoIter<usize>>>,
-    unknown_matters: bool,
+pub(super) struct Sifting<'a> {
+    sieve: Sieve<'a>,
+    /// Where active label sets stand.
+    places: Peekable<IntoIter<usize>>,
     found: Found,
 }
 
-impl Sifting {
+impl Sifting<'_> {
     /// Whether the group at this place is wanted in any case. Places are asked for in order, none twice.
     #[inline]
     pub(super) fn wants(&mut self, at: usize) -> bool {
-        let Some(places) = &mut self.places else {
-            return true;
-        };
-        while places.next_if(|place| *place < at).is_some() {}
-        places.peek() == Some(&at)
+        while self.places.next_if(|place| *place < at).is_some() {}
+        self.sieve.is_open() || self.places.peek() == Some(&at)
     }
 
     /// Takes a verdict.
     #[inline]
     pub(super) fn take(&mut self, wanted: bool, key: &GroupKey, verdict: Verdict) {
         self.found.count(key, &verdict);
-        let told = match verdict {
-            Verdict::Breach { .. } => true,
-            Verdict::Unknown { .. } => self.unknown_matters || wanted,
-            Verdict::Ok { .. } => wanted,
-        };
-        if told {
+        if wanted || self.sieve.tells(&verdict) {
             self.found.told.push((key.clone(), verdict));
         }
     }

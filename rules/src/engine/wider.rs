@@ -1,12 +1,13 @@
 //! Conditions that look at more than one sum: shares, comparisons, error budgets, answers of queries.
 
+use std::collections::BTreeMap;
+
 use super::evaluate::{Span, Verdicts, newest, whole_seconds};
 use super::sums::Sums;
 use crate::condition::{Compare, Pair, Share, Sides, Slo, Sql, Verdict, Why};
 use crate::releases::Roles;
 use crate::rule::Rule;
 use crate::windows::{By, EvaluationError, GroupKey, GroupSums, Select, Spent, SpentDays, Tally};
-use std::collections::BTreeMap;
 
 pub(super) fn share(
     condition: &Share,

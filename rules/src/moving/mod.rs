@@ -14,7 +14,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use store::{Followed, Follower, Rollups, SeriesKey, Sketch, Tally};
@@ -34,10 +34,10 @@ const MEASURES_MAX: usize = 16;
 /// Windows end at most a minute before now; a clock that was set back by more than that begins anew.
 const STEP_BACK_MAX: i64 = 120;
 
-/// Sums of live calls, kept for one engine over one [`Rollups`].
-#[derive(Debug, Default)]
+/// Sums of live calls, kept for one engine over one [`Rollups`]. Clones share them.
+#[derive(Clone, Debug, Default)]
 pub struct MovingSums {
-    kept: Mutex<Kept>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +53,11 @@ struct Kept {
 }
 
 impl MovingSums {
+    /// Begins anew with the next question: what nobody asks for any more takes no room from what is asked now.
+    pub(crate) fn forget(&self) {
+        *self.kept() = Kept::default();
+    }
+
     /// Calls by group over the seconds `[from, to)`.
     pub fn calls(&self, rollups: &Rollups, select: &Select, from: i64, to: i64) -> GroupSums {
         let moving = self.sums(rollups, select, Measure::Calls, from, to);
@@ -72,7 +77,7 @@ impl MovingSums {
         from: i64,
         to: i64,
     ) -> GroupSums {
-        let bin = Sketch::bin_of(i64::try_from(limit.as_micros()).unwrap_or(i64::MAX));
+        let bin = Sketch::bin_of(model::whole_micros(limit));
         let moving = self.sums(rollups, select, Measure::Slower(bin), from, to);
         moving.unwrap_or_else(|| {
             let anew = latency_of_rollups(rollups, select, None, from, to);
@@ -92,7 +97,7 @@ impl MovingSums {
         if to - from > WINDOW_MAX.as_secs().cast_signed() {
             return None;
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         kept.catch_up(rollups, measure, to);
         let lineup = kept.lineup(select)?;
         let Kept {
@@ -102,6 +107,10 @@ impl MovingSums {
         let sums = stream.sums(lineup, lineups, from, to)?;
         let keys = &lineups.get(lineup)?.keys;
         Some(GroupSums::new(Arc::clone(keys), sums))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Moving sums against rollups that are summed anew for every question.
 
-use model::{Glob, Outcome, Timestamp, Traffic};
+use model::{Functions, Glob, Outcome, Timestamp, Traffic};
 use proptest::prelude::*;
 use store::{Invocation, InvocationRows};
 
@@ -92,7 +92,7 @@ fn commit(rollups: &Rollups, rows: &[Row], now: i64) {
 
 fn selects() -> [Select; 3] {
     let select = |pattern: &str, by: &[By]| Select {
-        functions: vec![Glob::new(pattern).unwrap()],
+        functions: Functions::matching(vec![Glob::new(pattern).unwrap()]),
         by: by.to_vec(),
     };
     [
@@ -125,9 +125,7 @@ fn compare(
             (now - settled - 10, now - settled),
             (now + 1 - 3_600, now + 1),
         ] {
-            let anew: GroupSums = sum_rollups(rollups, &select, None, from, to)
-                .into_iter()
-                .collect();
+            let anew = summed_anew(rollups, &select, from, to);
             let told = moving.calls(rollups, &select, from, to);
             prop_assert_eq!(
                 listed(&told),
@@ -192,6 +190,11 @@ fn steady(second: i64) -> Vec<Row> {
     (0..5).map(row).collect()
 }
 
+fn summed_anew(rollups: &Rollups, select: &Select, from: i64, to: i64) -> GroupSums {
+    let sums = sum_rollups(rollups, select, None, from, to);
+    sums.into_iter().collect()
+}
+
 /// Windows are not only right, they are moved: nothing is summed anew once they go along.
 #[test]
 fn windows_go_along_with_time() {
@@ -204,7 +207,7 @@ fn windows_go_along_with_time() {
         let moved = moving.sums(&rollups, &select, Measure::Calls, now - 59, now + 1);
         assert!(moved.is_some(), "summed anew at second {second}");
     }
-    let kept = moving.kept.lock().unwrap();
+    let kept = moving.kept();
     let columns: Vec<usize> = kept.streams.iter().map(Stream::len).collect();
     assert!(
         columns.iter().all(|columns| *columns < 150),
@@ -222,16 +225,12 @@ fn more_than_fits_is_summed_anew() {
         commit(&rollups, &steady(second), now);
         moving.calls(&rollups, &select, now - 59, now + 1);
         moving
-            .kept
-            .lock()
-            .unwrap()
+            .kept()
             .streams
             .iter_mut()
             .for_each(|stream| stream.shrink(100));
         let told = moving.calls(&rollups, &select, now - 59, now + 1);
-        let anew: GroupSums = sum_rollups(&rollups, &select, None, now - 59, now + 1)
-            .into_iter()
-            .collect();
+        let anew = summed_anew(&rollups, &select, now - 59, now + 1);
         assert_eq!(listed(&told), listed(&anew));
         assert!(!listed(&told).is_empty());
     }
@@ -246,9 +245,32 @@ fn a_clock_that_is_set_back_begins_anew() {
         let now = START + second;
         commit(&rollups, &steady(second), now);
         let told = moving.calls(&rollups, &select, now - 59, now + 1);
-        let anew: GroupSums = sum_rollups(&rollups, &select, None, now - 59, now + 1)
-            .into_iter()
-            .collect();
+        let anew = summed_anew(&rollups, &select, now - 59, now + 1);
         assert_eq!(listed(&told), listed(&anew), "second {second}");
+    }
+}
+
+/// Every reload may bring other limits and other functions; only those of now take room.
+#[test]
+fn what_was_asked_before_a_reload_takes_no_room() {
+    let rollups = Rollups::new(100);
+    let moving = MovingSums::default();
+    let [select, ..] = selects();
+    let mut now = START;
+    for reload in 0..2 * LINEUPS_MAX {
+        let pattern = Glob::new(&format!("guide/*{}", "*".repeat(reload % 200))).unwrap();
+        let select = Select {
+            functions: Functions::matching(vec![pattern]),
+            by: select.by.clone(),
+        };
+        let bin = Sketch::bin_of(1 << (reload % 40));
+        for _ in 0..2 {
+            now += 1;
+            commit(&rollups, &steady(now - START), now);
+            moving.sums(&rollups, &select, Measure::Slower(bin), now - 59, now + 1);
+        }
+        let moved = moving.sums(&rollups, &select, Measure::Slower(bin), now - 59, now + 1);
+        assert!(moved.is_some(), "summed anew after {reload} reloads");
+        moving.forget();
     }
 }

@@ -41,7 +41,7 @@ impl Rules {
         let id = function.to_string();
         let named = in_force.into_iter().find(|own| own.name == rule);
         let Some(named) =
-            named.filter(|own| own.select.functions.is_empty() || own.select.takes(&id))
+            named.filter(|own| own.select.functions.is_none() || own.select.takes(&id))
         else {
             return Ok(None);
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{AlertStatus, FunctionId, Glob, Timestamp};
+use model::{AlertStatus, FunctionId, Functions, Glob, Timestamp};
 
 use super::{Cell, Explanation, Share, pairs, rank, sentence};
 use crate::condition::Condition;
@@ -95,7 +95,7 @@ impl Wanted {
         let from = to - i64::try_from(self.over.as_secs()).unwrap_or(60);
         let exact = Glob::new(&self.function.to_string()).ok()?;
         let select = Select {
-            functions: vec![exact],
+            functions: Functions::matching(vec![exact]),
             by: [&[By::Namespace, By::Function][..], &PLACES].concat(),
         };
         let tallies = view.sum(&select, Some(&self.function), from, to);

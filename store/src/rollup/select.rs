@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use model::{FunctionId, Glob, Traffic};
+use model::{FunctionId, Functions, Traffic};
 use serde::{Serialize, Serializer};
 
 /// What a series is counted by.
@@ -136,8 +136,8 @@ impl Serialize for Group {
 /// Which series are meant. The default is all live traffic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// Patterns over `namespace/name`; any may match, none means all functions.
-    pub functions: Vec<Glob>,
+    /// Which functions.
+    pub functions: Functions,
     /// One function and no other, found without looking at the rest.
     pub exact: Option<FunctionId>,
     /// Whose traffic; none named means all of it.
@@ -149,7 +149,7 @@ pub struct Selection {
 impl Default for Selection {
     fn default() -> Self {
         Selection {
-            functions: Vec::new(),
+            functions: Functions::default(),
             exact: None,
             traffic: vec![Traffic::Live],
             equals: Vec::new(),
@@ -166,8 +166,8 @@ impl Selection {
         }
     }
 
-    /// Live traffic of the functions that match any of these patterns.
-    pub fn matching(functions: Vec<Glob>) -> Self {
+    /// Live traffic of some functions.
+    pub fn of(functions: Functions) -> Self {
         Selection {
             functions,
             ..Selection::default()
@@ -195,7 +195,7 @@ impl Selection {
     pub(super) fn takes_function(&self, namespace: &str, name: &str, id: &str) -> bool {
         let exact = self.exact.as_ref();
         exact.is_none_or(|exact| exact.namespace == namespace && exact.name == name)
-            && (self.functions.is_empty() || self.functions.iter().any(|glob| glob.matches(id)))
+            && self.functions.takes(id)
     }
 
     pub(super) fn takes_series(&self, key: &SeriesKey) -> bool {

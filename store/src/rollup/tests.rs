@@ -5,7 +5,7 @@ mod layers;
 
 use std::collections::BTreeMap;
 
-use model::{FunctionId, Glob, Outcome, Timestamp, Traffic};
+use model::{FunctionId, Functions, Glob, Outcome, Timestamp, Traffic};
 use proptest::prelude::*;
 
 use super::sketch::{bin_of, packed_bins};
@@ -172,13 +172,13 @@ fn count(counts: &mut Counts, row: &Row) {
 }
 
 fn selections() -> Vec<Selection> {
-    let glob = |text: &str| vec![Glob::new(text).unwrap()];
+    let glob = |text: &str| Functions::matching(vec![Glob::new(text).unwrap()]);
     vec![
         Selection::default(),
         Selection::default().with_traffic(&[]),
         Selection::function("ns1/fn3".parse().unwrap()),
         Selection::function("ns0/absent".parse().unwrap()),
-        Selection::matching(glob("ns0/*")).with_traffic(&[Traffic::Stress]),
+        Selection::of(glob("ns0/*")).with_traffic(&[Traffic::Stress]),
         Selection::default().where_is(Dimension::Unit, "u1"),
         Selection::default()
             .where_is(Dimension::Version, "1")
