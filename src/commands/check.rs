@@ -161,7 +161,11 @@ fn check_rules(file: &TextFile, report: &mut Report, alone: &mut Vec<RuleSet>) {
             report.files.push(Checked {
                 file: file.name.clone(),
                 rules,
-                sentence: format!("{rules} rules are fine"),
+                sentence: if rules == 1 {
+                    "1 rule is fine".to_owned()
+                } else {
+                    format!("{rules} rules are fine")
+                },
             });
             alone.push(set);
         }

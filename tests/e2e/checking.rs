@@ -22,6 +22,39 @@ const TRAFFIC: &str =
     "function_id,calls_per_minute,busiest_minute\nguide/feed,100,180\nstore/coupon,60,60\n";
 
 #[test]
+fn files_that_are_checked_together_know_of_each_other() {
+    let folder = Folder::new();
+    let gold = folder.write(
+        "gold.yaml",
+        "version: rampart/v1
+rules:
+  - alert: Gold
+    functions: {labels: {tier: gold}}
+    qps: {absent_for: 2m}
+",
+    );
+    let labels = folder.write(
+        "labels.yaml",
+        "version: rampart/v1\nfunction_labels: {\"guide/*\": {tier: gold}}\n",
+    );
+    let together = rampart(&["check", &gold, &labels]);
+    assert_eq!(
+        text(&together.stdout),
+        format!("{gold}: 1 rule is fine\n{labels}: 0 rules are fine\n"),
+        "{}",
+        text(&together.stderr)
+    );
+    let alone = rampart(&["check", &gold]);
+    assert_eq!(alone.status.code(), Some(78));
+    let said = text(&alone.stderr);
+    assert!(
+        said.contains(&format!("{gold}:4:32: no function has a label `tier`")),
+        "{said}"
+    );
+    assert!(said.contains("give it to them in a rule file"), "{said}");
+}
+
+#[test]
 fn rules_are_judged_by_the_traffic_of_a_file() {
     let folder = Folder::new();
     let rules = folder.write("rules.yaml", RULES);
