@@ -149,8 +149,7 @@ impl App {
             CONNECTION_GRACE,
         ));
         if config.shared_state.is_some() {
-            let modes = rooms.rules.modes().clone();
-            tokio::spawn(follow_mode(modes, stopping.clone()));
+            tokio::spawn(follow_others(rooms.rules.clone(), stopping.clone()));
         }
         let upkeep = tokio::spawn(keep_metrics(metrics, stopping));
         Ok(App {
@@ -221,8 +220,8 @@ pub async fn within(what: &str, grace: Duration, ending: impl Future<Output = ()
 }
 
 const ROOMS_WITH_STATE: [state::Migrations; 2] = [rules::MIGRATIONS, alerting::MIGRATIONS];
-/// How often a node looks whether the mode was set at another one.
-const MODE_EVERY: Duration = Duration::from_secs(1);
+/// How often a node looks what was set or marked at another one.
+const OTHERS_EVERY: Duration = Duration::from_secs(1);
 
 /// The state that is this node's own, and the one that nodes share: the same without a server.
 async fn open_states(config: &Config) -> Result<(State, State), StartError> {
@@ -236,15 +235,18 @@ async fn open_states(config: &Config) -> Result<(State, State), StartError> {
     Ok((own, shared))
 }
 
-/// Takes up the mode that was set at another node.
-async fn follow_mode(modes: Modes, mut stop: watch::Receiver<bool>) {
+/// Takes up the mode that was set and the releases that were marked at another node.
+async fn follow_others(rules: Rules, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             _ = stop.changed() => return,
-            () = tokio::time::sleep(MODE_EVERY) => {}
+            () = tokio::time::sleep(OTHERS_EVERY) => {}
         }
-        if let Err(error) = modes.read_again().await {
+        if let Err(error) = rules.modes().read_again().await {
             tracing::warn!(%error, "the mode was not read; it stays as it was");
+        }
+        if let Err(error) = rules.read_releases_again().await {
+            tracing::warn!(%error, "releases marked at other nodes were not read");
         }
     }
 }
@@ -363,7 +365,10 @@ async fn start_rooms(
         Arc::new(ToAlerting(alerting.handle())),
         modes.clone(),
         clock.clone(),
-        rules::Options { external_url },
+        rules::Options {
+            external_url,
+            shared: config.shared_state.as_ref().map(|_| state.clone()),
+        },
     )
     .await?;
     Ok((

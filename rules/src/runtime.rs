@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{FunctionId, SharedClock, Timestamp};
-use state::State;
+use state::{State, StateError};
 use store::{Deltas, Store};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Mutex, Notify, Semaphore, broadcast, mpsc, watch};
@@ -52,6 +52,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 pub struct Options {
     /// Where people reach Rampart; alerts link there.
     pub external_url: String,
+    /// The state that nodes share, if they do: marks of releases are kept there.
+    pub shared: Option<State>,
 }
 
 /// The rules at work. Clones share them.
@@ -108,7 +110,8 @@ impl Rules {
         clock: SharedClock,
         options: Options,
     ) -> Result<Rules, LedgerError> {
-        let releases = ReleaseBook::open(state.clone(), Arc::clone(&clock)).await?;
+        let marks = options.shared.unwrap_or_else(|| state.clone());
+        let releases = ReleaseBook::open(marks, Arc::clone(&clock)).await?;
         let ledger = Ledger::new(state);
         let written = Arc::new(Notify::new());
         let (urgent, urgent_alerts) = mpsc::channel(URGENT_ALERTS_MAX);
@@ -227,6 +230,11 @@ impl Rules {
     /// Every release that was marked.
     pub fn releases(&self) -> Arc<Releases> {
         self.shared.releases.releases()
+    }
+
+    /// Takes up releases that were marked at another node.
+    pub async fn read_releases_again(&self) -> Result<(), StateError> {
+        self.shared.releases.read_again().await.map(|_| ())
     }
 
     /// Marks a release. Durable when it returns; rules go by it from their next tick on.

@@ -109,6 +109,7 @@ async fn from_a_commit_to_the_inbox_over_a_restart() {
             clock.clone(),
             Options {
                 external_url: "http://rampart.example".to_owned(),
+                ..Options::default()
             },
         )
     };
