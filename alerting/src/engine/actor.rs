@@ -259,10 +259,14 @@ impl Actor {
         let now = self.now();
         match self.role {
             Role::Following => IDLE_MAX,
-            Role::Leading { .. } if !self.unsaved.is_empty() => RETRY_EVERY,
             Role::Alone | Role::Leading { .. } => {
+                let failed = !self.unsaved.is_empty() && self.storing.is_none();
+                let most = match self.role {
+                    Role::Leading { .. } if failed => RETRY_EVERY,
+                    _ => IDLE_MAX,
+                };
                 let due = self.memory.next_due(now);
-                due.map_or(IDLE_MAX, |due| due.since(now).min(IDLE_MAX))
+                due.map_or(most, |due| due.since(now).min(most))
             }
         }
     }
@@ -342,12 +346,17 @@ impl Actor {
         else {
             return None;
         };
-        if let Some(incident) = stored {
-            self.memory.adopt(*incident);
+        // What was read while something newer is on its way to the disk is not taken up.
+        if let Some(stored) = stored
+            && !self.is_unwritten(&incident)
+        {
+            self.memory.adopt(*stored);
         }
         if self.memory.incident(&incident).is_none() {
-            reply.send(Ok(Acted::Absent)).ok();
-            return None;
+            // Told once the disk has what was decided, so that what is read from there next is the newest.
+            return Some(Box::new(move |_, _| {
+                reply.send(Ok(Acted::Absent)).ok();
+            }));
         }
         let event = Event::Act {
             incident: incident.clone(),

@@ -29,6 +29,8 @@ use crate::tables;
 pub(super) const ALERTS_PER_STEP_MAX: usize = 500;
 /// Steps handed over while earlier ones are still written to disk.
 const STEPS_AHEAD_MAX: usize = 3;
+/// How often an incident that left memory is read for a change.
+const ACT_TRIES_MAX: usize = 10;
 /// Test messages under way at once.
 const TESTS_IN_FLIGHT_MAX: usize = 2;
 
@@ -154,15 +156,18 @@ impl Handle {
             stored,
             reply,
         };
-        let mut acted = self.ask(|reply| act(None, reply)).await??;
-        if matches!(acted, Acted::Absent) {
-            let stored = Box::new(self.stored(incident).await?);
-            acted = self.ask(|reply| act(Some(stored), reply)).await??;
+        let mut stored = None;
+        for _ in 0..ACT_TRIES_MAX {
+            match self.ask(|reply| act(stored.take(), reply)).await?? {
+                Acted::Done(Some(incident)) => return Ok(*incident),
+                Acted::Done(None) => return self.stored(incident).await,
+                // It left memory: brought back from the disk, unless somebody else is just changing it there.
+                Acted::Absent => stored = Some(Box::new(self.stored(incident).await?)),
+            }
         }
-        match acted {
-            Acted::Done(Some(incident)) => Ok(*incident),
-            Acted::Done(None) | Acted::Absent => self.stored(incident).await,
-        }
+        Err(AlertingError::NotDurable(
+            "others are changing the incident".to_owned(),
+        ))
     }
 
     /// An incident with its alerts and timeline.

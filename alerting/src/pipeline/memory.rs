@@ -1,5 +1,6 @@
 //! What the pipeline remembers, and the journal of what of it must be stored.
 
+mod let_go;
 mod restore;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -24,6 +25,7 @@ use super::view::Links;
 use super::watch::Health;
 use crate::delivery::{Attempt, IncidentStatus, Quota};
 use crate::oncall::Overrides;
+use let_go::LetGo;
 
 /// An arrival: fingerprint, episode, whether it fires, when it came.
 pub type Arrival = (u64, Timestamp, bool, Timestamp);
@@ -94,6 +96,7 @@ pub struct Memory {
     pub(super) health: Health,
     pub(super) used: Used,
     timers: BTreeSet<(Timestamp, String)>,
+    let_go: LetGo,
 }
 
 /// The last number given to each kind of thing.
@@ -184,6 +187,7 @@ impl Memory {
             health: Health::default(),
             used: Used::default(),
             timers: BTreeSet::new(),
+            let_go: LetGo::default(),
         }
     }
 
@@ -261,9 +265,11 @@ impl Memory {
         &self.links
     }
 
-    /// Brings an incident that was let go back, for a late remark. The next step lets it go again.
+    /// Brings an incident that was let go back, for a late remark. The next step lets it go again. One that was
+    /// read before the newest of its lines were stored is left out.
     pub fn adopt(&mut self, incident: Incident) {
-        if !self.incidents.contains_key(&incident.id) {
+        let is_stale = self.let_go.is_newer(&incident);
+        if !is_stale && !self.incidents.contains_key(&incident.id) {
             self.journal.touch(&incident.id);
             self.incidents.insert(incident.id.clone(), incident);
         }
@@ -415,8 +421,8 @@ impl Memory {
                 incident: Box::new(incident.without_contents()),
                 active,
             });
-            if !active {
-                self.incidents.remove(&id);
+            if !active && let Some(incident) = self.incidents.remove(&id) {
+                self.let_go.remember(incident);
             }
         }
         let mut journal = std::mem::take(&mut self.journal);

@@ -28,7 +28,7 @@ impl Actor {
     pub(super) async fn hear(&mut self, news: News) {
         match news {
             News::Lead { epoch, stored } => {
-                self.wait_for_disk().await;
+                self.end_writing().await;
                 let interrupted = self.rebuild(*stored);
                 self.lead(Role::Leading { epoch });
                 events::leads(epoch);
@@ -36,7 +36,7 @@ impl Actor {
                 self.go_on(interrupted);
             }
             News::Follow(stored) => {
-                self.wait_for_disk().await;
+                self.end_writing().await;
                 if self.role != Role::Following {
                     self.stand_back();
                 }
@@ -94,16 +94,23 @@ impl Actor {
             return;
         }
         for Arrived { id, order } in arrived {
-            if !self.taken.insert(id) {
+            if self.taken.contains(&id) {
                 continue;
             }
-            self.decided.done.push(id);
             if let Some(Order::Act { incident, .. }) = &order
                 && self.memory.incident(incident).is_none()
-                && let Ok(Some(stored)) = tables::find_incident(&self.state, incident).await
             {
-                self.memory.adopt(stored);
+                self.write_out().await;
+                if self.role == Role::Following || self.is_unwritten(incident) {
+                    // It stays in the inbox until the disk has the incident as it is.
+                    continue;
+                }
+                if let Ok(Some(stored)) = tables::find_incident(&self.state, incident).await {
+                    self.memory.adopt(stored);
+                }
             }
+            self.taken.insert(id);
+            self.decided.done.push(id);
             // What cannot be read was told when it was read.
             if let Some(order) = order {
                 let now = self.now();

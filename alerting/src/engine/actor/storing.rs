@@ -62,13 +62,16 @@ impl Actor {
         }
         let now = self.steady.last();
         self.expire(now);
-        let decided = std::mem::take(&mut self.decided);
+        let mut decided = std::mem::take(&mut self.decided);
         let failed_before = !self.unsaved.is_empty();
-        self.unsaved.extend(decided.writes);
-        if self.unsaved.is_empty() && decided.done.is_empty() {
+        while self.unsaved.is_empty() && decided.writes.is_empty() && decided.done.is_empty() {
             self.let_go(decided.sends, decided.replies, &Ok(()));
-            return;
+            decided = std::mem::take(&mut self.decided);
+            if decided.writes.is_empty() {
+                return;
+            }
         }
+        self.unsaved.extend(decided.writes);
         let statements = self.statements(&decided.done);
         let state = self.state.clone();
         let written = async move {
@@ -89,12 +92,49 @@ impl Actor {
         });
     }
 
-    /// Waits until no write is on its way.
-    pub(super) async fn wait_for_disk(&mut self) {
-        if self.storing.is_some() {
+    /// Waits until the disk was handed everything that is decided by now.
+    pub(super) async fn write_out(&mut self) {
+        // What is on its way, then what was decided meanwhile.
+        for _ in 0..2 {
+            self.store_next();
+            if self.storing.is_none() {
+                return;
+            }
             let stored = stored(&mut self.storing).await;
+            let failed = stored.is_err();
             self.settle(stored);
+            if failed {
+                return;
+            }
         }
+    }
+
+    /// Waits for the write that is on its way while somebody else is known to decide from now on: what it does not
+    /// hold is left to them.
+    pub(super) async fn end_writing(&mut self) {
+        if self.storing.is_none() {
+            return;
+        }
+        match stored(&mut self.storing).await {
+            Ok(()) => drop(self.settle(Ok(()))),
+            Err(_) => {
+                if let Some(storing) = self.storing.take() {
+                    self.refuse(storing.replies);
+                }
+            }
+        }
+    }
+
+    /// Whether the disk does not have an incident as it is now.
+    pub(super) fn is_unwritten(&self, incident: &str) -> bool {
+        let about = |write: &Write| match write {
+            Write::Incident { incident: own, .. } => own.id == incident,
+            Write::Alert { incident: own, .. } | Write::Entry { incident: own, .. } => {
+                own == incident
+            }
+            _ => false,
+        };
+        self.unsaved.iter().any(about) || self.decided.writes.iter().any(about)
     }
 
     /// Takes in what became of a write. Whether another one is worth a try at once.
@@ -124,8 +164,8 @@ impl Actor {
             }
         };
         self.let_go(storing.sends, storing.replies, &stored);
-        // A disk that fails is tried again when something happens, or later.
-        stored.is_ok() || !self.decided.writes.is_empty()
+        // A disk that fails is tried again when something happened meanwhile, or later.
+        stored.is_ok() || !self.decided.writes.is_empty() || !self.decided.replies.is_empty()
     }
 
     /// Lets messages leave and answers what waits for the disk. A disk that fails does not keep messages

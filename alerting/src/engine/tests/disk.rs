@@ -28,6 +28,52 @@ async fn what_ended_while_its_end_was_forgotten_is_ended_on_disk(house: House) {
     state.close().await;
 }
 
+async fn remarks_on_an_incident_that_left_memory_are_all_kept(house: House) {
+    let (alerting, state) = house.open(&house.yaml()).await;
+    let handle = alerting.handle();
+    let alert = failing("feed", house.clock.now());
+    handle.receive(vec![alert.clone()]).await.unwrap();
+    house.hook.wait_for(1).await;
+    let over = resolved(alert, house.clock.now());
+    handle.receive(vec![over]).await.unwrap();
+    house.hook.wait_for(2).await;
+    let id = handle.incidents(None, 1).await.unwrap()[0].id.clone();
+    stop(alerting, state).await;
+    // As if it had been over for long.
+    let state = house.state().await;
+    let closed = "update alerting_incidents set active = 0";
+    run(&state, closed).await;
+    let document = state.read(Statement::new("select document from alerting_incidents"));
+    let document = document.await.unwrap()[0].text(0).unwrap();
+    let document = document.replace("\"closed\":false", "\"closed\":true");
+    let put = Statement::new("update alerting_incidents set document = ?1").bind(document);
+    state.write(vec![put]).await.unwrap();
+    state.close().await;
+    let (alerting, state) = house.open(&house.yaml()).await;
+    let handle = alerting.handle();
+    assert!(tables::load(&state).await.unwrap().incidents.is_empty());
+    let remarks: Vec<_> = (0..6)
+        .map(|n| {
+            let (handle, id) = (handle.clone(), id.clone());
+            let text = format!("remark {n}");
+            tokio::spawn(async move {
+                let note = Action::Note { text };
+                handle.act(&id, note, "lin", How::Api).await
+            })
+        })
+        .collect();
+    for remark in remarks {
+        remark.await.unwrap().unwrap();
+    }
+    let stored = tables::find_incident(&state, &id).await.unwrap().unwrap();
+    for n in 0..6 {
+        let text = format!("remark {n}");
+        let kept = stored.timeline.iter().any(|entry| entry.text.contains(&text));
+        assert!(kept, "{text}: {:?}", stored.timeline);
+    }
+    stop(alerting, state).await;
+}
+
 async fn it_starts_although_a_stored_row_cannot_be_read(house: House) {
     let (alerting, state) = house.open(&house.yaml()).await;
     let now = house.clock.now();
