@@ -79,6 +79,7 @@ struct Shared {
     modes: Modes,
     clock: SharedClock,
     refresh: Notify,
+    add_up: Notify,
     stop: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
     /// What was committed since the last look.
@@ -164,6 +165,7 @@ impl Rules {
                 modes,
                 clock,
                 refresh: Notify::new(),
+                add_up: Notify::new(),
                 stop: watch::Sender::new(false),
                 tasks: Mutex::new(JoinSet::new()),
                 arrived: std::sync::Mutex::default(),
@@ -203,6 +205,7 @@ impl Rules {
         self.shared.driver.reload(set.with_built_in()).await;
         self.shared.moving.forget();
         self.shared.refresh.notify_one();
+        self.shared.add_up.notify_one();
     }
 
     /// The modes these rules obey.
@@ -366,7 +369,10 @@ async fn add_up_along(shared: Arc<Shared>) {
         let rules = shared.driver.rules().await;
         let now = shared.clock.now();
         shared.spent.refresh(&shared.store, &rules, now).await;
-        tokio::time::sleep(REFRESH_EVERY).await;
+        tokio::select! {
+            () = tokio::time::sleep(REFRESH_EVERY) => {}
+            () = shared.add_up.notified() => {}
+        }
     }
 }
 

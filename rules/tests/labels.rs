@@ -72,6 +72,12 @@ fn labels_that_nobody_has_are_mistakes_at_their_place() {
         shown.contains("b.yaml:5:27: `the language` is not a label name"),
         "{shown}"
     );
+    let given = LABELS.replace("silver", "\"\"");
+    let shown = RuleSet::parse("b.yaml", &given).unwrap_err().to_string();
+    assert!(
+        shown.contains("b.yaml:4:20: `tier` has no value"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -104,7 +110,10 @@ fn a_page_comes_for_those_that_have_the_label_and_a_reload_changes_who_has() {
         "\"guide/search\": {tier: silver}",
         "\"guide/feed\": {tier: silver}",
     );
-    let night = night.reload(&other).tell("at 20m expect Failing firing");
+    let night = night.reload(&other).tell(
+        "restart 12m20s..12m30s
+        at 20m expect Failing firing",
+    );
     let told = night.told.iter().map(|(_, alert)| {
         let function = alert.labels.get("function").unwrap();
         format!("{function} {:?}", alert.status)

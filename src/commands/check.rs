@@ -71,7 +71,10 @@ async fn look_further(report: &mut Report) {
         let engine = QueryEngine::new(QUERY_BYTES, Arc::new(SystemClock::new()));
         Box::pin(set.prove_queries(&engine, &mut report.problems)).await;
     }
-    if let Some(traffic) = &report.traffic {
+    // Labels of functions are known once every file is fine.
+    if let Some(traffic) = &report.traffic
+        && !report.problems.has_errors()
+    {
         report.problems.extend(set.lint(traffic));
         report.outlook = set.outlook(traffic, report.mode);
     }

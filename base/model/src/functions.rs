@@ -50,8 +50,13 @@ impl Functions {
                 let is_wanted = wanted.value.matches(value);
                 (pattern.clone(), is_wanted)
             });
+            let mut deciding: Vec<_> = deciding.collect();
+            // Those that come last and are not wanted decide nothing: two selections that mean the same are equal.
+            while let Some((_, false)) = deciding.last() {
+                deciding.pop();
+            }
             Wanted {
-                deciding: deciding.collect(),
+                deciding,
                 ..wanted.clone()
             }
         });
@@ -171,6 +176,15 @@ mod tests {
         assert_eq!(taken(&["store/*"], &both), [""; 0]);
         assert_eq!(taken(&["*"], &[("team", "*")]), [""; 0], "nobody has it");
         assert_eq!(taken(&[], &[]), [""; 0], "no pattern, no function");
+    }
+
+    #[test]
+    fn labels_of_others_change_nothing() {
+        let gold = Functions::default().with_labels([("tier".to_owned(), glob("gold"))]);
+        let mut more = known();
+        let bronze = Labels::from_pairs([("tier", "bronze")]);
+        more.extend(FunctionLabels::new(vec![(glob("pay/*"), bronze)]));
+        assert_eq!(gold.known_by(&known()), gold.known_by(&more));
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl RuleState {
 }
 
 /// Whether the rule's patterns still take the group's function. Groups without one always count.
-fn still_watched(state: &RuleState, key: &GroupKey) -> bool {
+pub(super) fn still_watched(state: &RuleState, key: &GroupKey) -> bool {
     let rule = Arc::clone(&state.rule);
     !rule.select.by.contains(&By::Function)
         || key

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use model::{FunctionId, Mode, Severity, Timestamp};
 
+use super::carry::still_watched;
 use super::series::Series;
 use super::{Engine, RuleState};
 use crate::condition::About;
@@ -77,10 +78,10 @@ impl Engine {
                 .and_then(|index| self.rules.get_mut(*index));
             let Some(state) = state else { continue };
             let select = state.rule.select.clone();
-            let (Some(detection), Some(key)) = (
-                &mut state.detection,
-                GroupKey::from_labels(&row.labels, &select.by),
-            ) else {
+            let key = GroupKey::from_labels(&row.labels, &select.by);
+            // What a rule knew of functions that it does not watch any more would never be proven wrong.
+            let key = key.filter(|key| still_watched(state, key));
+            let (Some(detection), Some(key)) = (&mut state.detection, key) else {
                 continue;
             };
             if let Err(error) = detection.recall(key, &select, row.at, &row.record) {

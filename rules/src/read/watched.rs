@@ -93,12 +93,16 @@ pub(crate) fn read_given(file: &Node, problems: &mut Problems) -> FunctionLabels
             let (Some(text), Some(value)) = (name.key_text(), value.text()) else {
                 continue;
             };
-            if Labels::is_name(text) {
-                own.set(text, value);
-            } else {
+            if !Labels::is_name(text) {
                 problems
                     .error(name, format!("`{text}` is not a label name"))
                     .hint("use letters, digits and _, not starting with a digit");
+            } else if value.is_empty() {
+                problems
+                    .error(name, format!("`{text}` has no value"))
+                    .hint("write a value of its own, such as none: the first pattern that gives a label decides");
+            } else {
+                own.set(text, value);
             }
         }
         given.push((glob, own));
