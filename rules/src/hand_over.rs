@@ -29,6 +29,22 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 impl HandOver {
+    /// What an earlier run wrote and did not hand over goes first.
+    pub(crate) fn new(
+        ledger: Ledger,
+        sink: Arc<dyn AlertSink>,
+        clock: SharedClock,
+        written: Arc<Notify>,
+    ) -> HandOver {
+        written.notify_one();
+        HandOver {
+            ledger,
+            sink,
+            clock,
+            written,
+        }
+    }
+
     /// Runs until told to stop; what is not handed over by then is handed over after the next start.
     pub(crate) async fn run(
         self,

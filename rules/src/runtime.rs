@@ -140,14 +140,7 @@ impl Rules {
             answers: answers.clone(),
             spent: spent.clone(),
         });
-        let hand_over = HandOver {
-            ledger: ledger.clone(),
-            sink,
-            clock: Arc::clone(&clock),
-            written: Arc::clone(&written),
-        };
-        // What an earlier run wrote and did not hand over goes first.
-        written.notify_one();
+        let hand_over = HandOver::new(ledger.clone(), sink, Arc::clone(&clock), written);
         let rules = Rules {
             shared: Arc::new(Shared {
                 driver,

@@ -42,6 +42,12 @@ impl Receipts {
         rows.push(row);
     }
 
+    /// Whether a receipt of this message would be known to be one.
+    #[cfg(test)]
+    pub(super) fn awaits(&self, provider_id: &str) -> bool {
+        self.awaited.contains_key(provider_id)
+    }
+
     fn take(&mut self, provider_id: &str) -> Vec<OutboxRow> {
         self.order.retain(|(_, id)| id != provider_id);
         self.awaited.remove(provider_id).unwrap_or_default()

@@ -79,8 +79,8 @@ impl Night {
                 && self.is_surely_muted(function);
             if unwanted || muted {
                 self.wrongly_paged.push(format!(
-                    "{} {:?} to {}",
-                    row.incident, row.kind, row.address
+                    "{} {:?} to {} at {}",
+                    row.incident, row.kind, row.address, self.now
                 ));
             }
         }
@@ -106,14 +106,22 @@ impl Night {
         let due = self.lost.iter().position(|lost| lost.lands_at <= self.now);
         let Some(index) = due else { return false };
         let lost = self.lost.remove(index);
+        let provider_id = lost.attempt.to_string();
+        let rows = &self.disk.attempts[&lost.attempt].rows;
+        let is_there = |id: &u64| {
+            let incident = &self.disk.outbox[id].incident;
+            self.memory.incident(incident).is_some()
+        };
+        // Of an incident that is over and has left memory nothing more is said.
+        let awaited = self.memory.receipts.awaits(&provider_id) && rows.iter().any(is_there);
         let stored = self.step(Event::Receipt {
-            provider_id: lost.attempt.to_string(),
+            provider_id,
             receipt: Receipt::Failed {
                 reason: "absent".into(),
             },
         });
-        // It died over it and forgot: let the message have arrived after all.
-        if !stored {
+        // It died before that or over it, and forgot: let the message have arrived after all.
+        if !stored || !awaited {
             self.hear(lost.attempt);
         }
         true
