@@ -36,12 +36,11 @@ pub(super) struct Decided {
     pub(super) done: Vec<i64>,
 }
 
-/// A write to disk on its way; what it writes is among the unsaved until it is done.
+/// A write to disk on its way.
 pub(super) struct Storing {
     written: Pin<Box<dyn Future<Output = Result<(), Unstored>> + Send>>,
-    sends: Vec<Dispatch>,
-    replies: Vec<Reply>,
-    done: Vec<i64>,
+    /// What waits for it; its writes are among the unsaved until it is done.
+    decided: Decided,
     /// The last write failed.
     failed_before: bool,
 }
@@ -65,13 +64,13 @@ impl Actor {
         let mut decided = std::mem::take(&mut self.decided);
         let failed_before = !self.unsaved.is_empty();
         while self.unsaved.is_empty() && decided.writes.is_empty() && decided.done.is_empty() {
-            self.let_go(decided.sends, decided.replies, &Ok(()));
+            self.let_go(decided, &Ok(()));
             decided = std::mem::take(&mut self.decided);
             if decided.writes.is_empty() {
                 return;
             }
         }
-        self.unsaved.extend(decided.writes);
+        self.unsaved.extend(std::mem::take(&mut decided.writes));
         let statements = self.statements(&decided.done);
         let state = self.state.clone();
         let written = async move {
@@ -85,9 +84,7 @@ impl Actor {
         };
         self.storing = Some(Storing {
             written: Box::pin(written),
-            sends: decided.sends,
-            replies: decided.replies,
-            done: decided.done,
+            decided,
             failed_before,
         });
     }
@@ -119,7 +116,7 @@ impl Actor {
             Ok(()) => drop(self.settle(Ok(()))),
             Err(_) => {
                 if let Some(storing) = self.storing.take() {
-                    self.refuse(storing.replies);
+                    self.refuse(storing.decided.replies);
                 }
             }
         }
@@ -139,7 +136,7 @@ impl Actor {
 
     /// Takes in what became of a write. Whether another one is worth a try at once.
     pub(super) fn settle(&mut self, stored: Result<(), Unstored>) -> bool {
-        let Some(storing) = self.storing.take() else {
+        let Some(mut storing) = self.storing.take() else {
             return true;
         };
         let stored = match stored {
@@ -153,17 +150,18 @@ impl Actor {
                 Ok(())
             }
             Err(Unstored::Failed(cause)) => {
-                self.decided.done.splice(0..0, storing.done);
+                let done = std::mem::take(&mut storing.decided.done);
+                self.decided.done.splice(0..0, done);
                 self.keep_unsaved(&cause);
                 Err(cause)
             }
             Err(Unstored::Beaten) => {
-                self.refuse(storing.replies);
+                self.refuse(storing.decided.replies);
                 self.stand_back();
                 return true;
             }
         };
-        self.let_go(storing.sends, storing.replies, &stored);
+        self.let_go(storing.decided, &stored);
         // A disk that fails is tried again when something happened meanwhile, or later.
         stored.is_ok() || !self.decided.writes.is_empty() || !self.decided.replies.is_empty()
     }
@@ -171,28 +169,22 @@ impl Actor {
     /// Lets messages leave and answers what waits for the disk. A disk that fails does not keep messages
     /// back: waking a person twice is better than not at all. A database that other nodes use as well keeps
     /// them back for a while, since one of those may take over.
-    fn let_go(
-        &mut self,
-        mut sends: Vec<Dispatch>,
-        replies: Vec<Reply>,
-        stored: &Result<(), String>,
-    ) {
-        if stored.is_err() {
-            sends.append(&mut self.decided.sends);
-        }
-        let patient = stored.is_err() && self.is_patient(sends.len());
+    fn let_go(&mut self, waiting: Decided, stored: &Result<(), String>) {
+        let mut sends = waiting.sends;
+        let patient = stored.is_err() && self.is_patient(sends.len() + self.decided.sends.len());
         if !patient {
             self.tell_of_storage(stored);
         }
-        for reply in replies {
+        for reply in waiting.replies {
             reply(&self.memory, stored.clone());
+        }
+        if stored.is_err() {
+            // What was decided meanwhile waits for no other try.
+            sends.append(&mut self.decided.sends);
         }
         if patient {
             self.decided.sends = sends;
             return;
-        }
-        if stored.is_err() {
-            sends.append(&mut self.decided.sends);
         }
         for dispatch in sends {
             self.send(dispatch, stored.is_err());
