@@ -181,6 +181,12 @@ pub struct Select {
 }
 
 impl Select {
+    /// Whether a group is of a function that is looked at; one of several functions is not.
+    pub(crate) fn takes_function_of(&self, key: &GroupKey) -> bool {
+        key.function_id(&self.by)
+            .is_some_and(|function| self.takes(&function.to_string()))
+    }
+
     /// Whether a function is looked at.
     pub fn takes(&self, id: &str) -> bool {
         self.functions.takes(id)

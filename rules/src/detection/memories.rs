@@ -325,10 +325,7 @@ impl<M: Memory> Memories<M> {
     /// Goes on with the functions that a changed selection still takes. A group of several functions is another one
     /// now and is learned anew.
     pub(super) fn reselect(&mut self, select: &Select, now: Timestamp) {
-        self.retain(&select.by, now, |key, _| {
-            let function = key.function_id(&select.by);
-            function.is_some_and(|function| select.takes(&function.to_string()))
-        });
+        self.retain(&select.by, now, |key, _| select.takes_function_of(key));
     }
 
     /// Keeps some groups. What series are part of is found out anew.

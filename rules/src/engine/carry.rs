@@ -2,7 +2,6 @@
 //! reload. What no rule knows any more is closed, never forgotten silently.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use model::{Alert, Labels, Timestamp};
 
@@ -136,11 +135,8 @@ impl RuleState {
 
 /// Whether the rule's patterns still take the group's function. Groups without one always count.
 pub(super) fn still_watched(state: &RuleState, key: &GroupKey) -> bool {
-    let rule = Arc::clone(&state.rule);
-    !rule.select.by.contains(&By::Function)
-        || key
-            .function_id(&rule.select.by)
-            .is_some_and(|id| rule.select.takes(&id.to_string()))
+    let select = &state.rule.select;
+    !select.by.contains(&By::Function) || select.takes_function_of(key)
 }
 
 fn close(rule: String, labels: Labels, episode: Option<Alert>, now: Timestamp) -> Change {

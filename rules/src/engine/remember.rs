@@ -1,6 +1,7 @@
 //! The engine's side of sequential tests: what feeds their memories, and how memories outlive it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use model::{FunctionId, Mode, Severity, Timestamp};
 
@@ -77,14 +78,15 @@ impl Engine {
                 .get(&row.rule)
                 .and_then(|index| self.rules.get_mut(*index));
             let Some(state) = state else { continue };
-            let select = state.rule.select.clone();
+            let rule = Arc::clone(&state.rule);
+            let select = &rule.select;
             let key = GroupKey::from_labels(&row.labels, &select.by);
             // What a rule knew of functions that it does not watch any more would never be proven wrong.
             let key = key.filter(|key| still_watched(state, key));
             let (Some(detection), Some(key)) = (&mut state.detection, key) else {
                 continue;
             };
-            if let Err(error) = detection.recall(key, &select, row.at, &row.record) {
+            if let Err(error) = detection.recall(key, select, row.at, &row.record) {
                 events::memory_unreadable(&row.rule, &error.to_string());
             }
         }

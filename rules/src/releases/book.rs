@@ -11,8 +11,9 @@ use crate::events;
 
 /// The most marks that are read back; more are not written.
 const KEPT_MAX: i64 = 20_000;
-/// Numbers that are read again, since a number may become visible after a higher one.
-const READ_AGAIN: i64 = 1_000;
+/// Numbers that are read again each time, since a number may become visible after a higher one: each node has one
+/// writer, so that no more are open at once than there are nodes.
+const READ_AGAIN: i64 = 100;
 /// How long marks are kept: as long as counts per minute.
 const KEPT: Duration = Duration::from_hours(400 * 24);
 /// How far in the past a release may be marked afterwards, and how far clocks may disagree.
