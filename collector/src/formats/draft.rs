@@ -3,7 +3,7 @@
 use model::{FunctionId, Outcome, Timestamp, Traffic};
 
 use super::field::{Field, Span, TextField};
-use super::instant::{decimal, micros_of, micros_with_unit, read_instant};
+use super::instant::{Minute, decimal, micros_of, micros_with_unit, read_instant};
 use super::json::{Scalar, Text, cut};
 use super::meaning::OutcomeMap;
 use super::refusal::Mistake;
@@ -39,6 +39,10 @@ pub(crate) struct Draft<'a> {
     pub(crate) attrs: Vec<(Text<'a>, Text<'a>)>,
     /// Values that were cut or clamped to a limit.
     pub(crate) clamped: u64,
+    /// Whether a text of the line may have to be cut.
+    long: bool,
+    /// The minute of the times read last, which outlives the line.
+    minute: Minute,
     /// The first mistake; reading goes on so that the syntax is checked to the end.
     pub(crate) mistake: Option<Mistake>,
 }
@@ -49,6 +53,7 @@ impl<'a> Draft<'a> {
         attrs.clear();
         *self = Draft {
             attrs,
+            minute: self.minute,
             ..Draft::default()
         };
     }
@@ -65,6 +70,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn set_text(&mut self, field: TextField, text: Text<'a>) {
         if let Some(slot) = self.texts.get_mut(field as usize) {
             *slot = text;
+            self.long |= text.bytes() > TEXT_BYTES_MAX;
         }
     }
 
@@ -168,7 +174,15 @@ impl<'a> Draft<'a> {
     }
 
     /// Cuts every text but the function's own to the limit.
+    #[inline]
     pub(crate) fn fit_texts(&mut self, scratch: &str) {
+        if self.long {
+            self.cut_texts(scratch);
+        }
+    }
+
+    #[cold]
+    fn cut_texts(&mut self, scratch: &str) {
         for index in 0..TextField::COUNT {
             if let Some(text) = self.texts.get(index).copied()
                 && text.read(scratch).len() > TEXT_BYTES_MAX
@@ -182,6 +196,11 @@ impl<'a> Draft<'a> {
     }
 
     fn instant(&mut self, name: &str, value: Scalar<'a>, scratch: &str) -> Option<Timestamp> {
+        if let Scalar::Text(Text::Plain(text)) = value
+            && let Some(instant) = self.minute.read(text)
+        {
+            return Some(instant);
+        }
         if is_blank(value, scratch) {
             return None;
         }

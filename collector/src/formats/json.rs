@@ -36,6 +36,16 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// How many bytes it has.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Text::Absent => 0,
+            Text::Plain(text) => text.len(),
+            Text::Kept(from, to) => to - from,
+        }
+    }
+
     /// Copies `text` into the scratch.
     pub(crate) fn keep(text: &str, scratch: &mut String) -> Text<'a> {
         let from = scratch.len();

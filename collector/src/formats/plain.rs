@@ -27,6 +27,8 @@ const POWERS: [f64; DIGITS_MAX + 1] = [
 struct Key {
     /// As it stands in a line: with its quotes and the colon.
     written: Box<str>,
+    /// The same as a number, where it is short enough.
+    word: Option<Word>,
     /// What it stands for; `None` for an attribute.
     field: Option<Field>,
     /// Whether its object holds attributes.
@@ -36,10 +38,49 @@ struct Key {
 impl Key {
     fn named(name: &str, written: String) -> Key {
         Key {
+            word: Word::of(written.as_bytes()),
             written: written.into_boxed_str(),
             field: Field::from_name(name),
             opens: name == ATTRS,
         }
+    }
+
+    /// Whether `bytes` begin with it.
+    #[inline]
+    fn begins(&self, bytes: &[u8]) -> bool {
+        match (self.word, bytes.first_chunk()) {
+            (Some(word), Some(chunk)) => word.begins(chunk),
+            _ => bytes.starts_with(self.written.as_bytes()),
+        }
+    }
+}
+
+/// The most bytes that are compared in one step.
+const WORD_BYTES: usize = size_of::<u128>();
+
+/// A short text that is compared in one step.
+#[derive(Clone, Copy, Debug)]
+struct Word {
+    bytes: u128,
+    /// Ones where the text is.
+    mask: u128,
+}
+
+impl Word {
+    /// `None` for a text that is empty or too long.
+    fn of(text: &[u8]) -> Option<Word> {
+        let unused = u32::try_from(WORD_BYTES.checked_sub(text.len())?).ok()? * u8::BITS;
+        let mut bytes = [0; WORD_BYTES];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Word {
+            bytes: u128::from_le_bytes(bytes),
+            mask: u128::MAX.checked_shr(unused)?,
+        })
+    }
+
+    #[inline]
+    fn begins(self, chunk: &[u8; WORD_BYTES]) -> bool {
+        u128::from_le_bytes(*chunk) & self.mask == self.bytes
     }
 }
 
@@ -66,9 +107,7 @@ impl Keys {
         rest.spaces();
         rest.skip(b'{')?;
         loop {
-            rest.spaces();
             let (name, key) = self.key(&mut rest)?;
-            rest.spaces();
             if key.opens {
                 rest.attributes(|name, value| take(None, name, value))?;
             } else {
@@ -86,8 +125,12 @@ impl Keys {
     #[inline]
     fn key<'a>(&mut self, rest: &mut Rest<'a>) -> Option<(&'a str, &Key)> {
         let expected = self.known.get(self.next);
-        let name = match expected.and_then(|key| rest.take(&key.written)) {
-            Some(written) => written.get(1..written.len() - 2)?,
+        let name = match expected.filter(|key| key.begins(rest.bytes())) {
+            Some(key) => {
+                let from = rest.at;
+                rest.at += key.written.len();
+                rest.line.get(from + 1..rest.at - 2)?
+            }
             None => self.find(rest)?,
         };
         let key = self.known.get(self.next)?;
@@ -98,6 +141,7 @@ impl Keys {
     /// Reads a key that is not the expected one, and expects it where it is known or is put.
     #[cold]
     fn find<'a>(&mut self, rest: &mut Rest<'a>) -> Option<&'a str> {
+        rest.spaces();
         let name = rest.key()?;
         let written = format!("\"{name}\":");
         if let Some(at) = self.known.iter().position(|key| *key.written == *written) {
@@ -150,20 +194,22 @@ impl<'a> Rest<'a> {
         (self.byte()? == byte).then(|| self.at += 1)
     }
 
-    /// The text if it comes next, as it lies in the line.
-    #[inline]
-    fn take(&mut self, text: &str) -> Option<&'a str> {
-        let end = self.at + text.len();
-        let found = self.line.get(self.at..end).filter(|found| *found == text)?;
-        self.at = end;
-        Some(found)
+    /// Goes behind a text if it comes next.
+    fn take(&mut self, text: &str) -> Option<()> {
+        self.bytes()
+            .starts_with(text.as_bytes())
+            .then(|| self.at += text.len())
     }
 
     /// Goes on behind a value; whether it was the last of its object.
     #[inline]
     fn is_last(&mut self) -> Option<bool> {
-        self.spaces();
-        let last = match self.byte()? {
+        let mut next = self.byte()?;
+        if next.is_ascii_whitespace() {
+            self.spaces();
+            next = self.byte()?;
+        }
+        let last = match next {
             b',' => false,
             b'}' => true,
             _ => return None,
@@ -181,29 +227,34 @@ impl<'a> Rest<'a> {
         Some(name)
     }
 
-    /// A value that begins here.
+    /// A value that begins here, or behind spaces.
     #[inline]
     fn value(&mut self) -> Option<Scalar<'a>> {
-        match self.byte()? {
+        let mut first = self.byte()?;
+        if first.is_ascii_whitespace() {
+            self.spaces();
+            first = self.byte()?;
+        }
+        match first {
             b'"' => {
                 self.at += 1;
                 Some(Scalar::Text(Text::Plain(self.text()?)))
             }
             b'-' | b'0'..=b'9' => self.number(),
-            b't' => self.take("true").map(|_| Scalar::Bool(true)),
-            b'f' => self.take("false").map(|_| Scalar::Bool(false)),
-            b'n' => self.take("null").map(|_| Scalar::Null),
+            b't' => self.take("true").map(|()| Scalar::Bool(true)),
+            b'f' => self.take("false").map(|()| Scalar::Bool(false)),
+            b'n' => self.take("null").map(|()| Scalar::Null),
             _ => None,
         }
     }
 
     /// The object of attributes.
     fn attributes(&mut self, mut take: impl FnMut(&'a str, Scalar<'a>)) -> Option<()> {
+        self.spaces();
         self.skip(b'{')?;
         loop {
             self.spaces();
             let name = self.key()?;
-            self.spaces();
             take(name, self.value()?);
             if self.is_last()? {
                 return Some(());

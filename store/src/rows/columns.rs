@@ -1,7 +1,8 @@
 //! The columns rows are built from. An absent (empty) text is null.
 //!
 //! Arrow's own builders hash every dictionary text of every row and panic when a text column
-//! passes 2 GiB; these remember the value before, and leave out what cannot be addressed.
+//! passes 2 GiB; these leave out what cannot be addressed. Most columns of most rows say what the row
+//! before said: such a column only counts how often, and writes when something else comes.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use arrow::array::{
     ArrayRef, DictionaryArray, MapArray, NullBufferBuilder, PrimitiveArray, StringArray,
     StructArray,
 };
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Int32Type};
 use arrow::error::ArrowError;
 
@@ -54,10 +55,6 @@ impl Texts {
         self.ends.len() - 1
     }
 
-    fn bytes_used(&self) -> usize {
-        self.bytes.len() + self.ends.len() * 4
-    }
-
     fn finish(&mut self, nulls: Option<NullBuffer>) -> Result<StringArray, ArrowError> {
         let Texts { bytes, ends } = std::mem::replace(self, Texts::new());
         let offsets = OffsetBuffer::new(ScalarBuffer::from(ends));
@@ -69,29 +66,25 @@ impl Texts {
 #[derive(Debug)]
 pub(crate) struct TextColumn {
     texts: Texts,
-    nulls: NullBufferBuilder,
 }
 
 impl TextColumn {
     pub(crate) fn new() -> Self {
         TextColumn {
             texts: Texts::new(),
-            nulls: NullBufferBuilder::new(0),
         }
     }
 
     #[inline]
     pub(crate) fn push(&mut self, text: &str) {
-        let kept = self.texts.push(text);
-        self.nulls.append(kept && !text.is_empty());
-    }
-
-    pub(crate) fn bytes_used(&self) -> usize {
-        self.texts.bytes_used()
+        self.texts.push(text);
     }
 
     pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        let nulls = self.nulls.finish();
+        let ends = &self.texts.ends;
+        let lengths = ends.iter().zip(ends.iter().skip(1));
+        let there: NullBuffer = lengths.map(|(from, to)| from < to).collect();
+        let nulls = (there.null_count() > 0).then_some(there);
         Ok(Arc::new(self.texts.finish(nulls)?))
     }
 }
@@ -103,7 +96,11 @@ pub(crate) struct WordColumn {
     words: Texts,
     table: CodeTable,
     seed: u64,
+    /// The code of the last rows, and how many of them are not among the codes yet.
     last: i32,
+    run: usize,
+    /// Whether any row has none.
+    are_nulls: bool,
 }
 
 impl WordColumn {
@@ -114,42 +111,53 @@ impl WordColumn {
             table: CodeTable::default(),
             seed: hash_seed(),
             last: NULL,
+            run: 0,
+            are_nulls: false,
         }
     }
 
     /// Adds a word; an empty one is null.
     #[inline]
     pub(crate) fn push(&mut self, word: &str) {
-        let code = if word.is_empty() {
-            NULL
-        } else {
-            self.code_of(word)
-        };
-        self.codes.push(code);
+        if !word.is_empty() {
+            return self.push_required(word);
+        }
+        if self.last != NULL {
+            self.write_run();
+            self.last = NULL;
+        }
+        self.are_nulls = true;
+        self.run += 1;
     }
 
     /// Adds a word of a column that has no nulls.
     #[inline]
     pub(crate) fn push_required(&mut self, word: &str) {
-        let code = self.code_of(word);
-        self.codes.push(code);
+        let is_last = self.last >= 0 && self.words.get(self.last as usize) == Some(word.as_bytes());
+        if !is_last {
+            self.write_run();
+            self.last = self.code_of(word);
+        }
+        self.run += 1;
+    }
+
+    #[inline]
+    fn write_run(&mut self) {
+        let rows = self.codes.len() + std::mem::take(&mut self.run);
+        self.codes.resize(rows, self.last);
     }
 
     #[inline]
     fn code_of(&mut self, word: &str) -> i32 {
-        if self.last >= 0 && self.words.get(self.last as usize) == Some(word.as_bytes()) {
-            return self.last;
-        }
         let hash = hash_text(self.seed, word);
         let words = &self.words;
         let found = self.table.find(hash, |code| {
             words.get(code as usize) == Some(word.as_bytes())
         });
-        self.last = match found {
+        match found {
             Some(code) => code as i32,
             None => self.add(hash, word),
-        };
-        self.last
+        }
     }
 
     #[cold]
@@ -160,16 +168,13 @@ impl WordColumn {
         code as i32
     }
 
-    pub(crate) fn bytes_used(&self) -> usize {
-        self.codes.len() * 4 + self.words.bytes_used()
-    }
-
     pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        self.write_run();
         let codes = std::mem::take(&mut self.codes);
         self.table.clear();
         self.last = NULL;
         let values = Arc::new(self.words.finish(None)?);
-        coded(codes, values)
+        coded(codes, std::mem::take(&mut self.are_nulls), values)
     }
 }
 
@@ -183,39 +188,36 @@ impl CodeColumn {
         self.0.push(code as i32);
     }
 
-    pub(crate) fn bytes_used(&self) -> usize {
-        self.0.len() * 4
-    }
-
     pub(crate) fn finish(
         &mut self,
         words: impl Iterator<Item = &'static str>,
     ) -> Result<ArrayRef, ArrowError> {
         let values = Arc::new(StringArray::from_iter_values(words));
-        coded(std::mem::take(&mut self.0), values)
+        coded(std::mem::take(&mut self.0), false, values)
     }
 }
 
-fn coded(mut codes: Vec<i32>, values: Arc<StringArray>) -> Result<ArrayRef, ArrowError> {
-    let known = BooleanBuffer::collect_bool(codes.len(), |row| {
-        codes.get(row).is_some_and(|code| *code >= 0)
-    });
-    let nulls = NullBuffer::new(known);
-    let nulls = (nulls.null_count() > 0).then_some(nulls);
-    if nulls.is_some() {
+/// Codes and what they stand for; [`NULL`] only where there `are_nulls`.
+fn coded(
+    mut codes: Vec<i32>,
+    are_nulls: bool,
+    values: Arc<StringArray>,
+) -> Result<ArrayRef, ArrowError> {
+    let nulls = are_nulls.then(|| {
+        let there: NullBuffer = codes.iter().map(|code| *code != NULL).collect();
         for code in &mut codes {
             *code = (*code).max(0);
         }
-    }
+        there
+    });
     let keys = PrimitiveArray::<Int32Type>::try_new(codes.into(), nulls)?;
     Ok(Arc::new(DictionaryArray::try_new(keys, values)?))
 }
 
-/// Numbers, of which some may be absent.
+/// Numbers that differ from row to row.
 #[derive(Debug)]
 pub(crate) struct NumberColumn<T: ArrowPrimitiveType> {
     values: Vec<T::Native>,
-    nulls: NullBufferBuilder,
     data_type: DataType,
 }
 
@@ -228,7 +230,6 @@ impl<T: ArrowPrimitiveType> NumberColumn<T> {
     pub(crate) fn of_type(data_type: DataType) -> Self {
         NumberColumn {
             values: Vec::new(),
-            nulls: NullBufferBuilder::new(0),
             data_type,
         }
     }
@@ -236,20 +237,63 @@ impl<T: ArrowPrimitiveType> NumberColumn<T> {
     #[inline]
     pub(crate) fn push(&mut self, value: T::Native) {
         self.values.push(value);
-        self.nulls.append_non_null();
-    }
-
-    #[inline]
-    pub(crate) fn push_optional(&mut self, value: Option<T::Native>) {
-        self.values.push(value.unwrap_or_default());
-        self.nulls.append(value.is_some());
-    }
-
-    pub(crate) fn bytes_used(&self) -> usize {
-        size_of_val(self.values.as_slice())
     }
 
     pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let values = std::mem::take(&mut self.values);
+        let array = PrimitiveArray::<T>::try_new(values.into(), None)?;
+        Ok(Arc::new(array.with_data_type(self.data_type.clone())))
+    }
+}
+
+/// Numbers that are often absent, or the same for many rows.
+#[derive(Debug)]
+pub(crate) struct RunColumn<T: ArrowPrimitiveType> {
+    values: Vec<T::Native>,
+    nulls: NullBufferBuilder,
+    /// The value of the last rows, and how many of them are not among the values yet.
+    last: Option<T::Native>,
+    run: usize,
+    data_type: DataType,
+}
+
+impl<T: ArrowPrimitiveType> RunColumn<T> {
+    pub(crate) fn new() -> Self {
+        Self::of_type(T::DATA_TYPE)
+    }
+
+    /// For types that carry more than their width, such as a time zone.
+    pub(crate) fn of_type(data_type: DataType) -> Self {
+        RunColumn {
+            values: Vec::new(),
+            nulls: NullBufferBuilder::new(0),
+            last: None,
+            run: 0,
+            data_type,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, value: Option<T::Native>) {
+        if value != self.last {
+            self.write_run();
+            self.last = value;
+        }
+        self.run += 1;
+    }
+
+    fn write_run(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        let rows = self.values.len() + run;
+        self.values.resize(rows, self.last.unwrap_or_default());
+        match self.last {
+            Some(_) => self.nulls.append_n_non_nulls(run),
+            None => self.nulls.append_n_nulls(run),
+        }
+    }
+
+    pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        self.write_run();
         let values = std::mem::take(&mut self.values);
         let array = PrimitiveArray::<T>::try_new(values.into(), self.nulls.finish())?;
         Ok(Arc::new(array.with_data_type(self.data_type.clone())))
@@ -263,6 +307,8 @@ pub(crate) struct MapColumn {
     values: Texts,
     ends: Vec<i32>,
     nulls: NullBufferBuilder,
+    /// How many empty maps came last that are not among the ends yet.
+    run: usize,
 }
 
 impl MapColumn {
@@ -272,6 +318,7 @@ impl MapColumn {
             values: Texts::new(),
             ends: vec![0],
             nulls: NullBufferBuilder::new(0),
+            run: 0,
         }
     }
 
@@ -282,12 +329,19 @@ impl MapColumn {
             self.keys.push(key);
             self.values.push(value);
         }
+        if self.keys.len() == before {
+            self.run += 1;
+            return;
+        }
+        self.write_run(before);
         self.ends.push(self.keys.len() as i32);
-        self.nulls.append(self.keys.len() > before);
+        self.nulls.append_non_null();
     }
 
-    pub(crate) fn bytes_used(&self) -> usize {
-        self.keys.bytes_used() + self.values.bytes_used() + self.ends.len() * 4
+    fn write_run(&mut self, entries: usize) {
+        let run = std::mem::take(&mut self.run);
+        self.ends.resize(self.ends.len() + run, entries as i32);
+        self.nulls.append_n_nulls(run);
     }
 
     pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
@@ -299,6 +353,7 @@ impl MapColumn {
                 "map entries are not a struct".to_owned(),
             ));
         };
+        self.write_run(self.keys.len());
         let columns: Vec<ArrayRef> = vec![
             Arc::new(self.keys.finish(None)?),
             Arc::new(self.values.finish(None)?),

@@ -101,13 +101,19 @@ pub fn hash_text(seed: u64, text: &str) -> u64 {
         word.copy_from_slice(chunk);
         hash = mix(hash, u64::from_le_bytes(word) ^ seed);
     }
-    let rest = chunks.remainder();
-    if !rest.is_empty() {
-        let mut word = [0; 8];
-        for (to, from) in word.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        hash = mix(hash, u64::from_le_bytes(word) ^ seed);
+    if chunks.remainder().is_empty() {
+        return hash;
     }
-    hash
+    let bytes = text.as_bytes();
+    // The length is part of the hash already, so the last bytes may be looked at twice.
+    let last = match (bytes.last_chunk(), bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(last), ..) => u64::from_le_bytes(*last),
+        (None, Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        _ => bytes
+            .iter()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    mix(hash, last ^ seed)
 }

@@ -10,7 +10,7 @@ use model::{FunctionId, Outcome, Timestamp, Traffic};
 use std::sync::Arc;
 
 use super::assemble;
-use super::columns::{CodeColumn, MapColumn, NumberColumn, TextColumn, WordColumn};
+use super::columns::{CodeColumn, MapColumn, NumberColumn, RunColumn, TextColumn, WordColumn};
 use crate::schema::Table;
 
 /// One call of one function, borrowed from wherever it was decoded. An empty text is an absent one.
@@ -122,7 +122,7 @@ pub struct InvocationRows {
     version: WordColumn,
     alias: WordColumn,
     request_id: TextColumn,
-    attempt: NumberColumn<UInt16Type>,
+    attempt: RunColumn<UInt16Type>,
     trace_id: TextColumn,
     instance: WordColumn,
     region: WordColumn,
@@ -130,20 +130,20 @@ pub struct InvocationRows {
     unit: WordColumn,
     trigger: WordColumn,
     duration_us: NumberColumn<Int64Type>,
-    init_us: NumberColumn<Int64Type>,
-    queue_us: NumberColumn<Int64Type>,
+    init_us: RunColumn<Int64Type>,
+    queue_us: RunColumn<Int64Type>,
     cold_start: BooleanBufferBuilder,
-    memory_limit: NumberColumn<UInt64Type>,
-    memory_max: NumberColumn<UInt64Type>,
+    memory_limit: RunColumn<UInt64Type>,
+    memory_max: RunColumn<UInt64Type>,
     outcome: CodeColumn,
     error_type: WordColumn,
-    http_status: NumberColumn<UInt16Type>,
+    http_status: RunColumn<UInt16Type>,
     served_by: WordColumn,
     traffic: CodeColumn,
     layer: WordColumn,
-    weight: NumberColumn<UInt32Type>,
+    weight: RunColumn<UInt32Type>,
     source: WordColumn,
-    seen_at: NumberColumn<TimestampMicrosecondType>,
+    seen_at: RunColumn<TimestampMicrosecondType>,
     attrs: MapColumn,
 }
 
@@ -165,7 +165,7 @@ impl InvocationRows {
             version: WordColumn::new(),
             alias: WordColumn::new(),
             request_id: TextColumn::new(),
-            attempt: NumberColumn::new(),
+            attempt: RunColumn::new(),
             trace_id: TextColumn::new(),
             instance: WordColumn::new(),
             region: WordColumn::new(),
@@ -173,20 +173,20 @@ impl InvocationRows {
             unit: WordColumn::new(),
             trigger: WordColumn::new(),
             duration_us: NumberColumn::new(),
-            init_us: NumberColumn::new(),
-            queue_us: NumberColumn::new(),
+            init_us: RunColumn::new(),
+            queue_us: RunColumn::new(),
             cold_start: BooleanBufferBuilder::new(0),
-            memory_limit: NumberColumn::new(),
-            memory_max: NumberColumn::new(),
+            memory_limit: RunColumn::new(),
+            memory_max: RunColumn::new(),
             outcome: CodeColumn::default(),
             error_type: WordColumn::new(),
-            http_status: NumberColumn::new(),
+            http_status: RunColumn::new(),
             served_by: WordColumn::new(),
             traffic: CodeColumn::default(),
             layer: WordColumn::new(),
-            weight: NumberColumn::new(),
+            weight: RunColumn::new(),
             source: WordColumn::new(),
-            seen_at: NumberColumn::of_type(micros()),
+            seen_at: RunColumn::of_type(micros()),
             attrs: MapColumn::new(),
         }
     }
@@ -204,7 +204,7 @@ impl InvocationRows {
         self.version.push(row.version);
         self.alias.push(row.alias);
         self.request_id.push(row.request_id);
-        self.attempt.push(row.attempt);
+        self.attempt.push(Some(row.attempt));
         self.trace_id.push(row.trace_id);
         self.instance.push(row.instance);
         self.region.push(row.region);
@@ -212,20 +212,20 @@ impl InvocationRows {
         self.unit.push(row.unit);
         self.trigger.push(row.trigger);
         self.duration_us.push(row.duration_us);
-        self.init_us.push_optional(row.init_us);
-        self.queue_us.push_optional(row.queue_us);
+        self.init_us.push(row.init_us);
+        self.queue_us.push(row.queue_us);
         self.cold_start.append(row.cold_start);
-        self.memory_limit.push_optional(row.memory_limit);
-        self.memory_max.push_optional(row.memory_max);
+        self.memory_limit.push(row.memory_limit);
+        self.memory_max.push(row.memory_max);
         self.outcome.push(row.outcome as usize);
         self.error_type.push(row.error_type);
-        self.http_status.push_optional(row.http_status);
+        self.http_status.push(row.http_status);
         self.served_by.push(row.served_by);
         self.traffic.push(row.traffic as usize);
         self.layer.push(row.layer);
-        self.weight.push(row.weight);
+        self.weight.push(Some(row.weight));
         self.source.push(row.source);
-        self.seen_at.push(row.seen_at.as_micros());
+        self.seen_at.push(Some(row.seen_at.as_micros()));
         self.attrs.push(row.attrs.iter().copied());
         self.len += 1;
     }
@@ -238,37 +238,6 @@ impl InvocationRows {
     /// Whether none are.
     pub fn is_empty(&self) -> bool {
         self.len == 0
-    }
-
-    /// About how much memory the collected rows take.
-    pub fn approx_bytes(&self) -> usize {
-        let words = [
-            &self.namespace,
-            &self.function,
-            &self.version,
-            &self.alias,
-            &self.instance,
-            &self.region,
-            &self.zone,
-            &self.unit,
-            &self.trigger,
-            &self.error_type,
-            &self.served_by,
-            &self.layer,
-            &self.source,
-        ];
-        let words: usize = words.iter().map(|column| column.bytes_used()).sum();
-        let texts = self.request_id.bytes_used() + self.trace_id.bytes_used();
-        let wide = [&self.duration_us, &self.init_us, &self.queue_us];
-        let wide: usize = wide.iter().map(|column| column.bytes_used()).sum();
-        let memory = self.memory_limit.bytes_used() + self.memory_max.bytes_used();
-        let times = self.ts.bytes_used() + self.seen_at.bytes_used();
-        let narrow = self.attempt.bytes_used()
-            + self.http_status.bytes_used()
-            + self.weight.bytes_used()
-            + self.cold_start.len() / 8;
-        let codes = self.outcome.bytes_used() + self.traffic.bytes_used();
-        words + texts + wide + memory + times + narrow + codes + self.attrs.bytes_used()
     }
 
     /// The collected rows as a batch of [`Table::Invocations`]; the builder is empty again.

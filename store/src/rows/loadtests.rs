@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMicrosecondType
 use model::{FunctionId, Timestamp};
 
 use super::assemble;
-use super::columns::{NumberColumn, TextColumn, WordColumn};
+use super::columns::{NumberColumn, RunColumn, TextColumn, WordColumn};
 use crate::schema::Table;
 
 /// One result of a load test, or one decision about the limits that follow from it. An empty text is
@@ -62,13 +62,13 @@ pub struct LoadtestRows {
     digest: WordColumn,
     kind: WordColumn,
     verdict: WordColumn,
-    low: NumberColumn<Float64Type>,
-    high: NumberColumn<Float64Type>,
-    per_pod: NumberColumn<Float64Type>,
-    per_cpu: NumberColumn<Float64Type>,
-    concurrency: NumberColumn<UInt64Type>,
-    cpu_limit: NumberColumn<Float64Type>,
-    memory_limit: NumberColumn<UInt64Type>,
+    low: RunColumn<Float64Type>,
+    high: RunColumn<Float64Type>,
+    per_pod: RunColumn<Float64Type>,
+    per_cpu: RunColumn<Float64Type>,
+    concurrency: RunColumn<UInt64Type>,
+    cpu_limit: RunColumn<Float64Type>,
+    memory_limit: RunColumn<UInt64Type>,
     scenario_hash: WordColumn,
     target: WordColumn,
     result: TextColumn,
@@ -96,13 +96,13 @@ impl LoadtestRows {
             digest: WordColumn::new(),
             kind: WordColumn::new(),
             verdict: WordColumn::new(),
-            low: NumberColumn::new(),
-            high: NumberColumn::new(),
-            per_pod: NumberColumn::new(),
-            per_cpu: NumberColumn::new(),
-            concurrency: NumberColumn::new(),
-            cpu_limit: NumberColumn::new(),
-            memory_limit: NumberColumn::new(),
+            low: RunColumn::new(),
+            high: RunColumn::new(),
+            per_pod: RunColumn::new(),
+            per_cpu: RunColumn::new(),
+            concurrency: RunColumn::new(),
+            cpu_limit: RunColumn::new(),
+            memory_limit: RunColumn::new(),
             scenario_hash: WordColumn::new(),
             target: WordColumn::new(),
             result: TextColumn::new(),
@@ -124,13 +124,13 @@ impl LoadtestRows {
         self.digest.push(row.digest);
         self.kind.push_required(row.kind);
         self.verdict.push(row.verdict);
-        self.low.push_optional(row.low);
-        self.high.push_optional(row.high);
-        self.per_pod.push_optional(row.per_pod);
-        self.per_cpu.push_optional(row.per_cpu);
-        self.concurrency.push_optional(row.concurrency);
-        self.cpu_limit.push_optional(row.cpu_limit);
-        self.memory_limit.push_optional(row.memory_limit);
+        self.low.push(row.low);
+        self.high.push(row.high);
+        self.per_pod.push(row.per_pod);
+        self.per_cpu.push(row.per_cpu);
+        self.concurrency.push(row.concurrency);
+        self.cpu_limit.push(row.cpu_limit);
+        self.memory_limit.push(row.memory_limit);
         self.scenario_hash.push(row.scenario_hash);
         self.target.push(row.target);
         self.result.push(row.result);

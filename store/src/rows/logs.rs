@@ -106,21 +106,6 @@ impl LogRows {
         self.len == 0
     }
 
-    /// About how much memory the collected rows take.
-    pub fn approx_bytes(&self) -> usize {
-        let words = [
-            &self.namespace,
-            &self.function,
-            &self.version,
-            &self.instance,
-            &self.level,
-        ];
-        let words: usize = words.iter().map(|column| column.bytes_used()).sum();
-        let texts = [&self.request_id, &self.trace_id, &self.message];
-        let texts: usize = texts.iter().map(|column| column.bytes_used()).sum();
-        words + texts + self.ts.bytes_used() + self.attrs.bytes_used()
-    }
-
     /// The collected rows as a batch of [`Table::Logs`]; the builder is empty again.
     pub fn finish(&mut self) -> RecordBatch {
         self.len = 0;

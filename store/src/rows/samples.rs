@@ -74,15 +74,6 @@ impl SampleRows {
         self.len == 0
     }
 
-    /// About how much memory the collected rows take.
-    pub fn approx_bytes(&self) -> usize {
-        self.ts.bytes_used()
-            + self.series.bytes_used()
-            + self.name.bytes_used()
-            + self.labels.bytes_used()
-            + self.value.bytes_used()
-    }
-
     /// The collected rows as a batch of [`Table::Samples`]; the builder is empty again.
     pub fn finish(&mut self) -> RecordBatch {
         self.len = 0;

@@ -153,23 +153,6 @@ proptest! {
 }
 
 #[test]
-fn approximate_bytes_grow_with_what_is_held() {
-    let mut rows = InvocationRows::new();
-    let empty = rows.approx_bytes();
-    let long = "x".repeat(1_000);
-    for _ in 0..100 {
-        rows.push(&Invocation {
-            request_id: &long,
-            ..Invocation::default()
-        });
-    }
-    let held = rows.approx_bytes() - empty;
-    assert!((100_000..150_000).contains(&held), "{held}");
-    rows.finish();
-    assert_eq!(rows.approx_bytes(), empty);
-}
-
-#[test]
 fn logs_and_samples_have_their_tables_columns() {
     let mut logs = LogRows::new();
     logs.push(&LogLine {
