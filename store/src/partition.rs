@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
-use arrow::compute::interleave_record_batch;
-use arrow::datatypes::{TimestampMicrosecondType, TimestampMillisecondType};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, new_null_array};
+use arrow::compute::interleave;
+use arrow::datatypes::{SchemaRef, TimestampMicrosecondType, TimestampMillisecondType};
 use arrow::error::ArrowError;
-use arrow::row::{RowConverter, Rows, SortField};
+use arrow::row::{RowConverter, SortField};
 use chrono::{DateTime, Utc};
 use model::Timestamp;
 use parquet::arrow::ArrowWriter;
@@ -19,7 +20,9 @@ use parquet::file::properties::WriterProperties;
 
 use crate::format::{FormatVersion, PARQUET_KEY};
 use crate::fs::{Fs, FsFile, create_dirs};
+use crate::lexicon::Lexicon;
 use crate::manifest::TableFile;
+use crate::order::{SortKey, sort_keys};
 use crate::schema::Table;
 
 /// The directory of all Parquet files.
@@ -72,13 +75,16 @@ impl PartitionError {
     }
 }
 
-/// Where a row lies: batch and row in it.
-type Place = (usize, usize);
+/// A row: what it is sorted by, and the batch and row where it lies, so that equal rows keep their order.
+type Sorted = (SortKey, u32, u32);
 
 /// Rows of one table in the order they are written, by hour.
 pub(crate) struct Arranged<'a> {
     batches: Vec<&'a RecordBatch>,
-    hours: BTreeMap<i64, Vec<Place>>,
+    /// By column; only columns of words have one.
+    lexicons: Vec<Option<Lexicon<'a>>>,
+    schema: SchemaRef,
+    hours: BTreeMap<i64, Vec<Sorted>>,
     /// Memory that arranging took at most, in bytes.
     bytes: u64,
 }
@@ -90,26 +96,29 @@ impl<'a> Arranged<'a> {
         batches: impl IntoIterator<Item = &'a RecordBatch>,
     ) -> Result<Self, ArrowError> {
         let batches: Vec<_> = batches.into_iter().collect();
-        let keys = sort_keys(table, &batches)?;
-        let key_bytes: usize = keys.iter().map(Rows::size).sum();
-        let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
-        let mut hours: BTreeMap<i64, Vec<Place>> = BTreeMap::new();
-        for (batch, rows) in batches.iter().enumerate() {
-            for (row, seconds) in seconds_of(table, rows)?.into_iter().enumerate() {
+        let schema = table.schema();
+        let columns = 0..schema.fields().len();
+        let lexicons: Vec<_> = columns.map(|at| Lexicon::of(&batches, at)).collect();
+        let keys = sort_keys(table, &batches, &lexicons)?;
+        let rows: usize = keys.iter().map(Vec::len).sum();
+        let mut hours: BTreeMap<i64, Vec<Sorted>> = BTreeMap::new();
+        for (at, (batch, keys)) in batches.iter().zip(keys).enumerate() {
+            let seconds = seconds_of(table, batch)?;
+            for (row, (key, seconds)) in keys.into_iter().zip(seconds).enumerate() {
                 let hour = seconds.div_euclid(HOUR_SECONDS) * HOUR_SECONDS;
-                hours.entry(hour).or_default().push((batch, row));
+                let sorted = (key, at as u32, row as u32);
+                hours.entry(hour).or_default().push(sorted);
             }
         }
-        for places in hours.values_mut() {
-            places.sort_unstable_by(|a, b| {
-                let key = |place: &Place| keys.get(place.0).map(|rows| rows.row(place.1));
-                key(a).cmp(&key(b)).then(a.cmp(b))
-            });
+        for rows in hours.values_mut() {
+            rows.sort_unstable();
         }
         Ok(Arranged {
             batches,
+            lexicons,
+            schema,
             hours,
-            bytes: (key_bytes + rows * size_of::<Place>()) as u64,
+            bytes: (rows * (size_of::<SortKey>() + size_of::<Sorted>())) as u64,
         })
     }
 
@@ -122,7 +131,7 @@ impl<'a> Arranged<'a> {
     pub(crate) fn hours(&self) -> impl Iterator<Item = (i64, u64)> {
         self.hours
             .iter()
-            .map(|(hour, places)| (*hour, places.len() as u64))
+            .map(|(hour, rows)| (*hour, rows.len() as u64))
     }
 
     /// The rows of an hour in order, a bounded number at a time.
@@ -130,10 +139,31 @@ impl<'a> Arranged<'a> {
         &self,
         hour: i64,
     ) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
-        let places = self.hours.get(&hour).map_or(&[][..], Vec::as_slice);
-        places
-            .chunks(CHUNK_ROWS)
-            .map(|chunk| interleave_record_batch(&self.batches, chunk))
+        let rows = self.hours.get(&hour).map_or(&[][..], Vec::as_slice);
+        rows.chunks(CHUNK_ROWS).map(|chunk| {
+            let places = chunk.iter();
+            let places: Vec<_> = places
+                .map(|(_, batch, row)| (*batch as usize, *row as usize))
+                .collect();
+            self.gather(&places)
+        })
+    }
+
+    /// These rows as one batch.
+    fn gather(&self, places: &[(usize, usize)]) -> Result<RecordBatch, ArrowError> {
+        let columns = self.lexicons.iter().enumerate().map(|(at, lexicon)| {
+            if let Some(lexicon) = lexicon.as_ref().filter(|words| !words.is_empty()) {
+                return lexicon.gather(places);
+            }
+            let columns = self.batches.iter();
+            let columns: Vec<_> = columns.map(|batch| batch.column(at).as_ref()).collect();
+            let field = self.schema.field(at);
+            if field.is_nullable() && columns.iter().all(|rows| rows.null_count() == rows.len()) {
+                return Ok(new_null_array(field.data_type(), places.len()));
+            }
+            interleave(&columns, places)
+        });
+        RecordBatch::try_new(Arc::clone(&self.schema), columns.collect::<Result<_, _>>()?)
     }
 }
 
@@ -156,14 +186,6 @@ pub(crate) fn key_converter(table: Table) -> Result<RowConverter, ArrowError> {
 pub(crate) fn key_columns(table: Table, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ArrowError> {
     let names = table.sort_columns().iter();
     names.map(|name| column(batch, name).cloned()).collect()
-}
-
-fn sort_keys(table: Table, batches: &[&RecordBatch]) -> Result<Vec<Rows>, ArrowError> {
-    let converter = key_converter(table)?;
-    batches
-        .iter()
-        .map(|batch| converter.convert_columns(&key_columns(table, batch)?))
-        .collect()
 }
 
 /// The time of each row, in seconds since the epoch.
