@@ -1,12 +1,13 @@
 //! From a directory to a store: lock, manifest, files, log. Damage is put aside and counted; what
 //! precedes it is kept.
 
+mod replay;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use model::{SharedClock, Timestamp};
 
@@ -14,7 +15,7 @@ use crate::budget::Budget;
 use crate::catalogue::Catalogue;
 use crate::commit::Health;
 use crate::events;
-use crate::flush::{Flusher, LOG_HORIZON, remove};
+use crate::flush::{Flusher, remove};
 use crate::format::FormatVersion;
 use crate::fs::{Fs, Lock, create_dirs};
 use crate::idempotency::{Ledger, Limits};
@@ -24,7 +25,7 @@ use crate::partition::{PARQUET, TABLES, TEMPORARY, number_of};
 use crate::retention::ClockWatch;
 use crate::rollup::Rollups;
 use crate::second_home::{Pace, Place};
-use crate::wal::{self, Record, ReplayError, Segments};
+use crate::wal::{self, Segments};
 
 pub(crate) const WAL: &str = "wal";
 pub(crate) const QUARANTINE: &str = "quarantine";
@@ -125,7 +126,7 @@ pub(crate) fn recover(
     let keys = std::mem::take(&mut loaded.state.keys);
     let mut recovered = assemble(fs, options, clock, lock, loaded, keys)?;
     recovered.found = found;
-    replay(fs.as_ref(), options, clock, &mut recovered)?;
+    replay::replay(fs.as_ref(), options, clock, &mut recovered)?;
     Ok(recovered)
 }
 
@@ -365,126 +366,6 @@ fn catalogue_of(directory: &Path, state: &manifest::State, clock: &SharedClock) 
         catalogue.note_newest(Timestamp::from_micros(newest), clock.elapsed());
     }
     catalogue
-}
-
-/// Reads the log: what is in Parquet already goes to the rollups only, the rest to memory as well. The
-/// rollups see the batches at the times at which they were committed, so that they are what they were.
-fn replay(
-    fs: &dyn Fs,
-    options: &Options,
-    clock: &SharedClock,
-    recovered: &mut Recovered,
-) -> Result<(), OpenError> {
-    let flushed = recovered.catalogue.sequence();
-    let now = clock.now();
-    let mut found = recovered.found;
-    let quarantine = options.directory.join(QUARANTINE);
-    let directory = recovered.wal_directory.clone();
-    let mut whole = flushed == 0;
-    let mut first = None;
-    let replayed = wal::replay(fs, &directory, &quarantine, |mut record, _| {
-        if first.is_none() {
-            whole |= record.sequence == 1;
-            first = Some(record.committed_at);
-        }
-        if reaches_rollups(record.committed_at, now) {
-            count(&recovered.rollups, &record, now);
-        } else {
-            // What is too old to be counted is as if it were not there.
-            whole = false;
-            first = Some(now - LOG_HORIZON);
-        }
-        if record.sequence > flushed {
-            found.replayed_records += 1;
-            found.replayed_rows += record.batch.rows() as u64;
-            record.batch.own_memory();
-            make_room(recovered, options, record.batch.bytes() as u64)?;
-            restore(recovered, record, now, clock.elapsed());
-        }
-        Ok(())
-    });
-    let replayed = replayed.map_err(|error| match error {
-        ReplayError::Newer(found) => newer(&options.directory, found),
-        ReplayError::Io { path, source } => io_error(path, source),
-        ReplayError::Apply(reason) => OpenError::Replay(reason),
-    })?;
-    if !whole {
-        // A call may complete ten minutes after its commit.
-        let first = first.unwrap_or(now).as_seconds();
-        recovered.rollups.begin_at(first + Rollups::AHEAD_SECONDS);
-    }
-    recovered.rollups.pass_to(now);
-    found.torn += replayed.torn;
-    found.quarantined += replayed.quarantined;
-    recovered.found = found;
-    recovered.next = recovered.next.max(replayed.last + 1);
-    for segment in replayed.segments {
-        recovered.segments.push(segment);
-    }
-    events::replayed(
-        found.replayed_records,
-        found.replayed_rows,
-        recovered.next - 1,
-    );
-    Ok(())
-}
-
-/// Counts a record at its time, or now where the clock was ahead then.
-fn count(rollups: &Rollups, record: &Record, now: Timestamp) {
-    if let Some(invocations) = &record.batch.invocations {
-        rollups.apply(invocations, record.committed_at.min(now));
-    }
-}
-
-fn reaches_rollups(committed_at: Timestamp, now: Timestamp) -> bool {
-    committed_at + LOG_HORIZON >= now
-}
-
-fn restore(recovered: &Recovered, record: Record, now: Timestamp, elapsed: Duration) {
-    let Record {
-        sequence,
-        committed_at,
-        batch,
-    } = record;
-    let rows = batch
-        .tables()
-        .map(|(table, rows)| (table, rows.clone()))
-        .collect();
-    if let Some(idempotency) = batch.idempotency {
-        let key = KeptKey {
-            key: idempotency.key,
-            answer: idempotency.answer,
-            sequence,
-            at: committed_at,
-        };
-        recovered.ledger.restore(key, now, elapsed);
-    }
-    let growth = recovered
-        .catalogue
-        .publish(rows, batch.positions, sequence, elapsed);
-    recovered.flusher.budget.ingest.exchange(0, growth);
-}
-
-/// A log that holds more than memory may goes to Parquet while it is read: before `bytes` more would be
-/// what rows are flushed at, or half of ingest's share.
-fn make_room(recovered: &Recovered, options: &Options, bytes: u64) -> Result<(), String> {
-    let share = &recovered.flusher.budget.ingest;
-    let held = recovered.catalogue.memory_bytes();
-    if held == 0 || held + bytes < options.flush_bytes.min(share.bytes_max() / 2) {
-        return Ok(());
-    }
-    match recovered.flusher.flush() {
-        Err(error) if held + bytes > share.bytes_max() => Err(format!(
-            "it holds more than the {} bytes of memory that rows may take, and {error}; \
-             or raise store.memory_bytes_max",
-            share.bytes_max()
-        )),
-        Err(error) => {
-            events::flush_failed(&error.to_string());
-            Ok(())
-        }
-        Ok(_) => Ok(()),
-    }
 }
 
 fn newer(directory: &Path, found: FormatVersion) -> OpenError {
