@@ -3,11 +3,14 @@
 use std::collections::VecDeque;
 
 use super::bytes::{make_room, put_varint, take_varint};
-use super::sketch::{Sketch, packed_bins};
+use super::nibbles::{bins_of, pack_bins};
+use super::sketch::Sketch;
 use super::{AHEAD_SECONDS, SKETCH_SECONDS};
 
 /// How many of the newest sketches stay open for quick adding.
 const OPEN_MAX: usize = 2;
+/// How many bins an open sketch grows by.
+const ROOM_STEP: usize = 16;
 /// Sketches packed together.
 const PACKED_TOGETHER: i64 = 60 / SKETCH_SECONDS;
 
@@ -17,7 +20,37 @@ pub(super) struct Latencies {
     packed: VecDeque<Minute>,
     /// Up to this number, inclusive, sketches are packed.
     packed_until: i64,
-    open: VecDeque<(i64, Sketch)>,
+    open: VecDeque<(i64, OpenSketch)>,
+}
+
+/// A sketch of ten seconds that is being added to, which has fewer than 2³² calls: half as large as a [`Sketch`].
+#[derive(Debug, Default)]
+struct OpenSketch(Vec<(u16, u32)>);
+
+impl OpenSketch {
+    /// Adds sorted bins. Most of the time all of them are there already.
+    fn add(&mut self, bins: impl Iterator<Item = (u16, u64)>) {
+        let mut at = 0;
+        for (bin, count) in bins {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            while self.0.get(at).is_some_and(|(own, _)| *own < bin) {
+                at += 1;
+            }
+            match self.0.get_mut(at) {
+                Some((own, total)) if *own == bin => *total = total.saturating_add(count),
+                _ => {
+                    if self.0.len() == self.0.capacity() {
+                        self.0.reserve_exact(ROOM_STEP);
+                    }
+                    self.0.insert(at, (bin, count));
+                }
+            }
+        }
+    }
+
+    fn bins(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.0.iter().map(|(bin, count)| (*bin, u64::from(*count)))
+    }
 }
 
 /// The sketches of one minute: number within it, length, bins; in order.
@@ -46,9 +79,11 @@ impl Latencies {
         }
         let at = self.open.partition_point(|(own, _)| *own < ten);
         match self.open.get_mut(at) {
-            Some((own, sketch)) if *own == ten => sketch.merge_bins(bins),
+            Some((own, sketch)) if *own == ten => sketch.add(bins),
             _ => {
-                self.open.insert(at, (ten, Sketch::of_bins(bins)));
+                let mut sketch = OpenSketch::default();
+                sketch.add(bins);
+                self.open.insert(at, (ten, sketch));
                 self.pack_all_but(OPEN_MAX);
             }
         }
@@ -93,13 +128,13 @@ impl Latencies {
         for minute in minutes.take_while(|minute| minute.first < to) {
             for (ten, bins) in minute.sketches() {
                 if (from..to).contains(&ten) {
-                    sum.merge_bins(packed_bins(bins));
+                    sum.merge_bins(bins_of(bins));
                 }
             }
         }
         let open = self.open.iter().filter(|(ten, _)| (from..to).contains(ten));
         for (_, sketch) in open {
-            sum.merge(sketch);
+            sum.merge_bins(sketch.bins());
         }
     }
 
@@ -107,7 +142,7 @@ impl Latencies {
     pub(super) fn each(&self, from: i64, mut visit: impl FnMut(i64, u16, u64)) {
         let packed = self.packed.iter().flat_map(Minute::sketches);
         for (ten, bins) in packed.filter(|(ten, _)| *ten >= from) {
-            packed_bins(bins).for_each(|(bin, calls)| visit(ten, bin, calls));
+            bins_of(bins).for_each(|(bin, calls)| visit(ten, bin, calls));
         }
         for (ten, sketch) in self.open.iter().filter(|(ten, _)| *ten >= from) {
             sketch
@@ -138,9 +173,12 @@ impl Latencies {
             return;
         };
         let known = minute.sketches().find(|(own, _)| *own == ten);
-        let mut sketch = known.map_or_else(Sketch::new, |(_, bins)| Sketch::unpack(bins));
+        let mut sketch = Sketch::new();
+        if let Some((_, known)) = known {
+            sketch.merge_bins(bins_of(known));
+        }
         sketch.merge_bins(bins);
-        let packed = sketch.pack();
+        let packed = pack_bins(sketch.bins());
         let mut bytes = Vec::with_capacity(minute.bytes.len() + packed.len() + 3);
         let mut put = |own: i64, bins: &[u8]| {
             put_varint(&mut bytes, (own - first).unsigned_abs());

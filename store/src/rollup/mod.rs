@@ -14,6 +14,7 @@ mod follow;
 mod instances;
 mod latency;
 pub(crate) mod layers;
+mod nibbles;
 mod place;
 mod read;
 mod run;

@@ -27,7 +27,8 @@ impl<const STEP: i64> Run<STEP> {
         Run {
             start,
             total,
-            packed: packed.into_boxed_slice(),
+            // Copied, since an allocator may leave a buffer that shrinks as large as it was.
+            packed: packed.as_slice().into(),
         }
     }
 

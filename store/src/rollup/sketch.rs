@@ -151,10 +151,6 @@ impl Sketch {
         }
         bytes.into_boxed_slice()
     }
-
-    pub(super) fn unpack(bytes: &[u8]) -> Sketch {
-        Sketch::of_bins(packed_bins(bytes))
-    }
 }
 
 /// The bins of a packed sketch.

@@ -260,7 +260,7 @@ proptest! {
         }
         head.merge(&tail);
         prop_assert_eq!(&head, &whole);
-        prop_assert_eq!(&Sketch::unpack(&whole.pack()), &whole);
+        prop_assert_eq!(&Sketch::of_bins(packed_bins(&whole.pack())), &whole);
         prop_assert_eq!(packed_bins(&whole.pack()).map(|(_, count)| count).sum::<u64>(), whole.count());
         let mut sorted: Vec<f64> = durations.iter().map(|duration| clamped(*duration) as f64).collect();
         sorted.sort_by(f64::total_cmp);
