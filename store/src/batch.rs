@@ -96,11 +96,12 @@ impl Batch {
                 let needed: usize = columns
                     .filter_map(|column| column.to_data().get_slice_memory_size().ok())
                     .sum();
+                if rows.get_array_memory_size() <= 2 * needed {
+                    return None;
+                }
                 let places: Vec<_> = (0..rows.num_rows()).map(|row| (0, row)).collect();
-                (rows.get_array_memory_size() > 2 * needed)
-                    .then(|| interleave_record_batch(&[rows], &places).ok())
-                    .flatten()
-                    .map(|rows| (table, rows))
+                let rows = interleave_record_batch(&[rows], &places).ok()?;
+                Some((table, rows))
             })
             .collect();
         for (table, rows) in copied {

@@ -67,8 +67,8 @@ pub enum OpenError {
     /// The log holds more than memory may, and it cannot be written to Parquet.
     #[error("cannot read the write-ahead log back: {0}")]
     Replay(String),
-    /// The thread that commits could not be started.
-    #[error("cannot start the thread that commits: {0}")]
+    /// A thread that the store needs could not be started.
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }
 

@@ -1,13 +1,15 @@
-//! Reading the log at a start. What is read goes to memory, and from there to files beside the reading
-//! where it is more than memory may hold.
+//! Reading the log at a start: one thread reads and decodes, one takes in what was read, and one writes files where
+//! it is more than memory may hold.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::sync::mpsc::sync_channel;
+use std::thread::{self, Builder, JoinHandle, ScopedJoinHandle};
 use std::time::Duration;
 
 use model::{SharedClock, Timestamp};
 
-use super::{OpenError, QUARANTINE, Recovered, io_error, newer};
+use super::{Found, OpenError, QUARANTINE, Recovered, io_error, newer};
 use crate::budget::Share;
 use crate::events;
 use crate::flush::{FlushError, Flusher, LOG_HORIZON};
@@ -17,6 +19,9 @@ use crate::options::Options;
 use crate::rollup::Rollups;
 use crate::wal::{self, Record, ReplayError};
 
+/// Records that are read ahead of the one that is taken in; with the one being read, two more are in memory.
+const READ_AHEAD: usize = 1;
+
 /// Reads the log: what is in Parquet already goes to the rollups only, the rest to memory as well. The
 /// rollups see the batches at the times at which they were committed, so that they are what they were.
 pub(super) fn replay(
@@ -25,42 +30,45 @@ pub(super) fn replay(
     clock: &SharedClock,
     recovered: &mut Recovered,
 ) -> Result<(), OpenError> {
-    let flushed = recovered.catalogue.sequence();
-    let now = clock.now();
-    let mut found = recovered.found;
-    let quarantine = options.directory.join(QUARANTINE);
-    let directory = recovered.wal_directory.clone();
-    let mut whole = flushed == 0;
-    let mut first = None;
-    let mut spill = Spill::new(&recovered.flusher);
-    let replayed = wal::replay(fs, &directory, &quarantine, |mut record, _| {
-        if first.is_none() {
-            whole |= record.sequence == 1;
-            first = Some(record.committed_at);
-        }
-        if reaches_rollups(record.committed_at, now) {
-            count(&recovered.rollups, &record, now);
-        } else {
-            // What is too old to be counted is as if it were not there.
-            whole = false;
-            first = Some(now - LOG_HORIZON);
-        }
-        if record.sequence > flushed {
-            found.replayed_records += 1;
-            found.replayed_rows += record.batch.rows() as u64;
-            record.batch.own_memory();
-            spill.make_room(record.batch.bytes() as u64)?;
-            restore(recovered, record, now, clock.elapsed());
-        }
-        Ok(())
+    let quarantine = &options.directory.join(QUARANTINE);
+    let directory = &recovered.wal_directory;
+    let mut intake = Intake::new(recovered, clock);
+    let flushed = intake.flushed;
+    let (sender, records) = sync_channel(READ_AHEAD);
+    let (replayed, taken) = thread::scope(|scope| {
+        let reader = Builder::new().name("replay-read".to_owned());
+        let reader = reader.spawn_scoped(scope, move || {
+            wal::replay(fs, directory, quarantine, |mut record, _| {
+                if record.sequence > flushed {
+                    record.batch.own_memory();
+                }
+                let sent = sender.send(record);
+                sent.map_err(|_| "it was not taken in".to_owned())
+            })
+        });
+        // What is not taken in ends the reading, too.
+        let taken = { records }
+            .into_iter()
+            .try_for_each(|record| intake.take(record));
+        (reader.map(ScopedJoinHandle::join), taken)
     });
-    let spilled = spill.settle(0);
-    let replayed = replayed.map_err(|error| match error {
-        ReplayError::Newer(found) => newer(&options.directory, found),
-        ReplayError::Io { path, source } => io_error(path, source),
-        ReplayError::Apply(reason) => OpenError::Replay(reason),
-    })?;
-    spilled.map_err(OpenError::Replay)?;
+    let written = intake.spill.settle(0);
+    let Intake {
+        whole,
+        first,
+        now,
+        mut found,
+        ..
+    } = intake;
+    taken.and(written).map_err(OpenError::Replay)?;
+    let replayed = replayed
+        .map_err(OpenError::Thread)?
+        .unwrap_or_else(|panic| resume_unwind(panic))
+        .map_err(|error| match error {
+            ReplayError::Newer(found) => newer(&options.directory, found),
+            ReplayError::Io { path, source } => io_error(path, source),
+            ReplayError::Apply(reason) => OpenError::Replay(reason),
+        })?;
     if !whole {
         // A call may complete ten minutes after its commit.
         let first = first.unwrap_or(now).as_seconds();
@@ -80,6 +88,58 @@ pub(super) fn replay(
         recovered.next - 1,
     );
     Ok(())
+}
+
+/// Takes in the records of the log, in order.
+struct Intake<'a> {
+    recovered: &'a Recovered,
+    clock: &'a SharedClock,
+    /// What is in Parquet.
+    flushed: u64,
+    now: Timestamp,
+    /// Whether the rollups are given all that ever was.
+    whole: bool,
+    /// From when on they are.
+    first: Option<Timestamp>,
+    found: Found,
+    spill: Spill<'a>,
+}
+
+impl<'a> Intake<'a> {
+    fn new(recovered: &'a Recovered, clock: &'a SharedClock) -> Self {
+        let flushed = recovered.catalogue.sequence();
+        Intake {
+            recovered,
+            clock,
+            flushed,
+            now: clock.now(),
+            whole: flushed == 0,
+            first: None,
+            found: recovered.found,
+            spill: Spill::new(&recovered.flusher),
+        }
+    }
+
+    fn take(&mut self, record: Record) -> Result<(), String> {
+        if self.first.is_none() {
+            self.whole |= record.sequence == 1;
+            self.first = Some(record.committed_at);
+        }
+        if reaches_rollups(record.committed_at, self.now) {
+            count(&self.recovered.rollups, &record, self.now);
+        } else {
+            // What is too old to be counted is as if it were not there.
+            self.whole = false;
+            self.first = Some(self.now - LOG_HORIZON);
+        }
+        if record.sequence > self.flushed {
+            self.found.replayed_records += 1;
+            self.found.replayed_rows += record.batch.rows() as u64;
+            self.spill.make_room(record.batch.bytes() as u64)?;
+            restore(self.recovered, record, self.now, self.clock.elapsed());
+        }
+        Ok(())
+    }
 }
 
 /// Counts a record at its time, or now where the clock was ahead then.
@@ -182,7 +242,7 @@ impl<'a> Spill<'a> {
         match self.running.take().map(JoinHandle::join) {
             None => Ok(()),
             Some(Ok(flushed)) => self.judge(flushed, bytes),
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            Some(Err(panic)) => resume_unwind(panic),
         }
     }
 

@@ -45,7 +45,12 @@ impl Seconds {
             self.add_sealed(second, &cell);
             return;
         }
-        let at = self.hot.partition_point(|(own, _)| *own < second);
+        // Nearly all come to the newest second, or one behind it.
+        let at = match self.hot.back() {
+            Some((newest, _)) if *newest == second => self.hot.len() - 1,
+            Some((newest, _)) if *newest < second => self.hot.len(),
+            _ => self.hot.partition_point(|(own, _)| *own < second),
+        };
         if self.hot.get(at).is_none_or(|(own, _)| *own != second) {
             make_room(&mut self.hot, 16);
             self.hot.insert(at, (second, self.total_before(at)));
