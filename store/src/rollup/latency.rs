@@ -4,13 +4,11 @@ use std::collections::VecDeque;
 
 use super::bytes::{make_room, put_varint, take_varint};
 use super::nibbles::{bins_of, pack_bins};
-use super::sketch::Sketch;
+use super::sketch::{Sketch, merge_sorted};
 use super::{AHEAD_SECONDS, SKETCH_SECONDS};
 
 /// How many of the newest sketches stay open for quick adding.
 const OPEN_MAX: usize = 2;
-/// How many bins an open sketch grows by.
-const ROOM_STEP: usize = 16;
 /// Sketches packed together.
 const PACKED_TOGETHER: i64 = 60 / SKETCH_SECONDS;
 
@@ -28,24 +26,11 @@ pub(super) struct Latencies {
 struct OpenSketch(Vec<(u16, u32)>);
 
 impl OpenSketch {
-    /// Adds sorted bins. Most of the time all of them are there already.
+    /// Adds sorted bins.
     fn add(&mut self, bins: impl Iterator<Item = (u16, u64)>) {
-        let mut at = 0;
-        for (bin, count) in bins {
-            let count = u32::try_from(count).unwrap_or(u32::MAX);
-            while self.0.get(at).is_some_and(|(own, _)| *own < bin) {
-                at += 1;
-            }
-            match self.0.get_mut(at) {
-                Some((own, total)) if *own == bin => *total = total.saturating_add(count),
-                _ => {
-                    if self.0.len() == self.0.capacity() {
-                        self.0.reserve_exact(ROOM_STEP);
-                    }
-                    self.0.insert(at, (bin, count));
-                }
-            }
-        }
+        let fits = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        let bins = bins.map(|(bin, count)| (bin, fits(count)));
+        merge_sorted(&mut self.0, bins, u32::saturating_add);
     }
 
     fn bins(&self) -> impl Iterator<Item = (u16, u64)> {

@@ -9,6 +9,8 @@ use super::bytes::{put_varint, take_varint};
 
 /// The relative accuracy α.
 const RELATIVE_ACCURACY: f64 = 0.01;
+/// How many bins a sketch grows by: there are many, and most stay small.
+const ROOM_STEP: usize = 16;
 
 pub(crate) const GAMMA: f64 = (1.0 + RELATIVE_ACCURACY) / (1.0 - RELATIVE_ACCURACY);
 /// 1 / ln γ: how many bins a factor of e takes.
@@ -103,18 +105,9 @@ impl Sketch {
         }
     }
 
-    /// Adds sorted bins. Most of the time all of them are there already.
+    /// Adds sorted bins.
     pub(super) fn merge_bins(&mut self, more: impl Iterator<Item = (u16, u64)>) {
-        let mut at = 0;
-        for (bin, count) in more {
-            while self.bins.get(at).is_some_and(|(own, _)| *own < bin) {
-                at += 1;
-            }
-            match self.bins.get_mut(at) {
-                Some((own, total)) if *own == bin => *total += count,
-                _ => self.bins.insert(at, (bin, count)),
-            }
-        }
+        merge_sorted(&mut self.bins, more, |one, other| one + other);
     }
 
     fn add_to_bin(&mut self, bin: u16, count: u64) {
@@ -150,6 +143,29 @@ impl Sketch {
             before = *bin;
         }
         bytes.into_boxed_slice()
+    }
+}
+
+/// Adds sorted bins to sorted bins. Most of the time all of them are there already.
+pub(super) fn merge_sorted<C: Copy>(
+    bins: &mut Vec<(u16, C)>,
+    more: impl Iterator<Item = (u16, C)>,
+    sum: impl Fn(C, C) -> C,
+) {
+    let mut at = 0;
+    for (bin, count) in more {
+        while bins.get(at).is_some_and(|(own, _)| *own < bin) {
+            at += 1;
+        }
+        match bins.get_mut(at) {
+            Some((own, total)) if *own == bin => *total = sum(*total, count),
+            _ => {
+                if bins.len() == bins.capacity() {
+                    bins.reserve_exact(ROOM_STEP);
+                }
+                bins.insert(at, (bin, count));
+            }
+        }
     }
 }
 
