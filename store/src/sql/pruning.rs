@@ -3,6 +3,7 @@
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator, lit};
+use model::Timestamp;
 
 use super::table::SnapshotTable;
 use crate::schema::FUNCTION_ID;
@@ -12,23 +13,37 @@ use crate::schema::FUNCTION_ID;
 pub(super) struct Span {
     pub(super) from: i64,
     pub(super) to: i64,
+    /// Whether it says all that the conditions said, so that whatever lies within it meets them.
+    pub(super) exact: bool,
 }
 
 impl Span {
     const ALWAYS: Span = Span {
         from: i64::MIN,
         to: i64::MAX,
+        exact: true,
+    };
+    /// Of a condition that is not understood.
+    const UNKNOWN: Span = Span {
+        exact: false,
+        ..Span::ALWAYS
     };
 
     /// Whether anything between `from` and `to` (inclusive) may be wanted.
-    pub(super) fn meets(self, from: i64, to: i64) -> bool {
-        from <= self.to && self.from <= to
+    pub(super) fn meets(self, from: Timestamp, to: Timestamp) -> bool {
+        from.as_micros() <= self.to && self.from <= to.as_micros()
+    }
+
+    /// Whether everything between `from` and `to` (inclusive) meets the conditions.
+    pub(super) fn holds(self, from: Timestamp, to: Timestamp) -> bool {
+        self.exact && self.from <= from.as_micros() && to.as_micros() <= self.to
     }
 
     fn narrow(self, other: Span) -> Span {
         Span {
             from: self.from.max(other.from),
             to: self.to.min(other.to),
+            exact: self.exact && other.exact,
         }
     }
 
@@ -55,6 +70,7 @@ impl Span {
                 Span {
                     from: one.from.min(other.from),
                     to: one.to.max(other.to),
+                    exact: false,
                 }
             }
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
@@ -65,7 +81,7 @@ impl Span {
                 }
                 match (op.swap(), micros(left)) {
                     (Some(op), Some(at)) if is_column(right, column) => Span::of_comparison(op, at),
-                    _ => Span::ALWAYS,
+                    _ => Span::UNKNOWN,
                 }
             }
             Expr::Between(Between {
@@ -73,37 +89,30 @@ impl Span {
                 negated: false,
                 low,
                 high,
-            }) if is_column(expr, column) => Span {
-                from: micros(low).map_or(i64::MIN, |at| at.0),
-                to: micros(high).map_or(i64::MAX, |at| at.1),
-            },
-            _ => Span::ALWAYS,
+            }) if is_column(expr, column) => {
+                let at_least = |at| Span::of_comparison(Operator::GtEq, at);
+                let at_most = |at| Span::of_comparison(Operator::LtEq, at);
+                let low = micros(low).map_or(Span::UNKNOWN, at_least);
+                low.narrow(micros(high).map_or(Span::UNKNOWN, at_most))
+            }
+            _ => Span::UNKNOWN,
         }
     }
 
+    /// `at` is rounded down and up, so that a span is never too narrow.
     fn of_comparison(operator: Operator, at: (i64, i64)) -> Span {
-        match operator {
-            Operator::Eq => Span {
-                from: at.0,
-                to: at.1,
-            },
-            Operator::Gt => Span {
-                from: at.0.saturating_add(1),
-                to: i64::MAX,
-            },
-            Operator::GtEq => Span {
-                from: at.0,
-                to: i64::MAX,
-            },
-            Operator::Lt => Span {
-                from: i64::MIN,
-                to: at.1.saturating_sub(1),
-            },
-            Operator::LtEq => Span {
-                from: i64::MIN,
-                to: at.1,
-            },
-            _ => Span::ALWAYS,
+        let (from, to) = match operator {
+            Operator::Eq => at,
+            Operator::Gt => (at.0.saturating_add(1), i64::MAX),
+            Operator::GtEq => (at.0, i64::MAX),
+            Operator::Lt => (i64::MIN, at.1.saturating_sub(1)),
+            Operator::LtEq => (i64::MIN, at.1),
+            _ => return Span::UNKNOWN,
+        };
+        Span {
+            from,
+            to,
+            exact: at.0 == at.1,
         }
     }
 }

@@ -21,17 +21,19 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Pa
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::object_store::{ObjectMeta, path::Path};
 use datafusion::physical_expr::expressions::{Column, cast};
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
 
 use super::functions::FUNCTION_ID_OF;
-use super::pruning::function_parts;
+use super::pruning::{Span, function_parts};
 use crate::schema::{FUNCTION_ID, Table};
 use crate::second_home::SecondHome;
 use crate::snapshot::SnapshotFile;
@@ -56,6 +58,8 @@ pub(super) struct SnapshotTable {
 struct Columns {
     /// Indices of the stored columns that are read.
     read: Vec<usize>,
+    /// What rows still have to meet.
+    filter: Option<Expr>,
     /// The columns that are given, by index into the visible schema.
     given: Vec<usize>,
 }
@@ -96,60 +100,85 @@ impl SnapshotTable {
         projection: Option<&Vec<usize>>,
         conditions: &[Expr],
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let columns = self.columns(projection)?;
-        let mut parts = Vec::new();
-        if !self.memory.is_empty() {
-            parts.push(self.memory_scan(session, &columns)?);
-        }
         let span = self.span(conditions);
-        let (local, away): (Vec<&SnapshotFile>, Vec<_>) = self
-            .files
-            .iter()
-            .filter(|file| span.meets(file.from.as_micros(), file.to.as_micros()))
-            .partition(|file| file.away.is_none());
-        if !local.is_empty() {
-            let url = ObjectStoreUrl::local_filesystem();
-            parts.push(self.file_scan(session, &columns, url, &local, conditions)?);
-        }
-        if !away.is_empty() {
-            let url = away_url().filter(|_| self.home.is_some());
-            let url = url.ok_or_else(|| no_home(self.table, &away))?;
-            parts.push(self.file_scan(session, &columns, url, &away, conditions)?);
+        let (times, filter) = self.on_time(conditions);
+        let mut parts = Vec::new();
+        // Where all rows meet what is asked of their time, that is not looked at again.
+        for (whole, filter) in [(true, None), (false, filter)] {
+            let wanted = |from, to| span.meets(from, to) && times.holds(from, to) == whole;
+            let columns = self.columns(projection, filter)?;
+            let memory = self.memory.iter().filter(|batch| {
+                let range = self.table.time_range(batch);
+                range.map_or(!whole, |(from, to)| wanted(from, to))
+            });
+            let files = self.files.iter().filter(|file| wanted(file.from, file.to));
+            let (local, away): (Vec<_>, Vec<_>) = files.partition(|file| file.away.is_none());
+            parts.extend(self.memory_scan(session, &columns, memory.cloned().collect())?);
+            let url = || Ok(ObjectStoreUrl::local_filesystem());
+            parts.extend(self.file_scan(session, &columns, url, &local, conditions)?);
+            let url = || {
+                let url = away_url().filter(|_| self.home.is_some());
+                url.ok_or_else(|| no_home(self.table, &away))
+            };
+            parts.extend(self.file_scan(session, &columns, url, &away, conditions)?);
         }
         if parts.is_empty() {
-            let schema = self.visible.project(&columns.given)?;
-            return Ok(Arc::new(EmptyExec::new(Arc::new(schema))));
+            let given = self.columns(projection, None)?.given;
+            return Ok(Arc::new(EmptyExec::new(Arc::new(
+                self.visible.project(&given)?,
+            ))));
         }
         UnionExec::try_new(parts)
     }
 
-    fn columns(&self, projection: Option<&Vec<usize>>) -> Result<Columns> {
+    /// The conditions on nothing but time: the span that says just that, and themselves.
+    fn on_time(&self, conditions: &[Expr]) -> (Span, Option<Expr>) {
+        let exact = |condition: &&Expr| self.span(std::slice::from_ref(*condition)).exact;
+        let conditions: Vec<Expr> = conditions.iter().filter(exact).cloned().collect();
+        (self.span(&conditions), conjunction(conditions))
+    }
+
+    /// `filter` is what rows still have to meet.
+    fn columns(&self, projection: Option<&Vec<usize>>, filter: Option<Expr>) -> Result<Columns> {
         let all = || (0..self.visible.fields().len()).collect();
         let given: Vec<usize> = projection.cloned().unwrap_or_else(all);
         let stored = self.stored.fields().len();
         let mut read: Vec<usize> = given.iter().copied().filter(|at| *at < stored).collect();
-        if given.iter().any(|at| *at >= stored) {
-            for name in ["namespace", "function"] {
-                let at = self.stored.index_of(name)?;
-                if !read.contains(&at) {
-                    read.push(at);
-                }
+        let mut also = |name| {
+            let at = self.stored.index_of(name)?;
+            if !read.contains(&at) {
+                read.push(at);
             }
+            Ok::<_, DataFusionError>(())
+        };
+        if given.iter().any(|at| *at >= stored) {
+            also("namespace")?;
+            also("function")?;
         }
-        Ok(Columns { read, given })
+        if filter.is_some() {
+            also(self.table.time_column())?;
+        }
+        Ok(Columns {
+            read,
+            filter,
+            given,
+        })
     }
 
     fn memory_scan(
         &self,
         session: &dyn Session,
         columns: &Columns,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut partitions: Vec<Vec<RecordBatch>> =
-            vec![Vec::new(); self.threads.min(self.memory.len())];
+        batches: Vec<RecordBatch>,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if batches.is_empty() {
+            return Ok(None);
+        }
+        let mut partitions = vec![Vec::new(); self.threads.min(batches.len())];
         let count = partitions.len();
-        for (at, batch) in self.memory.iter().enumerate() {
+        for (at, batch) in batches.into_iter().enumerate() {
             if let Some(partition) = partitions.get_mut(at % count) {
-                partition.push(batch.clone());
+                partition.push(batch);
             }
         }
         let source = MemorySourceConfig::try_new(
@@ -158,16 +187,21 @@ impl SnapshotTable {
             Some(columns.read.clone()),
         )?;
         self.give(session, columns, DataSourceExec::from_data_source(source))
+            .map(Some)
     }
 
     fn file_scan(
         &self,
         session: &dyn Session,
         columns: &Columns,
-        url: ObjectStoreUrl,
+        url: impl FnOnce() -> Result<ObjectStoreUrl>,
         files: &[&SnapshotFile],
         conditions: &[Expr],
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let url = url()?;
         let environment = session.runtime_env();
         let reader = CachedParquetFileReaderFactory::new(
             environment.object_store(&url)?,
@@ -192,6 +226,7 @@ impl SnapshotTable {
             .with_projection_indices(Some(columns.read.clone()))?
             .build();
         self.give(session, columns, DataSourceExec::from_data_source(config))
+            .map(Some)
     }
 
     /// Files spread over threads, the largest first to the least loaded.
@@ -231,14 +266,20 @@ impl SnapshotTable {
         Ok(PartitionedFile::new_from_meta(meta).with_statistics(Arc::new(statistics)))
     }
 
-    /// Puts the columns that were read into the form and order that was asked for.
+    /// Leaves out the rows that do not meet the filter, and puts the columns that were read into the form
+    /// and order that was asked for.
     fn give(
         &self,
         session: &dyn Session,
         columns: &Columns,
-        scan: Arc<dyn ExecutionPlan>,
+        mut scan: Arc<dyn ExecutionPlan>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let read = scan.schema();
+        if let Some(filter) = &columns.filter {
+            let schema = DFSchema::try_from(Arc::clone(&read))?;
+            let filter = session.create_physical_expr(filter.clone(), &schema)?;
+            scan = Arc::new(FilterExec::try_new(filter, scan)?);
+        }
         let asked = self.visible.project(&columns.given)?;
         if read.fields() == asked.fields() {
             return Ok(scan);
@@ -325,11 +366,18 @@ impl TableProvider for SnapshotTable {
         Box::pin(ready(self.plan(session, projection, filters)))
     }
 
-    /// Every condition helps to leave out files and row groups; none is fully answered by that.
+    /// Every condition helps to leave out files and row groups; only those on time are fully answered.
     fn supports_filters_pushdown(
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        let answered = |filter: &&Expr| {
+            if self.span(std::slice::from_ref(*filter)).exact {
+                TableProviderFilterPushDown::Exact
+            } else {
+                TableProviderFilterPushDown::Inexact
+            }
+        };
+        Ok(filters.iter().map(answered).collect())
     }
 }

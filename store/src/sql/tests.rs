@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, displayable};
 use model::{Labels, ManualClock, Outcome, Timestamp};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
@@ -528,6 +528,43 @@ async fn only_the_row_groups_in_question_are_read() {
     }
 }
 
+/// Where all rows of a file meet a condition on time, nothing looks at their times again.
+#[tokio::test]
+async fn times_are_read_only_where_a_condition_cuts_a_file() {
+    let directory = TempDir::new().unwrap();
+    let mut snapshot = Snapshot::default();
+    let rows = invocations(0..60);
+    let file = write(directory.path(), "a.parquet", Table::Invocations, &rows, 20);
+    snapshot.files.insert(Table::Invocations, vec![file]);
+    snapshot.memory.insert(Table::Invocations, vec![rows]);
+    let at = |second| format!("'{}'", Timestamp::from_seconds(START + second));
+    for (condition, cuts, rows) in [
+        (format!("ts >= {}", at(0)), false, 120),
+        (format!("ts > {}", at(-1)), false, 120),
+        ("ts >= now() - interval '1 hour'".to_owned(), false, 120),
+        (format!("ts between {} and {}", at(0), at(59)), false, 120),
+        (format!("{} > ts and ts > {}", at(60), at(-1)), false, 120),
+        (
+            format!("ts >= {} and function_id = 'guide/fn1'", at(0)),
+            false,
+            40,
+        ),
+        (format!("ts > {}", at(0)), true, 118),
+        (format!("ts < {}", at(59)), true, 118),
+        (format!("ts between {} and {}", at(0), at(58)), true, 118),
+        (format!("ts = {}", at(7)), true, 2),
+        (format!("ts != {}", at(7)), true, 118),
+        (format!("ts <= {} or ts >= {}", at(20), at(40)), true, 82),
+    ] {
+        let sql = format!("select request_id from invocations where {condition}");
+        let plan = engine().executed_plan(snapshot.clone(), &sql).await;
+        let text = displayable(plan.as_ref()).indent(true).to_string();
+        assert_eq!(text.contains("ts@"), cuts, "{condition}: {text}");
+        let told = ask(&snapshot, &sql).await.unwrap();
+        assert_eq!(told.len(), rows, "{condition}: {text}");
+    }
+}
+
 /// Row groups that statistics let through, and those they left out.
 pub(super) fn row_groups(plan: &dyn ExecutionPlan) -> (usize, usize) {
     use datafusion::physical_plan::metrics::MetricValue;
@@ -645,6 +682,7 @@ proptest! {
     fn every_row_is_seen_once_wherever_it_lies(
         parts in prop::collection::vec((0..3_usize, 0..60_i64, 1..80_i64), 1..6),
         from in -10..120_i64,
+        length in 0..140_i64,
     ) {
         let directory = TempDir::new().unwrap();
         let mut snapshot = Snapshot::default();
@@ -657,17 +695,29 @@ proptest! {
                 let file = write(directory.path(), &format!("{at}.parquet"), Table::Invocations, &batch, 16);
                 snapshot.files.entry(Table::Invocations).or_default().push(file);
             }
-            for second in (*start..start + rows).filter(|second| *second >= from) {
+            for second in (*start..start + rows).filter(|second| (from..=from + length).contains(second)) {
                 let sum = expected.entry(format!("guide/fn{}", second % 3)).or_default();
                 *sum = (sum.0 + 1, sum.1 + second * 1_000);
             }
         }
-        let at = Timestamp::from_seconds(START + from);
-        let sql = format!("select function_id, count(*), sum(duration_us) from invocations where ts >= '{at}' group by 1 order by 1");
+        let (first, last) = (Timestamp::from_seconds(START + from), Timestamp::from_seconds(START + from + length));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let told = runtime.block_on(ask(&snapshot, &sql)).unwrap();
         let expected: Vec<Value> = expected.into_iter().map(|(id, (rows, sum))| json!([id, rows, sum])).collect();
-        prop_assert_eq!(told, expected);
+        // All that is asked is the time; that and more; what is not understood beforehand.
+        for condition in [
+            format!("ts >= '{first}' and ts <= '{last}'"),
+            format!("ts between '{first}' and '{last}' and namespace = 'guide'"),
+            format!("ts >= '{first}' and not ts > '{last}'"),
+            format!("ts + interval '1 second' > '{first}' and '{last}' >= ts"),
+        ] {
+            let sql = format!("select function_id, count(*), sum(duration_us) from invocations where {condition} group by 1 order by 1");
+            let told = runtime.block_on(ask(&snapshot, &sql)).unwrap();
+            prop_assert_eq!(&told, &expected, "{}", condition);
+            let sql = format!("select count(*) from invocations where {condition}");
+            let told = runtime.block_on(ask(&snapshot, &sql)).unwrap();
+            let rows: i64 = expected.iter().filter_map(|row| row[1].as_i64()).sum();
+            prop_assert_eq!(told, [json!([rows])], "{}", condition);
+        }
         let all: i64 = parts.iter().map(|(_, _, rows)| rows).sum();
         let told = runtime.block_on(ask(&snapshot, "select count(*) from invocations")).unwrap();
         prop_assert_eq!(told, [json!([all])]);
