@@ -124,6 +124,7 @@ impl Keys {
     /// The next key: its name as it lies in the line, and what is known of it.
     #[inline]
     fn key<'a>(&mut self, rest: &mut Rest<'a>) -> Option<(&'a str, &Key)> {
+        rest.spaces();
         let expected = self.known.get(self.next);
         let name = match expected.filter(|key| key.begins(rest.bytes())) {
             Some(key) => {
@@ -141,7 +142,6 @@ impl Keys {
     /// Reads a key that is not the expected one, and expects it where it is known or is put.
     #[cold]
     fn find<'a>(&mut self, rest: &mut Rest<'a>) -> Option<&'a str> {
-        rest.spaces();
         let name = rest.key()?;
         let written = format!("\"{name}\":");
         if let Some(at) = self.known.iter().position(|key| *key.written == *written) {
