@@ -170,11 +170,14 @@ impl Decoder {
                 })
             } else {
                 match std::str::from_utf8(part) {
-                    Ok(text) => self.line(text, &mut draft, seen_at, rows),
-                    Err(error) => self.odd_line(part, error, seen_at, rows),
+                    Ok(text) => {
+                        let fate = self.line(text, &mut draft, seen_at, rows);
+                        decoded.clamped += draft.clamped;
+                        fate
+                    }
+                    Err(error) => self.odd_line(part, error, seen_at, rows, &mut decoded.clamped),
                 }
             };
-            decoded.clamped += draft.clamped;
             match fate {
                 Fate::Taken => decoded.accepted += 1,
                 Fate::Skipped => decoded.skipped += 1,
@@ -194,13 +197,17 @@ impl Decoder {
         error: std::str::Utf8Error,
         seen_at: Timestamp,
         rows: &mut InvocationRows,
+        clamped: &mut u64,
     ) -> Fate {
         if self.format != Format::NginxJson {
             let at = error.valid_up_to();
             return Fate::Refused(Mistake::syntax(format!("not UTF-8 after byte {at}")));
         }
         let text = String::from_utf8_lossy(line);
-        self.line(&text, &mut Draft::default(), seen_at, rows)
+        let mut draft = Draft::default();
+        let fate = self.line(&text, &mut draft, seen_at, rows);
+        *clamped += draft.clamped;
+        fate
     }
 
     #[inline]
