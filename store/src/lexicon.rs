@@ -27,7 +27,7 @@ struct Words<'a> {
 }
 
 impl<'a> Lexicon<'a> {
-    /// `None` where the column is not one of words in every batch.
+    /// `None` where the column is not one of words in every batch, or has more text than one array can hold.
     pub(crate) fn of(batches: &[&'a RecordBatch], column: usize) -> Option<Lexicon<'a>> {
         let columns = batches.iter().map(|batch| {
             batch
@@ -49,6 +49,7 @@ impl<'a> Lexicon<'a> {
         };
         let mut places: HashMap<&str, i32> = every().map(|text| (text, 0)).collect();
         let mut texts: Vec<&str> = places.keys().copied().collect();
+        i32::try_from(texts.iter().map(|text| text.len()).sum::<usize>()).ok()?;
         texts.sort_unstable();
         for (place, text) in texts.iter().enumerate() {
             places.insert(text, i32::try_from(place).ok()?);
@@ -67,6 +68,12 @@ impl<'a> Lexicon<'a> {
                 .map(|(words, places)| Words { words, places })
                 .collect(),
         })
+    }
+
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let codes = self.columns.iter().map(|column| column.places.len());
+        self.texts.get_array_memory_size() + codes.sum::<usize>() * size_of::<i32>()
     }
 
     /// Whether there is no text at all.

@@ -85,7 +85,7 @@ pub(crate) struct Arranged<'a> {
     lexicons: Vec<Option<Lexicon<'a>>>,
     schema: SchemaRef,
     hours: BTreeMap<i64, Vec<Sorted>>,
-    /// Memory that arranging took at most, in bytes.
+    /// About how much memory arranging took, in bytes.
     bytes: u64,
 }
 
@@ -113,16 +113,19 @@ impl<'a> Arranged<'a> {
         for rows in hours.values_mut() {
             rows.sort_unstable();
         }
+        let sorted: usize = hours.values().map(Vec::capacity).sum();
+        let words: usize = lexicons.iter().flatten().map(Lexicon::bytes).sum();
+        let bytes = rows * size_of::<SortKey>() + sorted * size_of::<Sorted>() + words;
         Ok(Arranged {
             batches,
             lexicons,
             schema,
             hours,
-            bytes: (rows * (size_of::<SortKey>() + size_of::<Sorted>())) as u64,
+            bytes: bytes as u64,
         })
     }
 
-    /// Memory that arranging took at most, in bytes.
+    /// About how much memory arranging took, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
