@@ -284,6 +284,10 @@ impl<T: ArrowPrimitiveType> RunColumn<T> {
 
     fn write_run(&mut self) {
         let run = std::mem::take(&mut self.run);
+        // Nothing is not told: it would make room for nulls where there are none.
+        if run == 0 {
+            return;
+        }
         let rows = self.values.len() + run;
         self.values.resize(rows, self.last.unwrap_or_default());
         match self.last {
@@ -340,6 +344,9 @@ impl MapColumn {
 
     fn write_run(&mut self, entries: usize) {
         let run = std::mem::take(&mut self.run);
+        if run == 0 {
+            return;
+        }
         self.ends.resize(self.ends.len() + run, entries as i32);
         self.nulls.append_n_nulls(run);
     }
