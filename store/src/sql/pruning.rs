@@ -112,7 +112,8 @@ impl Span {
         Span {
             from,
             to,
-            exact: at.0 == at.1,
+            // Beyond the last instant there is none, but spans are inclusive.
+            exact: at.0 == at.1 && i64::MIN < at.0 && at.0 < i64::MAX,
         }
     }
 }

@@ -553,6 +553,13 @@ async fn times_are_read_only_where_a_condition_cuts_a_file() {
         (format!("ts < {}", at(59)), true, 118),
         (format!("ts between {} and {}", at(0), at(58)), true, 118),
         (format!("ts = {}", at(7)), true, 2),
+        (
+            format!("ts > {} and function_id = 'guide/fn1'", at(1)),
+            true,
+            38,
+        ),
+        (format!("ts > {} limit 5", at(1)), true, 5),
+        (format!("ts >= {} limit 5", at(0)), false, 5),
         (format!("ts != {}", at(7)), true, 118),
         (format!("ts <= {} or ts >= {}", at(20), at(40)), true, 82),
     ] {
@@ -562,6 +569,47 @@ async fn times_are_read_only_where_a_condition_cuts_a_file() {
         assert_eq!(text.contains("ts@"), cuts, "{condition}: {text}");
         let told = ask(&snapshot, &sql).await.unwrap();
         assert_eq!(told.len(), rows, "{condition}: {text}");
+    }
+}
+
+/// Times of `samples` are milliseconds, and of `minutes` no more than that.
+#[tokio::test]
+async fn coarser_times_are_cut_where_a_condition_says() {
+    let directory = TempDir::new().unwrap();
+    let mut snapshot = snapshot(directory.path());
+    let mut samples = SampleRows::new();
+    for at in 0..10 {
+        samples.push(&Sample {
+            ts_ms: START * 1_000 + at,
+            name: "up",
+            labels: &Labels::default(),
+            value: 1.0,
+        });
+    }
+    let samples = samples.finish();
+    let file = write(directory.path(), "s.parquet", Table::Samples, &samples, 4);
+    snapshot.files.insert(Table::Samples, vec![file]);
+    snapshot.memory.insert(Table::Samples, vec![samples]);
+    let start = Timestamp::from_seconds(START).to_string();
+    let at = |fraction| format!("'{}{fraction}Z'", start.trim_end_matches(".000Z"));
+    for (question, rows) in [
+        (format!("samples where ts >= {}", at("")), 20),
+        (format!("samples where ts > {}", at("")), 18),
+        (format!("samples where ts >= {}", at(".003")), 14),
+        (
+            format!("samples where ts > {} and name = 'up'", at(".003")),
+            12,
+        ),
+        (format!("samples where ts < {}", at(".004")), 8),
+        (format!("minutes where minute > {}", at("")), 12),
+        (format!("minutes where minute >= {}", at("")), 18),
+        (
+            format!("minutes where minute <= {} and unit = 'a'", at("")),
+            3,
+        ),
+    ] {
+        let told = ask(&snapshot, &format!("select count(*) from {question}")).await;
+        assert_eq!(told.unwrap(), [json!([rows])], "{question}");
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) enum ReplayError {
     Apply(String),
 }
 
-/// Reads all segments under `directory` and gives each record to `apply`, one in memory at a time.
+/// Reads all segments under `directory` and gives each record to `apply` as it is read.
 /// The rest of a segment behind a damaged record is copied to `quarantine` and cut off.
 pub(crate) fn replay(
     fs: &dyn Fs,
