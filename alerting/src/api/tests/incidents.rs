@@ -2,6 +2,13 @@
 
 use super::*;
 
+/// The entry with this text; what was sent meanwhile may come after it.
+fn remark<'a>(incident: &'a Value, text: &str) -> &'a Value {
+    let entries = incident["timeline"].as_array().unwrap();
+    let entry = entries.iter().find(|entry| entry["text"] == text);
+    entry.unwrap_or_else(|| panic!("nobody said {text}: {incident}"))
+}
+
 #[tokio::test]
 async fn an_incident_is_listed_shown_and_acted_on() {
     let api = Api::new(TWO).await;
@@ -34,10 +41,7 @@ async fn an_incident_is_listed_shown_and_acted_on() {
     let (_, noted) = api
         .json("POST", &act("note"), json!({"text": "looking"}))
         .await;
-    assert_eq!(
-        noted["timeline"].as_array().unwrap().last().unwrap()["text"],
-        "looking"
-    );
+    assert_eq!(remark(&noted, "looking")["by"], "ops");
     let (_, snoozed) = api.json("POST", &act("snooze"), json!({"for": "2h"})).await;
     assert!(snoozed["acknowledged"]["until"].is_string());
     let (_, raised) = api.json("POST", &act("escalate"), json!({})).await;
@@ -61,10 +65,7 @@ async fn an_incident_is_listed_shown_and_acted_on() {
         .json("POST", &act("note"), json!({"text": "it was the cache"}))
         .await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(
-        noted["timeline"].as_array().unwrap().last().unwrap()["by"],
-        "ops"
-    );
+    assert_eq!(remark(&noted, "it was the cache")["by"], "ops");
 }
 
 #[tokio::test]
