@@ -170,12 +170,8 @@ impl Decoder {
                 })
             } else {
                 match std::str::from_utf8(part) {
-                    Ok(text) => {
-                        let fate = self.line(text, &mut draft, seen_at, rows);
-                        decoded.clamped += draft.clamped;
-                        fate
-                    }
-                    Err(error) => self.odd_line(part, error, seen_at, rows, &mut decoded.clamped),
+                    Ok(text) => self.line(text, &mut draft, seen_at, rows),
+                    Err(error) => self.odd_line(part, error, seen_at, rows),
                 }
             };
             match fate {
@@ -186,6 +182,7 @@ impl Decoder {
         }
         decoded.functions = self.maker.functions.take_seen();
         decoded.newest = self.maker.newest;
+        decoded.clamped = self.maker.clamped;
         decoded
     }
 
@@ -197,17 +194,13 @@ impl Decoder {
         error: std::str::Utf8Error,
         seen_at: Timestamp,
         rows: &mut InvocationRows,
-        clamped: &mut u64,
     ) -> Fate {
         if self.format != Format::NginxJson {
             let at = error.valid_up_to();
             return Fate::Refused(Mistake::syntax(format!("not UTF-8 after byte {at}")));
         }
         let text = String::from_utf8_lossy(line);
-        let mut draft = Draft::default();
-        let fate = self.line(&text, &mut draft, seen_at, rows);
-        *clamped += draft.clamped;
-        fate
+        self.line(&text, &mut Draft::default(), seen_at, rows)
     }
 
     #[inline]
@@ -218,15 +211,21 @@ impl Decoder {
         seen_at: Timestamp,
         rows: &mut InvocationRows,
     ) -> Fate {
-        if !self.read_plain(line, draft) {
+        let read = if self.read_plain(line, draft) {
+            Ok(())
+        } else {
             draft.clear();
             self.scratch.clear();
-            if let Err(error) = self.read(line, draft) {
-                return Fate::Refused(Mistake::syntax(describe(&error)));
-            }
-        }
-        self.maker
-            .make(draft, &self.meaning, seen_at, &self.scratch, rows)
+            self.read(line, draft)
+        };
+        let fate = match read {
+            Ok(()) => self
+                .maker
+                .make(draft, &self.meaning, seen_at, &self.scratch, rows),
+            Err(error) => Fate::Refused(Mistake::syntax(describe(&error))),
+        };
+        self.maker.clamped += draft.clamped;
+        fate
     }
 
     /// Reads what nearly every line is; `false` where this one is not, and then the draft is nothing.

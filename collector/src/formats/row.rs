@@ -37,6 +37,8 @@ pub(crate) struct RowMaker {
     pub(crate) functions: Functions,
     /// When the newest call of the chunk was complete.
     pub(crate) newest: Option<Timestamp>,
+    /// How many values of the chunk were cut or clamped to a limit.
+    pub(crate) clamped: u64,
     locations: Option<CaptureLocations>,
     namespace_group: Option<usize>,
     function_group: Option<usize>,
@@ -51,6 +53,7 @@ impl RowMaker {
         RowMaker {
             functions: Functions::new(),
             newest: None,
+            clamped: 0,
             locations: regex.map(regex::Regex::capture_locations),
             namespace_group: group("namespace"),
             function_group: group("function"),
@@ -61,6 +64,7 @@ impl RowMaker {
     pub(crate) fn begin(&mut self) {
         self.functions.begin();
         self.newest = None;
+        self.clamped = 0;
     }
 
     /// Checks the draft and pushes its row.
