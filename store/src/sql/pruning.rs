@@ -29,6 +29,11 @@ impl Span {
         ..Span::ALWAYS
     };
 
+    /// Whether it leaves out nothing.
+    pub(super) fn is_always(self) -> bool {
+        self.from == i64::MIN && self.to == i64::MAX
+    }
+
     /// Whether anything between `from` and `to` (inclusive) may be wanted.
     pub(super) fn meets(self, from: Timestamp, to: Timestamp) -> bool {
         from.as_micros() <= self.to && self.from <= to.as_micros()

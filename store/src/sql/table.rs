@@ -31,6 +31,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::physical_plan::union::UnionExec;
+use model::Timestamp;
 
 use super::functions::FUNCTION_ID_OF;
 use super::pruning::{Span, function_parts};
@@ -103,24 +104,27 @@ impl SnapshotTable {
         let span = self.span(conditions);
         let (times, filter) = self.on_time(conditions);
         let mut parts = Vec::new();
+        let (batches, cut_batches) = split(&self.memory, span, times, |batch| {
+            self.table.time_range(batch)
+        });
+        let (files, cut_files) = split(&self.files, span, times, |file| Some((file.from, file.to)));
         // Where all rows meet what is asked of their time, that is not looked at again.
-        for (whole, filter) in [(true, None), (false, filter)] {
-            let wanted = |from, to| span.meets(from, to) && times.holds(from, to) == whole;
+        for (batches, files, filter) in [(batches, files, None), (cut_batches, cut_files, filter)] {
             let columns = self.columns(projection, filter)?;
-            let memory = self.memory.iter().filter(|batch| {
-                let range = self.table.time_range(batch);
-                range.map_or(!whole, |(from, to)| wanted(from, to))
-            });
-            let files = self.files.iter().filter(|file| wanted(file.from, file.to));
-            let (local, away): (Vec<_>, Vec<_>) = files.partition(|file| file.away.is_none());
-            parts.extend(self.memory_scan(session, &columns, memory.cloned().collect())?);
-            let url = || Ok(ObjectStoreUrl::local_filesystem());
-            parts.extend(self.file_scan(session, &columns, url, &local, conditions)?);
-            let url = || {
+            if !batches.is_empty() {
+                parts.push(self.memory_scan(session, &columns, &batches)?);
+            }
+            let (local, away): (Vec<_>, Vec<_>) =
+                files.into_iter().partition(|file| file.away.is_none());
+            if !local.is_empty() {
+                let url = ObjectStoreUrl::local_filesystem();
+                parts.push(self.file_scan(session, &columns, url, &local, conditions)?);
+            }
+            if !away.is_empty() {
                 let url = away_url().filter(|_| self.home.is_some());
-                url.ok_or_else(|| no_home(self.table, &away))
-            };
-            parts.extend(self.file_scan(session, &columns, url, &away, conditions)?);
+                let url = url.ok_or_else(|| no_home(self.table, &away))?;
+                parts.push(self.file_scan(session, &columns, url, &away, conditions)?);
+            }
         }
         if parts.is_empty() {
             let given = self.columns(projection, None)?.given;
@@ -133,9 +137,14 @@ impl SnapshotTable {
 
     /// The conditions on nothing but time: the span that says just that, and themselves.
     fn on_time(&self, conditions: &[Expr]) -> (Span, Option<Expr>) {
-        let exact = |condition: &&Expr| self.span(std::slice::from_ref(*condition)).exact;
-        let conditions: Vec<Expr> = conditions.iter().filter(exact).cloned().collect();
+        let conditions = conditions.iter().filter(|it| self.is_on_time(it));
+        let conditions: Vec<Expr> = conditions.cloned().collect();
         (self.span(&conditions), conjunction(conditions))
+    }
+
+    /// Whether a condition says nothing but when.
+    fn is_on_time(&self, condition: &Expr) -> bool {
+        self.span(std::slice::from_ref(condition)).exact
     }
 
     /// `filter` is what rows still have to meet.
@@ -169,16 +178,13 @@ impl SnapshotTable {
         &self,
         session: &dyn Session,
         columns: &Columns,
-        batches: Vec<RecordBatch>,
-    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        if batches.is_empty() {
-            return Ok(None);
-        }
+        batches: &[&RecordBatch],
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let mut partitions = vec![Vec::new(); self.threads.min(batches.len())];
         let count = partitions.len();
-        for (at, batch) in batches.into_iter().enumerate() {
+        for (at, batch) in batches.iter().copied().enumerate() {
             if let Some(partition) = partitions.get_mut(at % count) {
-                partition.push(batch);
+                partition.push(batch.clone());
             }
         }
         let source = MemorySourceConfig::try_new(
@@ -187,21 +193,16 @@ impl SnapshotTable {
             Some(columns.read.clone()),
         )?;
         self.give(session, columns, DataSourceExec::from_data_source(source))
-            .map(Some)
     }
 
     fn file_scan(
         &self,
         session: &dyn Session,
         columns: &Columns,
-        url: impl FnOnce() -> Result<ObjectStoreUrl>,
+        url: ObjectStoreUrl,
         files: &[&SnapshotFile],
         conditions: &[Expr],
-    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        if files.is_empty() {
-            return Ok(None);
-        }
-        let url = url()?;
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let environment = session.runtime_env();
         let reader = CachedParquetFileReaderFactory::new(
             environment.object_store(&url)?,
@@ -226,7 +227,6 @@ impl SnapshotTable {
             .with_projection_indices(Some(columns.read.clone()))?
             .build();
         self.give(session, columns, DataSourceExec::from_data_source(config))
-            .map(Some)
     }
 
     /// Files spread over threads, the largest first to the least loaded.
@@ -304,6 +304,28 @@ impl SnapshotTable {
     }
 }
 
+/// The parts that may have wanted rows: those all of whose rows are within `times`, and the others. `range` is
+/// when a part's rows are, as far as it is known.
+fn split<T>(
+    parts: &[T],
+    span: Span,
+    times: Span,
+    range: impl Fn(&T) -> Option<(Timestamp, Timestamp)>,
+) -> (Vec<&T>, Vec<&T>) {
+    if span.is_always() {
+        return (parts.iter().collect(), Vec::new());
+    }
+    let (mut whole, mut cut) = (Vec::new(), Vec::new());
+    for part in parts {
+        match range(part) {
+            Some((from, to)) if !span.meets(from, to) => {}
+            Some((from, to)) if times.holds(from, to) => whole.push(part),
+            _ => cut.push(part),
+        }
+    }
+    (whole, cut)
+}
+
 /// What stands for the second home in a plan.
 pub(super) fn away_url() -> Option<ObjectStoreUrl> {
     ObjectStoreUrl::parse("second-home://store").ok()
@@ -372,7 +394,7 @@ impl TableProvider for SnapshotTable {
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
         let answered = |filter: &&Expr| {
-            if self.span(std::slice::from_ref(*filter)).exact {
+            if self.is_on_time(filter) {
                 TableProviderFilterPushDown::Exact
             } else {
                 TableProviderFilterPushDown::Inexact
