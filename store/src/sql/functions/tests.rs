@@ -20,7 +20,8 @@ use crate::rows::{Invocation, InvocationRows};
 use crate::schema::Table;
 use crate::snapshot::Snapshot;
 use crate::sql::seconds::SecondsTable;
-use crate::sql::tests::{START, ask, engine, invocations, limits, row_groups, snapshot, write};
+use crate::sql::tests::scans::row_groups;
+use crate::sql::tests::{START, ask, engine, invocations, limits, snapshot, write};
 use crate::sql::{AnswerFormat, QueryError};
 
 /// Calls of functions `fn0…` that last as long as told, one a second.
